@@ -4,7 +4,10 @@
 //! migrations run, which is no superuser. Nothing but migd's user can reach the cluster.
 
 use futures_util::future::BoxFuture;
+pub mod session;
+
 use std::sync::Arc;
+
 
 /// A running PostgreSQL.
 pub trait Engine: Send + Sync {
@@ -12,6 +15,12 @@ pub trait Engine: Send + Sync {
     fn info(&self) -> &Info;
     /// How to connect to `database` as `role`.
     fn config(&self, database: &str, role: Role) -> tokio_postgres::Config;
+    /// How the names of migd's own databases begin.
+    fn database_prefix(&self) -> &str;
+    /// The role that owns them and under which migrations run.
+    fn owner(&self) -> &str;
+    /// A database to connect to before there is one of migd's own.
+    fn maintenance_database(&self) -> &str;
     /// Whether the server is still there (the process or container, not a connection). Cheap.
     fn alive(&self) -> BoxFuture<'_, bool>;
     /// Stops the server (or removes migd's own databases, for `url`). Bounded; errors are logged.

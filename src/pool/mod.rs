@@ -1,1 +1,389 @@
-//! (to be written)
+//! The pool: templates by prefix hash, clones made ahead, leases.
+//!
+//! A template is a database at one prefix of a chain, with its catalog snapshot. It is never written to. A judgement gets
+//! a clone of one, with its sessions open and their statements planned, and the clone is thrown away afterwards. Clones
+//! are made and dropped aside, so that a judgement only waits for one when none is ready.
+
+mod roles;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use blake3::Hash;
+
+use crate::catalog::{self, Reader, Snapshot};
+use crate::engine::session::{Session, SessionError, describe};
+use crate::engine::{Engine, Role};
+use roles::Shared;
+
+/// How many templates are kept; the least recently used goes first. A database is 8 to 17 MB.
+const MAX_TEMPLATES: usize = 24;
+
+/// Why a clone could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No connection.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// The server refused one of migd's own statements.
+    #[error("the server refused to {what}: {message}")]
+    Server {
+        /// What was asked for.
+        what: &'static str,
+        /// What the server said.
+        message: String,
+    },
+    /// The catalog could not be read.
+    #[error("cannot read the catalog: {0}")]
+    Catalog(#[from] catalog::Error),
+}
+
+impl Error {
+    fn server(what: &'static str) -> impl FnOnce(tokio_postgres::Error) -> Error {
+        move |error| Error::Server { what, message: describe(&error) }
+    }
+}
+
+/// The databases of one server.
+pub struct Pool {
+    engine: Arc<dyn Engine>,
+    /// Makes databases, one at a time.
+    maker: Admin,
+    /// Drops databases, one at a time: a drop may have to wait for a session that is still leaving.
+    dropper: Admin,
+    state: Mutex<State>,
+    next: AtomicU64,
+    clones: usize,
+}
+
+/// A session of migd's own, opened again when it broke.
+type Admin = tokio::sync::Mutex<Option<Session>>;
+
+#[derive(Default)]
+struct State {
+    templates: HashMap<Hash, Template>,
+    /// Roles and settings that belong to the cluster, before any migration.
+    baseline: Option<Arc<Shared>>,
+}
+
+struct Template {
+    database: String,
+    snapshot: Arc<Snapshot>,
+    shared: Arc<Shared>,
+    used: Instant,
+    ready: VecDeque<Lease>,
+    /// Clones that are being made.
+    coming: usize,
+}
+
+/// A database for one judgement.
+pub struct Lease {
+    /// Its name.
+    pub database: String,
+    /// The migrations' own session.
+    pub runner: Session,
+    /// The administrator's session.
+    pub observer: Session,
+    /// Reads the catalog through `observer`.
+    pub reader: Reader,
+    /// The template's snapshot.
+    pub before: Arc<Snapshot>,
+    /// Roles and settings as the template has them.
+    shared: Arc<Shared>,
+}
+
+/// Figures for `migd status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Figures {
+    /// Templates kept.
+    pub templates: usize,
+    /// Clones ready.
+    pub ready: usize,
+}
+
+impl Pool {
+    /// The databases of `engine`, with `clones` kept ready for each template in use.
+    pub fn new(engine: Arc<dyn Engine>, clones: usize) -> Arc<Pool> {
+        Arc::new(Pool {
+            engine,
+            maker: Admin::default(),
+            dropper: Admin::default(),
+            state: Mutex::default(),
+            next: AtomicU64::new(0),
+            clones,
+        })
+    }
+
+    /// The server.
+    pub fn engine(&self) -> &Arc<dyn Engine> {
+        &self.engine
+    }
+
+    /// What is kept.
+    pub fn figures(&self) -> Figures {
+        let state = self.state();
+        Figures {
+            templates: state.templates.len(),
+            ready: state.templates.values().map(|template| template.ready.len()).sum(),
+        }
+    }
+
+    /// Whether a template is kept for this prefix.
+    pub fn has(&self, prefix: &Hash) -> bool {
+        self.state().templates.contains_key(prefix)
+    }
+
+    /// A clone of the template for `prefix`, none when there is no such template. Roles and settings are the template's.
+    pub async fn lease(self: &Arc<Self>, prefix: &Hash) -> Result<Option<Lease>, Error> {
+        let ready = {
+            let mut state = self.state();
+            let Some(template) = state.templates.get_mut(prefix) else { return Ok(None) };
+            template.used = Instant::now();
+            let mut ready = template.ready.pop_front();
+            // A migration may terminate the sessions of its own role, those of waiting clones included.
+            while ready.as_ref().is_some_and(|lease| lease.runner.is_closed() || lease.observer.is_closed()) {
+                if let Some(lease) = ready.take() {
+                    self.discard_later(lease);
+                }
+                ready = template.ready.pop_front();
+            }
+            ready
+        };
+        let lease = match ready {
+            Some(lease) => lease,
+            None => match self.clone_of(prefix).await? {
+                Some(lease) => lease,
+                None => return Ok(None),
+            },
+        };
+        roles::arrange(&lease.observer, &lease.shared).await.map_err(Error::server("arrange roles"))?;
+        Ok(Some(lease))
+    }
+
+    /// A new database, empty or a clone of the template for `from`, to be migrated and then sealed.
+    pub async fn open(self: &Arc<Self>, from: Option<&Hash>) -> Result<Option<Lease>, Error> {
+        if let Some(from) = from {
+            return self.lease(from).await;
+        }
+        let baseline = self.baseline().await?;
+        let database = self.create("template1").await?;
+        let lease = self.connect(database, None, baseline).await?;
+        roles::arrange(&lease.observer, &lease.shared).await.map_err(Error::server("arrange roles"))?;
+        Ok(Some(lease))
+    }
+
+    /// Makes the database of `lease` the template for `prefix`.
+    pub async fn seal(self: &Arc<Self>, lease: Lease, prefix: Hash) -> Result<(), Error> {
+        let snapshot = Arc::new(lease.reader.full(lease.observer.client()).await?);
+        let shared = roles::capture(&lease.observer).await.map_err(Error::server("read roles"))?;
+        let Lease { database, runner, observer, .. } = lease;
+        tokio::join!(runner.close(), observer.close());
+        let template = Template {
+            database: database.clone(),
+            snapshot,
+            shared: Arc::new(shared),
+            used: Instant::now(),
+            ready: VecDeque::new(),
+            coming: 0,
+        };
+        let replaced = self.state().templates.insert(prefix, template);
+        if let Some(old) = replaced {
+            self.drop_template(old);
+        }
+        self.evict();
+        Ok(())
+    }
+
+    /// Throws a clone away, aside.
+    pub fn discard_later(self: &Arc<Self>, lease: Lease) {
+        let pool = Arc::clone(self);
+        tokio::spawn(async move {
+            if let Err(error) = pool.discard(lease).await {
+                tracing::warn!(%error, "a clone was not dropped");
+            }
+        });
+    }
+
+    /// Throws a clone away, and the roles that were made in it.
+    pub async fn discard(&self, lease: Lease) -> Result<(), Error> {
+        let Lease { database, runner, observer, .. } = lease;
+        tokio::join!(runner.close(), observer.close());
+        self.drop_database(&database).await?;
+        let known = {
+            let state = self.state();
+            let templates = state.templates.values().flat_map(|template| template.shared.oids());
+            templates.chain(state.baseline.iter().flat_map(|shared| shared.oids())).collect()
+        };
+        self.with(&self.dropper, async |admin| roles::tidy(admin, &known).await, "drop roles").await
+    }
+
+    /// Makes clones of the template for `prefix`, aside, until as many are ready as should be.
+    pub fn refill_later(self: &Arc<Self>, prefix: Hash) {
+        let wanted = {
+            let mut state = self.state();
+            let Some(template) = state.templates.get_mut(&prefix) else { return };
+            let wanted = self.clones.saturating_sub(template.ready.len() + template.coming);
+            template.coming += wanted;
+            wanted
+        };
+        for _ in 0..wanted {
+            let pool = Arc::clone(self);
+            tokio::spawn(async move {
+                let made = pool.clone_of(&prefix).await;
+                let spare = {
+                    let mut state = pool.state();
+                    match (state.templates.get_mut(&prefix), made) {
+                        (Some(template), Ok(Some(lease))) => {
+                            template.coming = template.coming.saturating_sub(1);
+                            template.ready.push_back(lease);
+                            None
+                        }
+                        (Some(template), Err(error)) => {
+                            template.coming = template.coming.saturating_sub(1);
+                            tracing::warn!(%error, "no clone could be made ahead");
+                            None
+                        }
+                        (_, Ok(spare)) => spare,
+                        (None, Err(_)) => None,
+                    }
+                };
+                if let Some(lease) = spare {
+                    pool.discard_later(lease);
+                }
+            });
+        }
+    }
+
+    /// Lets go of the clones kept ready, but for the newest template's.
+    pub fn trim(self: &Arc<Self>, keep: &Hash) {
+        let mut state = self.state();
+        let spare: Vec<Lease> = state
+            .templates
+            .iter_mut()
+            .filter(|(prefix, _)| *prefix != keep)
+            .flat_map(|(_, template)| template.ready.drain(..))
+            .collect();
+        drop(state);
+        spare.into_iter().for_each(|lease| self.discard_later(lease));
+    }
+
+    async fn clone_of(&self, prefix: &Hash) -> Result<Option<Lease>, Error> {
+        let found = self.state().templates.get(prefix).map(|template| {
+            (template.database.clone(), Arc::clone(&template.snapshot), Arc::clone(&template.shared))
+        });
+        let Some((template, snapshot, shared)) = found else { return Ok(None) };
+        let database = self.create(&template).await?;
+        self.connect(database, Some(snapshot), shared).await.map(Some)
+    }
+
+    async fn create(&self, template: &str) -> Result<String, Error> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let database = format!("{}{number}", self.engine.database_prefix());
+        let strategy = if self.engine.info().major >= 15 { " STRATEGY file_copy" } else { "" };
+        let owner = self.engine.owner();
+        let sql = format!("CREATE DATABASE \"{database}\" TEMPLATE \"{template}\" OWNER \"{owner}\"{strategy}");
+        self.with(&self.maker, async |admin| admin.client().batch_execute(&sql).await, "create a database").await?;
+        Ok(database)
+    }
+
+    async fn connect(
+        &self,
+        database: String,
+        snapshot: Option<Arc<Snapshot>>,
+        shared: Arc<Shared>,
+    ) -> Result<Lease, Error> {
+        let (runner, observer) = (self.engine.config(&database, Role::Owner), self.engine.config(&database, Role::Admin));
+        let (runner, observer) = tokio::join!(Session::open(&runner), Session::open(&observer));
+        let (runner, observer) = (runner?, observer?);
+        roles::apply_database_settings(&observer, &shared).await.map_err(Error::server("apply settings"))?;
+        let reader = Reader::prepare(observer.client()).await?;
+        let before = match snapshot {
+            Some(snapshot) => snapshot,
+            None => Arc::new(reader.full(observer.client()).await?),
+        };
+        Ok(Lease { database, runner, observer, reader, before, shared })
+    }
+
+    async fn baseline(&self) -> Result<Arc<Shared>, Error> {
+        if let Some(baseline) = &self.state().baseline {
+            return Ok(Arc::clone(baseline));
+        }
+        let shared = self.with(&self.maker, async |admin| roles::capture(admin).await, "read roles").await?;
+        let shared = Arc::new(shared);
+        self.state().baseline = Some(Arc::clone(&shared));
+        Ok(shared)
+    }
+
+    /// Runs one of migd's own statements.
+    async fn with<T>(
+        &self,
+        admin: &Admin,
+        work: impl AsyncFnOnce(&Session) -> Result<T, tokio_postgres::Error>,
+        what: &'static str,
+    ) -> Result<T, Error> {
+        let mut admin = admin.lock().await;
+        let session = match admin.take().filter(|session| !session.is_closed()) {
+            Some(session) => session,
+            None => Session::open(&self.engine.config(self.engine.maintenance_database(), Role::Admin)).await?,
+        };
+        let outcome = work(&session).await;
+        *admin = Some(session);
+        outcome.map_err(Error::server(what))
+    }
+
+    async fn drop_database(&self, database: &str) -> Result<(), Error> {
+        let leaving = "SELECT FROM pg_catalog.pg_stat_activity WHERE datname = $1";
+        let plain = format!("DROP DATABASE IF EXISTS \"{database}\"");
+        let forced = format!("{plain} (FORCE)");
+        let work = async |admin: &Session| {
+            // The server itself would look again only after 100 ms.
+            for _ in 0..100 {
+                if admin.client().query(leaving, &[&database]).await?.is_empty() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            match admin.client().batch_execute(&plain).await {
+                Err(error) if error.code().is_some_and(|code| code.code() == "55006") => {
+                    admin.client().batch_execute(&forced).await
+                }
+                other => other,
+            }
+        };
+        self.with(&self.dropper, work, "drop a database").await
+    }
+
+    fn evict(self: &Arc<Self>) {
+        let old: Vec<Template> = {
+            let mut state = self.state();
+            let mut ages: Vec<(Instant, Hash)> = state.templates.iter().map(|(hash, t)| (t.used, *hash)).collect();
+            ages.sort_unstable_by_key(|(used, _)| *used);
+            let excess = ages.len().saturating_sub(MAX_TEMPLATES);
+            ages.iter().take(excess).filter_map(|(_, hash)| state.templates.remove(hash)).collect()
+        };
+        old.into_iter().for_each(|template| self.drop_template(template));
+    }
+
+    fn drop_template(self: &Arc<Self>, template: Template) {
+        for lease in template.ready {
+            self.discard_later(lease);
+        }
+        let pool = Arc::clone(self);
+        tokio::spawn(async move {
+            // A clone of it may be under way; the server then refuses, and a second try comes when it is done.
+            for pause in [0, 200, 2000] {
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+                if pool.drop_database(&template.database).await.is_ok() {
+                    return;
+                }
+            }
+            tracing::warn!(database = template.database, "a template was not dropped");
+        });
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

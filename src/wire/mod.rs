@@ -1,1 +1,15 @@
-//! (to be written)
+//! The wire between a client and the daemon: the lowest layer, and all that `migd-hook` links.
+//!
+//! One request a connection, then a stream of replies that ends with [`Reply::Done`]. `docs/protocol.md` describes it.
+
+pub mod client;
+pub mod endpoint;
+pub mod env;
+pub mod frame;
+pub mod message;
+pub mod terminal;
+
+pub use client::{Client, ClientError};
+pub use endpoint::Endpoint;
+pub use message::{CheckRequest, Envelope, Place, Reply, Request, Selection, Wanted};
+pub use terminal::Terminal;

@@ -1,0 +1,121 @@
+//! A session: one connection, its driver task, its notices, and the means to cancel what it runs.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, NoTls};
+
+/// How many notices of one session are kept; a migration may raise millions.
+const MAX_NOTICES: usize = 200;
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// Why a session could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The server refused, or was not there.
+    #[error("cannot connect to PostgreSQL: {}", describe(.0))]
+    Connect(#[from] tokio_postgres::Error),
+    /// It did not answer.
+    #[error("PostgreSQL did not accept a connection within {} s", CONNECT.as_secs())]
+    Timeout,
+}
+
+/// What the server says, without the C source lines of the driver's own display.
+pub fn describe(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(db) => format!("{} ({})", db.message(), db.code().code()),
+        None => {
+            let source = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
+            format!("{error}{source}")
+        }
+    }
+}
+
+/// A notice that the server sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// The five-character code.
+    pub sqlstate: String,
+    /// The text.
+    pub message: String,
+}
+
+/// One connection to a database.
+pub struct Session {
+    client: Client,
+    cancel: CancelToken,
+    notices: Arc<Mutex<VecDeque<Notice>>>,
+    driver: JoinHandle<()>,
+    pid: i32,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("pid", &self.pid).finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// Connects.
+    pub async fn open(config: &Config) -> Result<Session, SessionError> {
+        let connect = tokio::time::timeout(CONNECT, config.connect(NoTls));
+        let (client, mut connection) = connect.await.map_err(|_| SessionError::Timeout)??;
+        let notices = Arc::new(Mutex::new(VecDeque::new()));
+        let sink = Arc::clone(&notices);
+        let driver = tokio::spawn(async move {
+            // An error ends the connection; whoever waits for an answer is told by the client.
+            while let Some(Ok(message)) = std::future::poll_fn(|cx| connection.poll_message(cx)).await {
+                if let AsyncMessage::Notice(notice) = message {
+                    let mut kept = sink.lock().unwrap_or_else(PoisonError::into_inner);
+                    if kept.len() < MAX_NOTICES {
+                        let sqlstate = notice.code().code().to_owned();
+                        kept.push_back(Notice { sqlstate, message: notice.message().to_owned() });
+                    }
+                }
+            }
+        });
+        let cancel = client.cancel_token();
+        let mut session = Session { client, cancel, notices, driver, pid: 0 };
+        let row = session.client.query_one("SELECT pg_backend_pid()", &[]).await?;
+        session.pid = row.get(0);
+        Ok(session)
+    }
+
+    /// The connection.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The server's process.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Whether the connection is gone.
+    pub fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// Asks the server to cancel what this session runs; at once, over a second connection.
+    pub async fn cancel(&self) {
+        // A refused cancel shows itself: the statement goes on, and its session is terminated next.
+        let _ = tokio::time::timeout(CONNECT, self.cancel.cancel_query(NoTls)).await;
+    }
+
+    /// The notices since the last call.
+    pub fn take_notices(&self) -> Vec<Notice> {
+        self.notices.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect()
+    }
+
+    /// Says goodbye and waits, for at most a second, until the server has let go of the database.
+    pub async fn close(self) {
+        let Session { client, mut driver, .. } = self;
+        drop(client);
+        if tokio::time::timeout(Duration::from_secs(1), &mut driver).await.is_err() {
+            driver.abort();
+        }
+    }
+}

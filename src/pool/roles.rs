@@ -1,0 +1,145 @@
+//! What databases of one cluster share: roles, their memberships, their settings.
+//!
+//! A migration may create, alter and drop roles, and all of that outlives its database. Every template therefore knows
+//! the roles as they were when it was made, and a judgement starts and ends with exactly those: roles of other chains
+//! are renamed out of sight (objects refer to them by number), changed ones are put back, new ones are dropped. This
+//! is done in the catalogs themselves, because only they say everything exactly.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use tokio_postgres::Error;
+
+use crate::engine::session::Session;
+
+/// How roles that belong to another chain are called.
+const HIDDEN: &str = "migd_hidden_";
+
+/// Roles, memberships and settings, as the catalogs' rows in JSON.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Shared {
+    roles: Value,
+    members: Value,
+    settings: Value,
+    /// `ALTER DATABASE … SET`, which a clone does not inherit.
+    database_settings: Value,
+}
+
+impl Shared {
+    /// The roles' numbers.
+    pub(super) fn oids(&self) -> BTreeSet<u64> {
+        let roles = self.roles.as_array().map(Vec::as_slice).unwrap_or_default();
+        roles.iter().filter_map(|role| role.get("oid")?.as_u64()).collect()
+    }
+
+    fn same_cluster(&self, other: &Shared) -> bool {
+        self.roles == other.roles && self.members == other.members && self.settings == other.settings
+    }
+}
+
+/// What is visible now. Nothing on a server where migd is no superuser: its migrations cannot make roles there.
+pub(super) async fn capture(session: &Session) -> Result<Shared, Error> {
+    let sql = "
+        WITH visible AS (
+            SELECT * FROM pg_catalog.pg_authid WHERE rolname !~ '^pg_' AND rolname !~ '^migd_hidden_')
+        SELECT
+            (SELECT coalesce(jsonb_agg(to_jsonb(r) ORDER BY r.oid), '[]') FROM visible r)::text,
+            (SELECT coalesce(jsonb_agg(to_jsonb(m) ORDER BY m.roleid, m.member, m.grantor), '[]')
+               FROM pg_catalog.pg_auth_members m WHERE m.member IN (SELECT oid FROM visible))::text,
+            (SELECT coalesce(jsonb_agg(to_jsonb(s) ORDER BY s.setrole), '[]') FROM pg_catalog.pg_db_role_setting s
+               WHERE s.setdatabase = 0 AND (s.setrole = 0 OR s.setrole IN (SELECT oid FROM visible)))::text,
+            (SELECT coalesce(jsonb_agg(to_jsonb(s) - 'setdatabase' ORDER BY s.setrole), '[]')
+               FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+               WHERE d.datname = current_database())::text";
+    if !is_superuser(session).await? {
+        return Ok(Shared::default());
+    }
+    let row = session.client().query_one(sql, &[]).await?;
+    let json = |at: usize| serde_json::from_str(row.get(at)).unwrap_or_default();
+    Ok(Shared { roles: json(0), members: json(1), settings: json(2), database_settings: json(3) })
+}
+
+/// Makes `wanted` what is visible; what is not wanted is hidden.
+pub(super) async fn arrange(session: &Session, wanted: &Shared) -> Result<(), Error> {
+    if wanted.roles.is_null() {
+        return Ok(());
+    }
+    let now = capture(session).await?;
+    if now.same_cluster(wanted) {
+        return Ok(());
+    }
+    let quote = |value: &Value| value.to_string().replace('\'', "''");
+    let (roles, members, settings) = (quote(&wanted.roles), quote(&wanted.members), quote(&wanted.settings));
+    let sql = format!(
+        "BEGIN;
+         SET LOCAL allow_system_table_mods = on;
+         SET LOCAL standard_conforming_strings = on;
+         CREATE TEMP TABLE migd_roles ON COMMIT DROP AS
+             SELECT * FROM jsonb_populate_recordset(NULL::pg_catalog.pg_authid, '{roles}');
+         UPDATE pg_catalog.pg_authid SET rolname = '{HIDDEN}' || oid
+             WHERE rolname !~ '^pg_' AND rolname !~ '^{HIDDEN}' AND oid NOT IN (SELECT oid FROM migd_roles);
+         UPDATE pg_catalog.pg_authid a SET rolname = w.rolname, rolsuper = w.rolsuper, rolinherit = w.rolinherit,
+                rolcreaterole = w.rolcreaterole, rolcreatedb = w.rolcreatedb, rolcanlogin = w.rolcanlogin,
+                rolreplication = w.rolreplication, rolbypassrls = w.rolbypassrls, rolconnlimit = w.rolconnlimit,
+                rolpassword = w.rolpassword, rolvaliduntil = w.rolvaliduntil
+             FROM migd_roles w WHERE a.oid = w.oid AND to_jsonb(a) <> to_jsonb(w);
+         INSERT INTO pg_catalog.pg_authid SELECT * FROM migd_roles w
+             WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_authid a WHERE a.oid = w.oid);
+         DELETE FROM pg_catalog.pg_auth_members WHERE member IN (SELECT oid FROM migd_roles);
+         INSERT INTO pg_catalog.pg_auth_members
+             SELECT * FROM jsonb_populate_recordset(NULL::pg_catalog.pg_auth_members, '{members}');
+         DELETE FROM pg_catalog.pg_db_role_setting
+             WHERE setdatabase = 0 AND (setrole = 0 OR setrole IN (SELECT oid FROM migd_roles));
+         INSERT INTO pg_catalog.pg_db_role_setting
+             SELECT * FROM jsonb_populate_recordset(NULL::pg_catalog.pg_db_role_setting, '{settings}');
+         COMMIT"
+    );
+    let outcome = session.client().batch_execute(&sql).await;
+    if outcome.is_err() {
+        session.client().batch_execute("ROLLBACK").await?;
+    }
+    outcome
+}
+
+/// Drops the hidden roles that no template knows. Touches nothing that a judgement can see.
+pub(super) async fn tidy(session: &Session, known: &BTreeSet<u64>) -> Result<(), Error> {
+    if !is_superuser(session).await? {
+        return Ok(());
+    }
+    let sql = "SELECT oid FROM pg_catalog.pg_authid WHERE rolname ~ '^migd_hidden_'";
+    for row in session.client().query(sql, &[]).await? {
+        let oid: u32 = row.get(0);
+        if known.contains(&u64::from(oid)) {
+            continue;
+        }
+        // One that still owns something in a database that is about to be dropped goes next time.
+        if let Err(error) = session.client().batch_execute(&format!("DROP ROLE IF EXISTS {HIDDEN}{oid}")).await {
+            tracing::debug!(oid, %error, "a role stays hidden");
+        }
+    }
+    Ok(())
+}
+
+/// Gives a clone the `ALTER DATABASE … SET` of its template.
+pub(super) async fn apply_database_settings(session: &Session, shared: &Shared) -> Result<(), Error> {
+    if shared.database_settings.as_array().is_none_or(Vec::is_empty) {
+        return Ok(());
+    }
+    let settings = shared.database_settings.to_string().replace('\'', "''");
+    let sql = format!(
+        "BEGIN;
+         SET LOCAL allow_system_table_mods = on;
+         INSERT INTO pg_catalog.pg_db_role_setting
+             SELECT d.oid, s.setrole, s.setconfig
+             FROM jsonb_populate_recordset(NULL::pg_catalog.pg_db_role_setting, '{settings}') s,
+                  pg_catalog.pg_database d
+             WHERE d.datname = current_database();
+         COMMIT"
+    );
+    session.client().batch_execute(&sql).await
+}
+
+async fn is_superuser(session: &Session) -> Result<bool, Error> {
+    let row = session.client().query_one("SELECT current_setting('is_superuser') = 'on'", &[]).await?;
+    Ok(row.get(0))
+}

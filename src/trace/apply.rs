@@ -1,0 +1,347 @@
+//! Runs one direction of a migration the way its runner would, statement by statement, within bounds.
+
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use tokio_postgres::SimpleQueryMessage;
+
+use super::{Cause, Executed, Failure, Run, ServerError, elevate};
+use crate::engine::session::{Session, describe};
+use crate::layout::{Mode, Source};
+use crate::sql::{self, Kind, Statement};
+use crate::verdict::RowCounts;
+
+/// How often a statement that takes its time is looked at.
+const TICK: Duration = Duration::from_millis(100);
+/// How long a cancelled statement may take to end before its session is terminated, and that before migd gives up.
+const CANCEL: Duration = Duration::from_secs(1);
+
+/// What a run may use.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// How long one statement may run.
+    pub statement: Duration,
+    /// How much the database may grow to, in bytes.
+    pub database_bytes: u64,
+    /// When the verdict must be there.
+    pub deadline: Instant,
+    /// Whether statements that PostgreSQL keeps for superusers and that reach nothing outside the database may be run
+    /// with those rights ([`elevate`]). Not on somebody else's server.
+    pub elevate: bool,
+}
+
+/// Where a migration runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Bench<'a> {
+    /// The migration's own session, as the owner role.
+    pub runner: &'a Session,
+    /// The administrator's session on the same database.
+    pub observer: &'a Session,
+    /// The bounds.
+    pub limits: &'a Limits,
+}
+
+/// Why a run could not be observed to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The time for the whole judgement is over.
+    #[error("the time for this judgement ran out")]
+    Deadline,
+    /// The server went away under the administrator too, or a statement could not be stopped.
+    #[error("the server was lost: {0}")]
+    Lost(String),
+    /// The runner's own bookkeeping failed.
+    #[error("the runner's bookkeeping failed: {0}")]
+    Bookkeeping(String),
+}
+
+/// Runs `source`, then `bookkeeping`, as the runner would. What the migration does wrong is in [`Run::failure`].
+pub async fn run(bench: Bench<'_>, source: &Source, bookkeeping: &[String]) -> Result<Run, Error> {
+    let started = Instant::now();
+    let script = sql::split_range(&source.text, source.body.clone());
+    let mut run = Run { transactional: is_transactional(source.mode, &script.statements), ..Run::default() };
+    if let Some(problem) = script.problems.first() {
+        run.failure = Some(Failure { range: Some(problem.range.clone()), cause: Cause::NotSql(problem.kind.clone()) });
+        return Ok(run);
+    }
+    let mut steps = Steps { bench, source, run: &mut run, in_transaction: false };
+    let outcome = steps.all(&script.statements, bookkeeping).await;
+    run.ms = started.elapsed().as_secs_f64() * 1000.0;
+    match outcome {
+        Ok(()) => {}
+        Err(Stop::Failed(failure)) => {
+            run.failure = Some(failure);
+            if !bench.runner.is_closed() {
+                let _ = execute(bench.runner, "ROLLBACK").await;
+            }
+        }
+        Err(Stop::Broken(error)) => return Err(error),
+    }
+    Ok(run)
+}
+
+/// Whether all of the file is one transaction: an outer rollback undoes it.
+fn is_transactional(mode: Mode, statements: &[Statement]) -> bool {
+    let own = statements.iter().any(|s| matches!(s.kind, Kind::Begin | Kind::Commit | Kind::Rollback));
+    match mode {
+        Mode::Wrapped => !own,
+        Mode::Simple => !own && !matches!(statements, [only] if only.kind == Kind::NoTransaction),
+        Mode::PerStatement => {
+            matches!(statements, [first, .., last] if first.kind == Kind::Begin && last.kind == Kind::Commit)
+                && statements.iter().filter(|s| matches!(s.kind, Kind::Commit | Kind::Rollback)).count() == 1
+        }
+    }
+}
+
+enum Stop {
+    /// The migration's fault.
+    Failed(Failure),
+    /// Not the migration's fault.
+    Broken(Error),
+}
+
+struct Steps<'a> {
+    bench: Bench<'a>,
+    source: &'a Source,
+    run: &'a mut Run,
+    in_transaction: bool,
+}
+
+impl Steps<'_> {
+    async fn all(&mut self, statements: &[Statement], bookkeeping: &[String]) -> Result<(), Stop> {
+        let wrapped = self.source.mode == Mode::Wrapped;
+        // Several statements in one simple query share a transaction that ends with the query, or with a COMMIT in it.
+        let implicit = self.source.mode == Mode::Simple && statements.len() > 1;
+        if wrapped {
+            self.own("BEGIN").await?;
+            self.in_transaction = true;
+        }
+        for statement in statements {
+            if implicit && !self.in_transaction && statement.kind != Kind::Begin {
+                self.own("BEGIN").await?;
+                self.in_transaction = true;
+            }
+            self.one(statement).await?;
+            match statement.kind {
+                Kind::Begin => self.in_transaction = true,
+                Kind::Commit | Kind::Rollback => self.in_transaction = false,
+                _ => {}
+            }
+        }
+        if statements.iter().any(|s| matches!(s.kind, Kind::Data | Kind::CopyIn)) && self.in_transaction {
+            self.run.rows = self.rows().await;
+        }
+        if implicit && self.in_transaction && statements.iter().any(|s| s.kind == Kind::Begin) {
+            // An explicit BEGIN turns the implicit transaction into one that outlives the query.
+            self.run.left_open = true;
+        }
+        if wrapped {
+            self.bookkeeping(bookkeeping).await?;
+        }
+        if wrapped || (implicit && self.in_transaction) {
+            self.commit().await?;
+        }
+        if !wrapped {
+            self.left_open().await?;
+            self.bookkeeping(bookkeeping).await?;
+        }
+        Ok(())
+    }
+
+    /// One statement of the file.
+    async fn one(&mut self, statement: &Statement) -> Result<(), Stop> {
+        let text = &self.source.text[statement.range.clone()];
+        let elevated = self.bench.limits.elevate && elevate::is_reserved(text);
+        if elevated && self.in_transaction {
+            self.own("SAVEPOINT migd_rights").await?;
+        }
+        let started = Instant::now();
+        let mut outcome = match &statement.copy_data {
+            Some(data) => {
+                let data = Bytes::copy_from_slice(self.source.text[data.clone()].as_bytes());
+                self.supervised(copy_in(self.bench.runner, text, data)).await
+            }
+            None => self.supervised(execute(self.bench.runner, text)).await,
+        };
+        if elevated {
+            if let Err(Ended::Server(error)) = &outcome
+                && error.sqlstate == "42501"
+            {
+                if self.in_transaction {
+                    self.own("ROLLBACK TO SAVEPOINT migd_rights").await?;
+                }
+                outcome = self.with_rights(text).await?;
+            }
+            if self.in_transaction && outcome.is_ok() {
+                self.own("RELEASE SAVEPOINT migd_rights").await?;
+            }
+        }
+        let ms = started.elapsed().as_secs_f64() * 1000.0;
+        let rows = *outcome.as_ref().unwrap_or(&0);
+        self.run.statements.push(Executed { range: statement.range.clone(), ms, rows });
+        outcome.map(|_| ()).map_err(|ended| self.stop(ended, Some(statement.range.clone())))
+    }
+
+    /// Runs one statement while the owner role has the rights that PostgreSQL wants for it.
+    async fn with_rights(&self, text: &str) -> Result<Result<u64, Ended>, Stop> {
+        let observer = self.bench.observer;
+        let lost = |error: tokio_postgres::Error| Stop::Broken(Error::Lost(describe(&error)));
+        let row = self.bench.runner.client().query_one("SELECT session_user::text", &[]).await;
+        let role: String = row.map_err(lost)?.get(0);
+        let role = role.replace('"', "\"\"");
+        observer.client().batch_execute(&format!("ALTER ROLE \"{role}\" SUPERUSER")).await.map_err(lost)?;
+        let outcome = self.supervised(execute(self.bench.runner, text)).await;
+        observer.client().batch_execute(&format!("ALTER ROLE \"{role}\" NOSUPERUSER")).await.map_err(lost)?;
+        Ok(outcome)
+    }
+
+    /// A statement of migd's own, in the migration's session.
+    async fn own(&self, text: &str) -> Result<(), Stop> {
+        match self.supervised(execute(self.bench.runner, text)).await {
+            Ok(_) => Ok(()),
+            Err(ended) => Err(self.stop(ended, None)),
+        }
+    }
+
+    /// The closing COMMIT: deferred constraints speak here, for no statement in particular.
+    async fn commit(&mut self) -> Result<(), Stop> {
+        self.in_transaction = false;
+        let last = self.run.statements.last().map(|statement| statement.range.clone());
+        match self.supervised(execute(self.bench.runner, "COMMIT")).await {
+            Ok(_) => Ok(()),
+            Err(ended) => Err(self.stop(ended, last)),
+        }
+    }
+
+    /// Finds out whether the file left a transaction open, by ending it: the server warns when there is none. The driver
+    /// hands a notice over before the end of the statement that it belongs to.
+    async fn left_open(&mut self) -> Result<(), Stop> {
+        self.bench.runner.take_notices();
+        self.own("ROLLBACK").await?;
+        let warned = self.bench.runner.take_notices().iter().any(|notice| notice.sqlstate == "25P01");
+        self.run.left_open |= !warned;
+        Ok(())
+    }
+
+    async fn bookkeeping(&self, statements: &[String]) -> Result<(), Stop> {
+        for statement in statements {
+            match self.supervised(execute(self.bench.runner, statement)).await {
+                Ok(_) => {}
+                Err(Ended::Server(error)) => {
+                    let message = format!("{} ({})", error.message, error.sqlstate);
+                    return Err(Stop::Broken(Error::Bookkeeping(message)));
+                }
+                Err(ended) => return Err(self.stop(ended, None)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows changed so far in this transaction, by table.
+    async fn rows(&self) -> BTreeMap<String, RowCounts> {
+        let sql = "SELECT CASE schemaname WHEN 'public' THEN relname ELSE schemaname || '.' || relname END::text,
+                          n_tup_ins, n_tup_upd, n_tup_del
+                   FROM pg_catalog.pg_stat_xact_user_tables WHERE n_tup_ins + n_tup_upd + n_tup_del > 0";
+        let rows = self.bench.runner.client().query(sql, &[]).await.unwrap_or_default();
+        let count = |row: &tokio_postgres::Row, at| u64::try_from(row.get::<_, i64>(at)).unwrap_or(0);
+        rows.iter()
+            .map(|row| {
+                let counts = RowCounts { inserted: count(row, 1), updated: count(row, 2), deleted: count(row, 3) };
+                (row.get(0), counts)
+            })
+            .collect()
+    }
+
+    fn stop(&self, ended: Ended, range: Option<std::ops::Range<usize>>) -> Stop {
+        let cause = match ended {
+            Ended::Server(error) => Cause::Server(error),
+            Ended::Timeout => Cause::Timeout(self.bench.limits.statement.as_millis() as u64),
+            Ended::Disk => Cause::Disk(self.bench.limits.database_bytes),
+            Ended::Connection(message) => Cause::ConnectionLost(message),
+            Ended::Broken(error) => return Stop::Broken(error),
+        };
+        Stop::Failed(Failure { range, cause })
+    }
+
+    /// Waits for `work` within the limits; cancels the statement, then terminates the session, when it exceeds them.
+    async fn supervised(
+        &self,
+        work: impl Future<Output = Result<u64, tokio_postgres::Error>>,
+    ) -> Result<u64, Ended> {
+        let Bench { runner, observer, limits } = self.bench;
+        let started = Instant::now();
+        let mut work = pin!(work);
+        let excess = loop {
+            let left = limits.deadline.saturating_duration_since(Instant::now()).min(TICK);
+            match tokio::time::timeout(left.max(Duration::from_millis(1)), &mut work).await {
+                Ok(Ok(rows)) => return Ok(rows),
+                Ok(Err(error)) => return Err(ended(&error, runner)),
+                Err(_) if Instant::now() >= limits.deadline => break Ended::Broken(Error::Deadline),
+                Err(_) if started.elapsed() >= limits.statement => break Ended::Timeout,
+                Err(_) => {
+                    let size = "SELECT pg_catalog.pg_database_size(pg_catalog.current_database())";
+                    let size: i64 = match observer.client().query_one(size, &[]).await {
+                        Ok(row) => row.get(0),
+                        Err(error) => return Err(Ended::Broken(Error::Lost(describe(&error)))),
+                    };
+                    if size.max(0) as u64 > limits.database_bytes {
+                        break Ended::Disk;
+                    }
+                }
+            }
+        };
+        runner.cancel().await;
+        if tokio::time::timeout(CANCEL, &mut work).await.is_err() {
+            let _ = observer.client().query("SELECT pg_catalog.pg_terminate_backend($1)", &[&runner.pid()]).await;
+            if tokio::time::timeout(CANCEL * 2, &mut work).await.is_err() {
+                return Err(Ended::Broken(Error::Lost("a statement could not be stopped".to_owned())));
+            }
+        }
+        Err(excess)
+    }
+}
+
+/// How a statement ended other than well.
+enum Ended {
+    Server(Box<ServerError>),
+    Timeout,
+    Disk,
+    Connection(String),
+    Broken(Error),
+}
+
+fn ended(error: &tokio_postgres::Error, runner: &Session) -> Ended {
+    match error.as_db_error() {
+        // Class 57P: the session was terminated, or the server is shutting down or crashed.
+        Some(db) if db.code().code().starts_with("57P") => Ended::Connection(db.message().to_owned()),
+        Some(db) => Ended::Server(Box::new(ServerError::from(db))),
+        None if runner.is_closed() || error.is_closed() => Ended::Connection(describe(error)),
+        None => Ended::Server(Box::new(ServerError {
+            sqlstate: "XX000".to_owned(),
+            message: describe(error),
+            ..ServerError::default()
+        })),
+    }
+}
+
+/// Sends one statement as a simple query and counts what its command tag counts. Rows are dropped as they come.
+async fn execute(session: &Session, text: &str) -> Result<u64, tokio_postgres::Error> {
+    let mut stream = pin!(session.client().simple_query_raw(text).await?);
+    let mut rows = 0;
+    while let Some(message) = stream.next().await {
+        if let SimpleQueryMessage::CommandComplete(count) = message? {
+            rows = count;
+        }
+    }
+    Ok(rows)
+}
+
+/// Sends a `COPY … FROM STDIN` and its data.
+async fn copy_in(session: &Session, text: &str, data: Bytes) -> Result<u64, tokio_postgres::Error> {
+    let mut sink = pin!(session.client().copy_in::<_, Bytes>(text).await?);
+    sink.send(data).await?;
+    sink.finish().await
+}

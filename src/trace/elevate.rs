@@ -1,0 +1,56 @@
+//! Statements that PostgreSQL keeps for superusers although they reach nothing outside the database.
+//!
+//! Migrations run under a role that is no superuser: they are strangers' programs. What production's administrator
+//! would let through is run with more rights for that one statement; what reaches files, programs or the network is not.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+/// Extensions and languages that open files, programs or the network.
+const DANGEROUS: &[&str] = &["adminpack", "dblink", "file_fdw", "postgres_fdw", "pg_cron", "lo", "plsh"];
+
+static RESERVED: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(
+        r#"(?ix)^\s*(?:
+            (?:create|alter|drop|comment\s+on)\s+extension\s+(?:if\s+(?:not\s+)?exists\s+)?"?(?P<extension>[\w-]+)"?
+          | (?:create|alter|drop)\s+event\s+trigger\b
+          | (?:create|alter|drop)\s+publication\b
+          | (?:create|alter|drop)\s+operator\s+(?:class|family)\b
+          | set\s+(?:session\s+|local\s+)?session_replication_role\b
+        )"#,
+    )
+    .ok()
+});
+
+/// Whether `statement` (without leading comments) may be run with a superuser's rights, once, when it is refused.
+pub fn is_reserved(statement: &str) -> bool {
+    let Some(found) = RESERVED.as_ref().and_then(|pattern| pattern.captures(statement)) else { return false };
+    found.name("extension").is_none_or(|name| {
+        let name = name.as_str().to_ascii_lowercase();
+        let untrusted_language = name.starts_with("pl") && name.ends_with('u');
+        !untrusted_language && !DANGEROUS.contains(&name.as_str())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_reserved;
+
+    #[test]
+    fn what_stays_inside_the_database_may_be_elevated() {
+        assert!(is_reserved("CREATE EXTENSION IF NOT EXISTS \"uuid-ossp\""));
+        assert!(is_reserved("comment on extension plpgsql is 'x'"));
+        assert!(is_reserved("CREATE EVENT TRIGGER t ON ddl_command_end EXECUTE FUNCTION f()"));
+        assert!(is_reserved("SET session_replication_role = replica"));
+    }
+
+    #[test]
+    fn what_reaches_outside_or_is_no_whole_word_may_not() {
+        assert!(!is_reserved("CREATE EXTENSION plpython3u"));
+        assert!(!is_reserved("CREATE EXTENSION file_fdw"));
+        assert!(!is_reserved("COPY t TO PROGRAM 'id'"));
+        assert!(!is_reserved("SELECT 'create extension x'"));
+        assert!(!is_reserved("CREATE EXTENSIONS x"));
+    }
+}

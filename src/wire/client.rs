@@ -1,0 +1,84 @@
+//! The blocking client: one connection, one request, replies until the last. Every wait has a bound.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::frame;
+use super::message::{Envelope, Reply};
+
+/// How long the daemon may take to say that it has understood.
+const ACCEPT: Duration = Duration::from_secs(5);
+/// How much longer than its own budget the daemon may take before the client gives up on it.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Why no answer was had.
+#[derive(Debug)]
+pub enum ClientError {
+    /// Nobody listens.
+    Absent(io::Error),
+    /// The connection broke before the last reply.
+    Broken(io::Error),
+    /// The budget that the daemon named, or that for understanding, ran out.
+    Late {
+        /// How long was waited.
+        waited: Duration,
+        /// Whether a commit is to be refused then.
+        block: bool,
+    },
+}
+
+impl std::fmt::Display for ClientError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ClientError::Absent(error) => write!(f, "no daemon answers: {error}"),
+            ClientError::Broken(error) => write!(f, "the connection to the daemon broke: {error}"),
+            ClientError::Late { waited, .. } => write!(f, "no verdict within {:.1} s", waited.as_secs_f64()),
+        }
+    }
+}
+
+impl std::error::Error for ClientError {}
+
+/// A connection that has sent its request.
+#[derive(Debug)]
+pub struct Client {
+    stream: UnixStream,
+    started: Instant,
+    deadline: Instant,
+    block: bool,
+}
+
+impl Client {
+    /// Connects to `socket` and sends `envelope`.
+    pub fn send(socket: &Path, envelope: &Envelope) -> Result<Client, ClientError> {
+        let mut stream = UnixStream::connect(socket).map_err(ClientError::Absent)?;
+        let started = Instant::now();
+        stream.set_write_timeout(Some(ACCEPT)).map_err(ClientError::Broken)?;
+        frame::write(&mut stream, envelope).map_err(ClientError::Broken)?;
+        Ok(Client { stream, started, deadline: started + ACCEPT, block: true })
+    }
+
+    /// The next reply. [`Reply::Accepted`] moves the deadline and is returned like any other.
+    pub fn next(&mut self) -> Result<Reply, ClientError> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(self.late());
+        }
+        self.stream.set_read_timeout(Some(left)).map_err(ClientError::Broken)?;
+        let reply = frame::read(&mut self.stream, frame::MAX_REPLY).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => self.late(),
+            _ => ClientError::Broken(error),
+        })?;
+        if let Reply::Accepted { budget_ms, block } = reply {
+            self.deadline = Instant::now() + Duration::from_millis(budget_ms) + GRACE;
+            self.block = block;
+        }
+        Ok(reply)
+    }
+
+    fn late(&self) -> ClientError {
+        ClientError::Late { waited: self.started.elapsed(), block: self.block }
+    }
+}

@@ -1,0 +1,131 @@
+//! What is said over the wire. JSON, one object a frame; fields are added, never renamed.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::Terminal;
+
+/// What a client sends, once a connection.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// The client's build: the daemon refuses another one than its own with [`Reply::Mismatch`].
+    pub build: String,
+    /// What is asked for.
+    pub request: Request,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Request {
+    /// Judge; answered with progress, then a report or its text.
+    Check(CheckRequest),
+    /// What the daemon is doing; answered with [`Reply::Status`]. Any build may ask.
+    Status,
+    /// Start the engine and make the newest template of the repository's sets, without waiting for either.
+    Warm(Place),
+    /// Finish what is being judged, stop the servers and leave. Any build may ask.
+    Stop,
+}
+
+/// Where a request comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The client's working folder.
+    pub cwd: PathBuf,
+    /// Its `GIT_*` variables and the `MIGD_*` that override the configuration.
+    pub env: BTreeMap<String, String>,
+}
+
+impl Place {
+    /// This process's own.
+    pub fn here() -> std::io::Result<Place> {
+        Ok(Place { cwd: std::env::current_dir()?, env: super::env::sent() })
+    }
+}
+
+/// A judgement to be made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckRequest {
+    /// Where.
+    pub place: Place,
+    /// Which tree, compared with what.
+    pub selection: Selection,
+    /// Only the sets of these names; empty: all.
+    pub sets: Vec<String>,
+    /// What the answer looks like.
+    pub wanted: Wanted,
+    /// Whether this is a git hook: `hook.budget` holds, and a tree that changes no set is answered with nothing.
+    pub hook: bool,
+}
+
+/// Which tree is judged, compared with what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Selection {
+    /// The index, compared with HEAD.
+    Staged,
+    /// The files on disk, compared with HEAD.
+    Worktree,
+    /// Every migration of the index.
+    All,
+    /// The index, compared with this revision.
+    Base(String),
+}
+
+/// What the answer looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wanted {
+    /// The report's JSON, for a client that renders it.
+    Report,
+    /// Text for this terminal.
+    Text(Terminal),
+}
+
+/// What the daemon answers, any number of times, the last one [`Reply::Done`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Reply {
+    /// The request was understood. The client waits this long for the rest before it gives up, in milliseconds.
+    Accepted {
+        /// Milliseconds.
+        budget_ms: u64,
+        /// Whether a commit is refused when no verdict can be had in time.
+        block: bool,
+    },
+    /// What takes time, for a person, in one line.
+    Progress {
+        /// The line.
+        text: String,
+    },
+    /// The report's JSON.
+    Report {
+        /// A `Report`, serialised.
+        json: String,
+    },
+    /// Rendered text, for standard error in a hook.
+    Text {
+        /// With its line ends.
+        text: String,
+    },
+    /// What the daemon is doing.
+    Status {
+        /// A `Status`, serialised.
+        json: String,
+    },
+    /// The client is of another build than the daemon.
+    Mismatch {
+        /// The daemon's build.
+        build: String,
+    },
+    /// Too many requests are waiting.
+    Busy,
+    /// The end.
+    Done {
+        /// The exit status that the client should end with.
+        exit: u8,
+    },
+}
