@@ -41,6 +41,55 @@ pub struct Verdict {
     pub timings: Vec<Timing>,
 }
 
+/// What one request gave: a verdict for each set that it touches.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The worst outcome of the verdicts.
+    pub outcome: Outcome,
+    /// Wall-clock time from request to report, in milliseconds.
+    pub elapsed_ms: f64,
+    /// The repository's work tree (absolute path), or its git folder when it is bare.
+    pub repo: String,
+    /// Which tree was judged.
+    pub mode: Mode,
+    /// One for each set; what concerns the whole repository is a verdict whose set has no name.
+    pub verdicts: Vec<Verdict>,
+}
+
+impl Report {
+    /// A report whose outcome is the worst of `verdicts`.
+    pub fn new(repo: impl Into<String>, mode: Mode, elapsed_ms: f64, verdicts: Vec<Verdict>) -> Self {
+        let outcome = verdicts.iter().map(|v| v.outcome).max().unwrap_or(Outcome::Pass);
+        Report { outcome, elapsed_ms, repo: repo.into(), mode, verdicts }
+    }
+}
+
+impl Verdict {
+    /// No verdict could be had, for the reasons in `findings`. `set` is empty when they concern the whole repository.
+    pub fn error(repo: impl Into<String>, set: impl Into<String>, mode: Mode, findings: Vec<Finding>) -> Self {
+        Verdict {
+            schema: SCHEMA,
+            outcome: Outcome::Error,
+            repo: repo.into(),
+            set: set.into(),
+            mode,
+            cached: false,
+            elapsed_ms: 0.0,
+            postgres: String::new(),
+            engine: String::new(),
+            base: Base::default(),
+            migrations: Vec::new(),
+            findings,
+            timings: Vec::new(),
+        }
+    }
+
+    /// How many findings of `severity` stand, those that the author accepted left out.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|f| f.suppressed_by.is_none() && f.severity == severity).count()
+    }
+}
+
 /// `pass`, `warn`, `fail`, or `error` (no verdict could be had).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -56,12 +105,33 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Pass => "pass",
+            Outcome::Warn => "warn",
+            Outcome::Fail => "fail",
+            Outcome::Error => "error",
+        }
+    }
+
     /// The exit status that stands for this outcome.
     pub fn exit_code(self) -> u8 {
         match self {
             Outcome::Pass | Outcome::Warn => 0,
             Outcome::Fail => 1,
             Outcome::Error => 3,
+        }
+    }
+}
+
+impl Mode {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Mode::Staged => "staged",
+            Mode::Worktree => "worktree",
+            Mode::All => "all",
         }
     }
 }
@@ -102,6 +172,9 @@ pub struct MigrationReport {
     pub up_ms: Option<f64>,
     /// How long down took, in milliseconds.
     pub down_ms: Option<f64>,
+    /// How long the second up, after down, took, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub up_again_ms: Option<f64>,
     /// Whether up ran inside one transaction.
     pub transactional: bool,
     /// How many statements up has.
@@ -162,6 +235,17 @@ pub enum Severity {
     Warning,
     /// The commit is refused.
     Error,
+}
+
+impl Severity {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::Note => "note",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+    }
 }
 
 /// One thing to say: what, where, why, and the way out.

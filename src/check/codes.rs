@@ -1,0 +1,175 @@
+//! The registry of finding codes: for each its default severity, what it says in a line, and its explanation.
+//!
+//! A code is one line in [`CODES`] and one file, `codes/<code>.md`, from which `migd explain` and `docs/checks/` are
+//! made. The SQL in an explanation is run: ` ```sql setup` is the schema before, ` ```sql bad` a migration that is
+//! reported and ` ```sql good` its repaired form; lines `-- up` and `-- down` tell their two directions apart.
+
+use crate::verdict::Severity::{self, Error, Note, Warning};
+
+/// What can be found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Code {
+    /// `family.name`.
+    pub name: &'static str,
+    /// How much a finding weighs unless configured.
+    pub severity: Severity,
+    /// What it says, in one line.
+    pub summary: &'static str,
+    /// What it means, why it matters, an example and what to do, in Markdown.
+    pub explain: &'static str,
+}
+
+impl Code {
+    /// The part before the dot.
+    pub fn family(&self) -> &'static str {
+        self.name.split_once('.').map_or(self.name, |(family, _)| family)
+    }
+}
+
+macro_rules! codes {
+    ($($name:literal $severity:ident $summary:literal,)*) => {
+        &[$(Code {
+            name: $name,
+            severity: $severity,
+            summary: $summary,
+            explain: include_str!(concat!("codes/", $name, ".md")),
+        },)*]
+    };
+}
+
+/// Every code that a finding may have, in order of name.
+pub static CODES: &[Code] = codes! {
+    "apply.chain" Error "an earlier migration, which this commit does not touch, does not apply on a fresh database",
+    "apply.connection-lost" Error "the connection ended while the migration ran",
+    "apply.disk" Error "the migration wrote more than it may, or the disk is full",
+    "apply.empty" Warning "the migration has no statement",
+    "apply.encoding" Error "the file is no valid UTF-8",
+    "apply.error" Error "a statement of the migration fails on a fresh database",
+    "apply.meta-command" Error "the file has commands of the program psql",
+    "apply.not-sql" Error "the file is no SQL",
+    "apply.permission" Error "the migration needs a right that a database's owner does not have",
+    "apply.timeout" Error "a statement ran too long and was cancelled",
+    "apply.transaction-left-open" Error "the migration opens a transaction and does not end it",
+    "apply.unterminated" Error "a string, quoted name, comment or COPY data never ends",
+    "config.bare" Error "the repository is bare, nothing can be staged in it",
+    "config.conflicted-index" Error "the index has unmerged entries",
+    "config.file-too-large" Error "a file of the set is larger than the limit",
+    "config.invalid" Error "the configuration cannot be used",
+    "config.layout" Error "the set follows no known layout",
+    "config.no-sets" Error "the repository has no migration set",
+    "config.not-a-repository" Error "this is no git repository",
+    "config.unreadable-index" Error "the index cannot be read",
+    "engine.connect" Error "the server does not accept the connection",
+    "engine.lost" Error "the server was gone in the middle of a judgement",
+    "engine.not-found" Error "there is no PostgreSQL to judge with",
+    "engine.start" Error "PostgreSQL does not start",
+    "engine.superuser" Error "superuser rights are asked for outside a container",
+    "engine.timeout" Error "there was no verdict in time",
+    "engine.version" Warning "the server has another major version than production",
+    "history.deleted" Error "a migration that production may have is gone",
+    "history.down-without-up" Error "a down has no up",
+    "history.duplicate-version" Error "two migrations have the same version",
+    "history.edited" Error "a migration that production may have has other content",
+    "history.out-of-order" Warning "a new migration has a lower version than one that production may have",
+    "history.unknown-file" Warning "a file in the set's folder belongs to no migration",
+    "revert.cosmetic" Note "down brings the schema back but for what changes no behaviour",
+    "revert.fails" Error "down does not run",
+    "revert.missing" Warning "the migration has no down",
+    "revert.no-op" Error "down changes nothing",
+    "revert.reapply" Error "up cannot be applied again after down",
+    "revert.schema-mismatch" Error "down leaves another schema than there was before up",
+    "suppress.expired" Error "a finding was accepted until a day that has passed",
+    "suppress.malformed" Error "a migd directive cannot be read",
+    "suppress.unknown" Error "a directive names a code or an object that does not exist",
+    "suppress.unused" Warning "a directive accepts a finding that is not there",
+};
+
+/// The code of that name.
+pub fn code(name: &str) -> Option<&'static Code> {
+    CODES.binary_search_by_key(&name, |code| code.name).ok().and_then(|at| CODES.get(at))
+}
+
+/// The code that somebody who wrote `name` most likely meant; none when nothing is near.
+pub fn suggest(name: &str) -> Option<&'static Code> {
+    let name = name.trim().to_lowercase().replace(['_', ' '], "-");
+    // The name without its family, or with another one, is meant more often than it is misspelt.
+    let tail = name.split_once('.').map_or(name.as_str(), |(_, tail)| tail);
+    let same: Vec<&Code> =
+        CODES.iter().filter(|code| code.name.split_once('.').is_some_and(|(_, t)| t == tail)).collect();
+    if let [one] = same.as_slice() {
+        return Some(one);
+    }
+    let near = CODES.iter().map(|code| (strsim::jaro_winkler(code.name, &name), code));
+    near.filter(|(score, _)| *score >= 0.85).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, code)| code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_sorted_and_unique() {
+        assert!(CODES.windows(2).all(|pair| pair[0].name < pair[1].name));
+    }
+
+    #[test]
+    fn names_are_a_family_and_a_kebab_case_word() {
+        let form = regex::Regex::new(r"^[a-z]+\.[a-z]+(-[a-z]+)*$").unwrap();
+        for code in CODES {
+            assert!(form.is_match(code.name), "{}", code.name);
+        }
+    }
+
+    #[test]
+    fn every_code_says_what_why_and_the_way_out() {
+        for code in CODES {
+            let sections: Vec<&str> = code.explain.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+            assert_eq!(sections, ["What it means", "Why it matters", "Example", "What to do"], "{}", code.name);
+            for section in code.explain.split("## ").skip(1) {
+                assert!(section.lines().skip(1).any(|line| !line.trim().is_empty()), "{}: {section}", code.name);
+            }
+            assert!(!code.summary.is_empty() && !code.summary.ends_with('.'), "{}", code.name);
+        }
+    }
+
+    #[test]
+    fn every_explanation_is_registered() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/check/codes");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter_map(|name| name.strip_suffix(".md").map(str::to_owned))
+            .collect();
+        files.sort();
+        assert_eq!(files, CODES.iter().map(|code| code.name).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_is_bad_has_a_repaired_form_and_fences_are_closed() {
+        for code in CODES {
+            let fences: Vec<&str> = code.explain.lines().filter(|line| line.starts_with("```")).collect();
+            for pair in fences.chunks(2) {
+                assert!(pair.len() == 2 && pair[0] != "```" && pair[1] == "```", "{}: {pair:?}", code.name);
+            }
+            if fences.contains(&"```sql bad") {
+                assert!(fences.contains(&"```sql good"), "{}", code.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_nearly_right_finds_its_code() {
+        let suggested = |name| suggest(name).map(|code| code.name);
+        assert_eq!(suggested("revert.mising"), Some("revert.missing"));
+        assert_eq!(suggested("missing"), Some("revert.missing"));
+        assert_eq!(suggested("Revert.Schema_Mismatch"), Some("revert.schema-mismatch"));
+        assert_eq!(suggested("apply.eror"), Some("apply.error"));
+        assert_eq!(suggested("coffee"), None);
+    }
+
+    #[test]
+    fn a_code_is_found_by_its_name_alone() {
+        assert_eq!(code("revert.missing").map(|code| code.family()), Some("revert"));
+        assert_eq!(code("revert"), None);
+    }
+}

@@ -1,0 +1,139 @@
+//! Markdown: tables and fenced source, for a comment on a merge request or a job's summary.
+
+use super::{SEVERITIES, Terminal, clean, counted, duration, summary, with_semicolon};
+use crate::verdict::{Finding, Outcome, Report, Severity, Verdict};
+
+/// A section for each set.
+pub(super) fn render(report: &Report) -> String {
+    let mut out = String::new();
+    if report.verdicts.is_empty() {
+        out.push_str(&format!("**migd: {}**: no migration to judge\n", report.outcome.as_str()));
+    }
+    for (n, verdict) in report.verdicts.iter().enumerate() {
+        if n > 0 {
+            out.push('\n');
+        }
+        section(verdict, &mut out);
+    }
+    out
+}
+
+fn section(verdict: &Verdict, out: &mut String) {
+    let mark = match verdict.outcome {
+        Outcome::Pass => "✅",
+        Outcome::Warn => "⚠️",
+        Outcome::Fail => "❌",
+        Outcome::Error => "💥",
+    };
+    let set = if verdict.set.is_empty() { String::new() } else { format!(": {}", code_span(&verdict.set)) };
+    out.push_str(&format!("### {mark} migd{set}: {}\n\n", verdict.outcome.as_str()));
+    let mut facts: Vec<String> = SEVERITIES
+        .into_iter()
+        .filter(|severity| verdict.count(*severity) > 0)
+        .map(|severity| counted(verdict.count(severity), severity.as_str()))
+        .collect();
+    facts.push(duration(verdict.elapsed_ms));
+    facts.extend(summary::server(verdict).map(|server| escaped(&server)));
+    out.push_str(&format!("{}\n", facts.join(" · ")));
+    if !verdict.migrations.is_empty() {
+        out.push_str("\n| migration | change | up | down | reversible |\n| --- | --- | ---: | ---: | --- |\n");
+        let time = |ms: Option<f64>| ms.map(duration).unwrap_or_default();
+        for migration in &verdict.migrations {
+            let change = format!("{:?}", migration.change).to_lowercase();
+            let name = code_span(&summary::label(migration)).replace('|', "\\|");
+            let reversible = summary::reversible(migration.reversible);
+            let (up, down) = (time(migration.up_ms), time(migration.down_ms));
+            out.push_str(&format!("| {name} | {change} | {up} | {down} | {reversible} |\n"));
+        }
+    }
+    for finding in verdict.findings.iter().filter(|f| f.suppressed_by.is_none()) {
+        one(finding, out);
+    }
+    let accepted: Vec<&Finding> = verdict.findings.iter().filter(|f| f.suppressed_by.is_some()).collect();
+    if !accepted.is_empty() {
+        out.push_str("\nAccepted:\n\n");
+        for finding in accepted {
+            let by = code_span(finding.suppressed_by.as_deref().unwrap_or_default());
+            out.push_str(&format!("- {} by {by}\n", code_span(&finding.code)));
+        }
+    }
+}
+
+fn one(finding: &Finding, out: &mut String) {
+    let word = match finding.severity {
+        Severity::Error => "Error",
+        Severity::Warning => "Warning",
+        Severity::Note => "Note",
+    };
+    out.push_str(&format!("\n**{word}** {}: {}\n", code_span(&finding.code), escaped(&finding.message)));
+    if let Some(path) = &finding.path {
+        let line = finding.line.map(|line| format!(":{line}")).unwrap_or_default();
+        out.push_str(&format!("\n{}\n", code_span(&format!("{path}{line}"))));
+    }
+    if let Some(source) = &finding.source {
+        out.push_str(&fenced(source, "sql"));
+    }
+    if let Some(sqlstate) = &finding.sqlstate {
+        out.push_str(&format!("\nSQLSTATE {}\n", code_span(sqlstate)));
+    }
+    if let Some(detail) = &finding.detail {
+        out.push_str(&fenced(detail, "text"));
+    }
+    if let Some(example) = &finding.counterexample {
+        out.push_str("\nThe schema before accepts these rows, and the migration then fails:\n");
+        let rows: Vec<String> = example.setup.iter().map(|row| with_semicolon(row)).collect();
+        out.push_str(&fenced(&rows.join("\n"), "sql"));
+        out.push_str(&fenced(&example.fails_with, "text"));
+    }
+    if let Some(help) = &finding.help {
+        out.push_str(&format!("\n{}\n", escaped(help)));
+    }
+}
+
+/// Foreign text among Markdown: nothing in it is markup, a link, a mention or an image.
+fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    for c in clean::line(text, true).chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '@' => out.push_str("&#64;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '|' | '!' | '~' | '>' => {
+                out.push('\\');
+                out.push(c);
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Foreign text as code in a line, with as many backticks around as it needs.
+fn code_span(text: &str) -> String {
+    let text = clean::line(text, true);
+    let ticks = "`".repeat(longest_run(&text) + 1);
+    let space = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
+    format!("{ticks}{space}{text}{space}{ticks}")
+}
+
+/// Foreign text as a block of code, with a fence that it cannot close.
+fn fenced(text: &str, language: &str) -> String {
+    let text = clean::block(&Terminal::PLAIN.shortened(text), true);
+    let fence = "`".repeat(longest_run(&text).max(2) + 1);
+    format!("\n{fence}{language}\n{text}\n{fence}\n")
+}
+
+fn longest_run(text: &str) -> usize {
+    text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
+}
+
+impl Terminal {
+    /// The first and last lines of a long text: a comment on a merge request has an end.
+    fn shortened(&self, text: &str) -> String {
+        let lines: Vec<&str> = text.lines().collect();
+        if lines.len() <= 40 {
+            return text.to_owned();
+        }
+        [&lines[..30], &[self.ellipsis()], &lines[lines.len() - 5..]].concat().join("\n")
+    }
+}

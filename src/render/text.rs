@@ -1,0 +1,201 @@
+//! Text for people, as compilers write it: what, where, the source with the place marked, why, and the way out.
+//!
+//! The drawing is annotate-snippets'. Its decoration stays ASCII, ` --> path:line:column`, in any terminal: that is what
+//! editors and terminals turn into links.
+
+use annotate_snippets::renderer::{DEFAULT_LINE_NUM_STYLE, DecorStyle};
+use annotate_snippets::{AnnotationKind, Group, Level, Message, Renderer, Snippet};
+use anstyle::{AnsiColor, Style};
+
+use super::summary::{self, paint};
+use super::{SEVERITIES, Terminal, clean, snippet, standing, with_semicolon};
+use crate::verdict::{Counterexample, Finding, Mode, Outcome, Report, Severity, Verdict};
+
+/// Findings that are shown of one set; the rest is counted.
+const SHOWN: usize = 50;
+/// Characters that are shown of one message.
+const TITLE: usize = 600;
+/// Lines that are shown of one reason; the rest is counted.
+const REASON_LINES: usize = 16;
+/// Rows that are shown of one counterexample.
+const ROWS: usize = 12;
+
+/// Every finding in full, then a line for each set. A set that passes is its line alone.
+pub(super) fn render(report: &Report, terminal: &Terminal) -> String {
+    let mut out = String::new();
+    for verdict in report.verdicts.iter().filter(|verdict| verdict.outcome != Outcome::Pass) {
+        findings(verdict, terminal, &mut out);
+    }
+    for verdict in &report.verdicts {
+        out.push_str(&summary::line(verdict, terminal));
+        out.push('\n');
+    }
+    if report.verdicts.is_empty() {
+        out.push_str(&summary::nothing(report, terminal));
+        out.push('\n');
+    }
+    match report.outcome {
+        Outcome::Pass => {}
+        Outcome::Warn | Outcome::Fail => explain(report, terminal, &mut out),
+        Outcome::Error => {
+            explain(report, terminal, &mut out);
+            if report.mode == Mode::Staged {
+                out.push_str(AROUND);
+            }
+        }
+    }
+    out
+}
+
+/// What to say when a commit waits for a verdict that cannot be had.
+const AROUND: &str = "\
+migd could not judge, so nothing is known about this migration. To commit without a verdict:
+  MIGD=0 git commit ...       without migd, once
+  git commit --no-verify      without any hook, once
+";
+
+fn findings(verdict: &Verdict, terminal: &Terminal, out: &mut String) {
+    let (accepted, standing): (Vec<&Finding>, Vec<&Finding>) =
+        verdict.findings.iter().partition(|f| f.suppressed_by.is_some());
+    for finding in standing.iter().take(SHOWN) {
+        out.push_str(&one(finding, terminal));
+        out.push_str("\n\n");
+    }
+    if standing.len() > SHOWN {
+        let more = standing.len() - SHOWN;
+        out.push_str(&format!("{more} more findings: migd check --format json shows all of them\n\n"));
+    }
+    for finding in &accepted {
+        out.push_str(&suppressed(finding, terminal));
+        out.push('\n');
+    }
+    if !accepted.is_empty() {
+        out.push('\n');
+    }
+}
+
+/// Where the worst finding is explained, as one line.
+fn explain(report: &Report, terminal: &Terminal, out: &mut String) {
+    let worst = SEVERITIES.into_iter().find_map(|severity| standing(report).find(|(_, f)| f.severity == severity));
+    if let Some((_, finding)) = worst {
+        let command = format!("migd explain {}", clean::line(&finding.code, terminal.unicode));
+        out.push_str(&format!("for more about this: {}\n", paint(&command, Style::new().bold(), terminal)));
+    }
+}
+
+/// `accepted[data.unique]: migrations/0042.up.sql:3, by migrations/0042.up.sql:1`
+fn suppressed(finding: &Finding, terminal: &Terminal) -> String {
+    let word = paint("accepted", AnsiColor::BrightGreen.on_default().bold(), terminal);
+    let code = clean::line(&finding.code, terminal.unicode);
+    let what = match (&finding.path, finding.line) {
+        (Some(path), Some(line)) => format!("{path}:{line}"),
+        (Some(path), None) => path.clone(),
+        (None, _) => finding.message.clone(),
+    };
+    let by = finding.suppressed_by.as_deref().unwrap_or_default();
+    format!("{word}[{code}]: {}", clean::line(&format!("{what}, by {by}"), terminal.unicode))
+}
+
+/// One finding, without a line feed at its end.
+fn one(finding: &Finding, terminal: &Terminal) -> String {
+    let level = match finding.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
+    };
+    let title = level.primary_title(title(finding, terminal)).id(clean::line(&finding.code, terminal.unicode));
+    let excerpt = snippet::excerpt(finding, terminal);
+    let indent = excerpt.as_ref().map_or(0, |excerpt| excerpt.last_line().to_string().len());
+    let mut group = Group::with_title(title);
+    if let Some(excerpt) = excerpt {
+        let mark = AnnotationKind::Primary.span(excerpt.mark);
+        group = group.element(Snippet::source(excerpt.text).line_start(excerpt.first_line).annotation(mark));
+    }
+    let drawn = renderer(terminal).render(&[group.elements(notes(finding, indent, terminal))]);
+    // The library would count the column in the lines it is given, which are cut and have no tabs.
+    match (origin(finding, indent.max(1), terminal), drawn.split_once('\n')) {
+        (Some(origin), Some((title, rest))) => format!("{title}\n{origin}\n{rest}"),
+        (Some(origin), None) => format!("{drawn}\n{origin}"),
+        (None, _) => drawn,
+    }
+}
+
+/// The message, in one line, not longer than a screen can take.
+fn title(finding: &Finding, terminal: &Terminal) -> String {
+    let mut message = clean::line(&finding.message, terminal.unicode);
+    if let Some((end, _)) = message.char_indices().nth(TITLE) {
+        message.truncate(end);
+        message.push_str(terminal.ellipsis());
+    }
+    message
+}
+
+/// ` --> path:line:column`
+fn origin(finding: &Finding, indent: usize, terminal: &Terminal) -> Option<String> {
+    let path = clean::line(finding.path.as_deref()?, terminal.unicode);
+    let place = match (finding.line, finding.column) {
+        (Some(line), Some(column)) => format!(":{line}:{column}"),
+        (Some(line), None) => format!(":{line}"),
+        (None, _) => String::new(),
+    };
+    let arrow = paint("-->", DEFAULT_LINE_NUM_STYLE, terminal);
+    Some(format!("{}{arrow} {path}{place}", " ".repeat(indent)))
+}
+
+fn renderer(terminal: &Terminal) -> Renderer {
+    let renderer = if terminal.color { Renderer::styled() } else { Renderer::plain() };
+    // Lines are cut before, to the same width: the slack keeps the library from cutting again.
+    renderer.hyperlink(false).decor_style(DecorStyle::Ascii).term_width(terminal.columns() + 16)
+}
+
+/// The lines behind `= `: SQLSTATE, detail, rows, help. `indent` is the width of the line numbers.
+fn notes(finding: &Finding, indent: usize, terminal: &Terminal) -> Vec<Message<'static>> {
+    let mut out = Vec::new();
+    let room = |label: &str| {
+        // "  = label: "
+        let taken = indent + 3 + label.len() + 2;
+        terminal.columns().saturating_sub(taken).max(16)
+    };
+    let mut note = |label: &'static str, text: String| out.push(Level::NOTE.with_name(label).message(text));
+    if let Some(sqlstate) = &finding.sqlstate {
+        note("sqlstate", clean::line(sqlstate, terminal.unicode));
+    }
+    if let Some(detail) = finding.detail.as_deref().filter(|detail| !detail.trim().is_empty()) {
+        note("detail", wrapped(&clean::block(detail, terminal.unicode), room("detail"), terminal));
+    }
+    if let Some(example) = &finding.counterexample {
+        note("rows", rows(example, room("rows"), terminal));
+    }
+    if let Some(help) = finding.help.as_deref().filter(|help| !help.trim().is_empty()) {
+        note("help", wrapped(&clean::block(help, terminal.unicode), room("help"), terminal));
+    }
+    out
+}
+
+/// The rows as statements that can be copied (so that they are not wrapped), then what the server says.
+fn rows(example: &Counterexample, room: usize, terminal: &Terminal) -> String {
+    let mut lines = vec![wrapped("the schema before accepts these, and the migration then fails:", room, terminal)];
+    lines.extend(example.setup.iter().take(ROWS).map(|row| clean::block(&with_semicolon(row), terminal.unicode)));
+    if example.setup.len() > ROWS {
+        lines.push(format!("-- and {} more", example.setup.len() - ROWS));
+    }
+    lines.push(wrapped(&clean::block(&example.fails_with, terminal.unicode), room, terminal));
+    lines.join("\n")
+}
+
+/// Cleaned text, wrapped at words, not longer than a screen can take.
+fn wrapped(text: &str, width: usize, terminal: &Terminal) -> String {
+    let options = textwrap::Options::new(width).break_words(false).word_splitter(textwrap::WordSplitter::NoHyphenation);
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.split('\n').take(REASON_LINES + 1) {
+        let indent: String = line.chars().take_while(|c| *c == ' ').take(width / 2).collect();
+        let options = options.clone().subsequent_indent(&indent);
+        lines.extend(textwrap::wrap(line, options).into_iter().map(|piece| piece.into_owned()));
+    }
+    let all = text.split('\n').count();
+    if all > REASON_LINES + 1 || lines.len() > 2 * REASON_LINES {
+        lines.truncate(REASON_LINES);
+        lines.push(format!("{} migd check --format json shows all of it", terminal.ellipsis()));
+    }
+    lines.join("\n")
+}
