@@ -275,7 +275,7 @@ made() {
 # Makes the folders that are not there, and prints them, outermost first.
 make_folder() {
     [ -d "$1" ] && return 0
-    make_folder "$(dirname "$1")"
+    make_folder "$(dirname "$1")" || return 1
     mkdir "$1" && say "dir $1"
 }
 
