@@ -7,6 +7,7 @@ usage() {
     cat <<'TEXT'
 Usage: ./install.sh [--try] [--prefix DIR] [--yes] [--no-build] [--from DIR]
        ./install.sh --uninstall [--prefix DIR]
+       ./install.sh --needs [--yes]
 
 Builds migd and installs `migd` and `migd-hook` into DIR/bin (default: ~/.local/bin).
 
@@ -15,6 +16,7 @@ Builds migd and installs `migd` and `migd-hook` into DIR/bin (default: ~/.local/
   --yes         bring what is missing on this machine without asking (as root: always)
   --no-build    install what is in target/release already
   --from DIR    install the binaries of DIR; implies --no-build
+  --needs       only bring, or name, what building and running migd needs on this machine
   --uninstall   stop the daemon and remove what was installed, and what it keeps
 TEXT
 }
@@ -52,6 +54,7 @@ while [ $# -gt 0 ]; do
     --from=?*) from=${1#*=} build=no ;;
     --try) action=try ;;
     --uninstall) action=uninstall ;;
+    --needs) action=needs ;;
     --yes | -y) yes=yes ;;
     --no-build) build=no ;;
     --help | -h)
@@ -317,13 +320,15 @@ install_binaries() {
     esac
 }
 
-install() {
-    if [ "$build" = yes ]; then
-        need_toolchain
-    fi
+needs() {
+    [ "$build" = no ] || need_toolchain
     need git git git_is_here
     need_engine
     nothing_missing
+}
+
+install() {
+    needs
     if [ "$build" = yes ]; then
         say 'Building (the first time takes some minutes).'
         (cd "$root" && cargo build --release --locked --bins --target-dir "$root/target") || die 'the build failed'
@@ -531,6 +536,7 @@ try() {
 
 case $action in
 install) install ;;
+needs) needs ;;
 uninstall) uninstall ;;
 try)
     install
