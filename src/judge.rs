@@ -73,7 +73,7 @@ impl Bench {
         for set in &plan.sets {
             verdicts.push(self.judge_set(plan, set, order).await?);
         }
-        Ok(report(order, plan.mode, verdicts))
+        Ok(Report::new(order.repo, plan.mode, ms(order.started.elapsed()), verdicts))
     }
 
     async fn judge_set(&self, plan: &Plan, set: &SetPlan, order: Order<'_>) -> Result<Verdict, Error> {
@@ -139,17 +139,6 @@ impl Bench {
             drop(turn);
         }
         Ok(())
-    }
-}
-
-/// The report on these verdicts.
-pub fn report(order: Order<'_>, mode: Mode, verdicts: Vec<Verdict>) -> Report {
-    Report {
-        outcome: verdicts.iter().map(|verdict| verdict.outcome).max().unwrap_or(Outcome::Pass),
-        elapsed_ms: ms(order.started.elapsed()),
-        repo: order.repo.to_owned(),
-        mode,
-        verdicts,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::config::{Config, Unavailable};
 use crate::engine::{Place as EnginePlace, Progress};
 use crate::judge::{self, Bench, Error, Kept, Order, Plan, Query, plan};
 use crate::repo::{Location, Repo};
-use crate::verdict::{Finding, Mode, Outcome, Report, SCHEMA, Severity, Verdict};
+use crate::verdict::{Mode, Outcome, Report, Verdict};
 use crate::wire::{CheckRequest, Endpoint, Place, Selection};
 
 /// How long the background may take to make the next judgement's templates.
@@ -89,7 +89,7 @@ impl Service {
         }
         let order = Moment { repo: prepared.repo.clone(), started, deadline: started + prepared.budget };
         let outcome = if plan.sets.iter().all(is_settled) {
-            Ok(judge::report(order.with(&|_| {}), plan.mode, Vec::new()))
+            Ok(Report::new(&order.repo, plan.mode, elapsed_ms(started), Vec::new()))
         } else {
             // On its own task: when the budget is over, the chain goes on being built for the next try.
             let work = tokio::spawn(Arc::clone(self).judge(Arc::clone(plan), order.clone(), progress));
@@ -246,30 +246,12 @@ fn read(request: &CheckRequest, kept: &Kept) -> Result<Prepared, Error> {
 
 /// The report that says why there is no verdict.
 pub fn failed(error: &Error, repo: &str, mode: Mode, started: Instant) -> Report {
-    let finding: Finding = error.finding();
-    debug_assert_eq!(finding.severity, Severity::Error);
-    let verdict = Verdict {
-        schema: SCHEMA,
-        outcome: Outcome::Error,
-        repo: repo.to_owned(),
-        set: String::new(),
-        mode,
-        cached: false,
-        elapsed_ms: started.elapsed().as_secs_f64() * 1000.0,
-        postgres: String::new(),
-        engine: String::new(),
-        base: crate::verdict::Base::default(),
-        migrations: Vec::new(),
-        findings: vec![finding],
-        timings: Vec::new(),
-    };
-    Report {
-        outcome: Outcome::Error,
-        elapsed_ms: verdict.elapsed_ms,
-        repo: repo.to_owned(),
-        mode,
-        verdicts: vec![verdict],
-    }
+    let verdict = Verdict::error(repo, "", mode, vec![error.finding()]);
+    Report::new(repo, mode, elapsed_ms(started), vec![verdict])
+}
+
+fn elapsed_ms(started: Instant) -> f64 {
+    started.elapsed().as_secs_f64() * 1000.0
 }
 
 /// The exit status of a report; `lenient`: a commit goes on when no verdict can be had.

@@ -100,6 +100,16 @@ impl Error {
         }
     }
 
+    /// The repository has nothing to judge.
+    pub fn no_sets() -> Error {
+        let known: Vec<&str> = crate::layout::LAYOUTS.iter().map(|layout| layout.name()).collect();
+        Error::Set {
+            code: "config.no-sets",
+            message: "no migration set was found in this repository".to_owned(),
+            help: format!("state one in migd.toml (`[[migrations]]`, `path = \"…\"`, `layout = \"…\"`): {}", known.join(", ")),
+        }
+    }
+
     pub(super) fn unreadable(path: &str, error: &std::io::Error) -> Error {
         Error::Set {
             code: "config.invalid",

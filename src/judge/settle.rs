@@ -18,9 +18,6 @@ pub(super) fn findings(found: Vec<Finding>, set: &SetPlan, config: &Config, ran:
         accept(&up.path, &up.text, &mut findings, &mut extra);
     }
     findings.extend(extra.into_iter().filter_map(|finding| weighed(finding, config)));
-    for finding in &mut findings {
-        finding.url.get_or_insert_with(|| check::codes::url(&finding.code));
-    }
     findings.sort_by(|a, b| {
         let key = |f: &Finding| (f.suppressed_by.is_some(), std::cmp::Reverse(f.severity));
         let place = |f: &Finding| (f.path.clone(), f.line, f.column);

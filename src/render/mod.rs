@@ -23,39 +23,8 @@ mod text;
 #[cfg(test)]
 mod tests;
 
+pub use crate::wire::Terminal;
 pub use clean::{block, line};
-
-/// What the reader's terminal can show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Terminal {
-    /// Columns; 0 where it is not known.
-    pub width: u16,
-    /// Colours, as ANSI sequences.
-    pub color: bool,
-    /// Characters beyond ASCII in what migd itself says. Foreign text keeps its letters.
-    pub unicode: bool,
-}
-
-impl Terminal {
-    /// No colours, plain ASCII, no known width: what a file or another program gets.
-    pub const PLAIN: Terminal = Terminal { width: 0, color: false, unicode: false };
-
-    /// The columns to fill: 100 where the width is not known, and never so few that nothing can be said.
-    pub fn columns(&self) -> usize {
-        match self.width {
-            0 => 100,
-            width => usize::from(width).max(24),
-        }
-    }
-
-    fn dot(&self) -> &'static str {
-        if self.unicode { " · " } else { " | " }
-    }
-
-    fn ellipsis(&self) -> &'static str {
-        if self.unicode { "…" } else { "..." }
-    }
-}
 
 /// How a report is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ValueEnum)]
