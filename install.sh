@@ -118,7 +118,7 @@ remedy() {
             remedy cargo
         fi
         ;;
-    cc:apt-get) say "${sudo}apt-get install -y gcc libc6-dev" ;;
+    cc:apt-get) say "${sudo}apt-get install -y --no-install-recommends gcc libc6-dev" ;;
     cc:dnf) say "${sudo}dnf install -y gcc" ;;
     cc:apk) say "${sudo}apk add gcc musl-dev" ;;
     cc:brew) say 'xcode-select --install' ;;
