@@ -157,10 +157,9 @@ fn prefixes(set: &SetPlan, info: &Info) -> Vec<blake3::Hash> {
 /// Everything that a verdict depends on.
 fn content_key(plan: &Plan, set: &SetPlan, prefixes: &[blake3::Hash]) -> blake3::Hash {
     let mut key = blake3::Hasher::new();
-    for prefix in prefixes.last() {
-        key.update(prefix.as_bytes());
-    }
-    for migration in &set.base_chain.migrations {
+    // The prefixes stand for server, settings and ups; the migrations' own hashes for the downs as well.
+    key.update(prefixes.last().unwrap_or(&blake3::hash(&[])).as_bytes());
+    for migration in set.chain.migrations.iter().chain(&set.base_chain.migrations) {
         key.update(migration.hash.as_bytes());
     }
     let rest = format!(

@@ -334,7 +334,7 @@ impl Folder<'_> {
                 return Ok(chain);
             }
         }
-        let chain = Arc::new(layout.plan(self.root, &self.tree(listing)?));
+        let chain = Arc::new(layout.plan_with(self.root, &self.tree(listing)?, &set.vars));
         let mut chains = self.kept.chains.lock().unwrap_or_else(PoisonError::into_inner);
         chains.push((key, Arc::clone(&chain)));
         if chains.len() > KEPT_CHAINS {
@@ -356,7 +356,7 @@ impl Folder<'_> {
             let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
             let text: Arc<str> = text.ok_or_else(|| Error::no_setup_file(&path))?.into();
             let body = 0..text.len();
-            sources.push(layout::Source { path, text, body, mode: layout::Mode::PerStatement });
+            sources.push(layout::Source { path, text, body, mode: layout::Mode::PerStatement, pieces: None });
         }
         Ok(sources)
     }
