@@ -1,0 +1,125 @@
+//! `migd hook`: install, uninstall, and run what `migd-hook` hands over.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{Failure, note, print, runtime};
+use crate::daemon::{Service, service, spawn};
+use crate::hooks::{self, Hooks};
+use crate::repo::{Location, Repo};
+use crate::wire::{self, CheckRequest, Endpoint, Place, Reply, Request, Selection, Terminal, Wanted};
+
+/// The options of `migd hook`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Install the hook into this repository; an existing one is kept
+    Install,
+    /// Remove it and leave what was there before
+    Uninstall,
+    /// Judge the staged migrations as the hook does
+    PreCommit,
+}
+
+pub(super) fn run(args: &Args, endpoint: &Endpoint) -> Result<u8, Failure> {
+    match args.action {
+        Action::Install => install().map(|lines| say(&lines)),
+        Action::Uninstall => uninstall().map(|lines| say(&lines)),
+        Action::PreCommit => pre_commit(endpoint),
+    }
+}
+
+fn say(lines: &[String]) -> u8 {
+    lines.iter().for_each(|line| print(&format!("{line}\n")));
+    0
+}
+
+/// Installs the hooks into the repository of the current folder. What was done, line by line.
+pub(super) fn install() -> Result<Vec<String>, Failure> {
+    Ok(hooks()?.install(&program()?)?)
+}
+
+fn uninstall() -> Result<Vec<String>, Failure> {
+    Ok(hooks()?.uninstall()?)
+}
+
+fn hooks() -> Result<Hooks, Failure> {
+    let place = Place::here()
+        .map_err(|error| Failure::usage(format!("the current folder cannot be read: {error}"), "change to another"))?;
+    let repo = Repo::open(&Location { cwd: place.cwd, git_env: place.env }).map_err(crate::judge::Error::from)?;
+    Ok(Hooks::of(&repo)?)
+}
+
+/// The `migd-hook` beside this program.
+fn program() -> Result<PathBuf, Failure> {
+    let program = wire::endpoint::program().map(|migd| migd.with_file_name("migd-hook"));
+    program
+        .ok()
+        .filter(|program| program.is_file())
+        .ok_or_else(|| Failure::broken("there is no migd-hook beside this migd", "install both: ./install.sh"))
+}
+
+impl From<hooks::Error> for Failure {
+    fn from(error: hooks::Error) -> Self {
+        Failure::usage(error.to_string(), error.help())
+    }
+}
+
+/// What `migd-hook` does, with everything that it leaves to this program: no daemon yet, one of another build.
+fn pre_commit(endpoint: &Endpoint) -> Result<u8, Failure> {
+    if wire::env::is_off() {
+        note("off for this commit (MIGD=0), nothing was judged");
+        return Ok(0);
+    }
+    let place = Place::here()
+        .map_err(|error| Failure::usage(format!("the current folder cannot be read: {error}"), "change to another"))?;
+    let wanted = Wanted::Text(Terminal::of(&io::stderr()));
+    let request = CheckRequest { place, selection: Selection::Staged, sets: Vec::new(), wanted, hook: true };
+    let untouched = untouched(&request, endpoint);
+    let (lenient, budget) = match untouched {
+        Ok(None) => return Ok(0),
+        Ok(Some(prepared)) => (!prepared.block, prepared.budget),
+        Err(failure) => return Err(way_around(failure)),
+    };
+    let mut stderr = io::stderr();
+    let asked = spawn::ask(endpoint, &Request::Check(request), |reply| match reply {
+        Reply::Progress { text } => note(&text),
+        Reply::Text { text } => {
+            let _ = stderr.write_all(text.as_bytes());
+        }
+        _ => {}
+    });
+    match asked {
+        Ok(exit) => Ok(exit),
+        Err(error) if lenient => {
+            note(&format!("warning: {error}"));
+            note("warning: committing without a verdict (`hook.unavailable = \"warn\"`)");
+            Ok(0)
+        }
+        Err(error) => {
+            let _ = budget;
+            Err(way_around(error.into()))
+        }
+    }
+}
+
+/// Reads the repository in this process; none when the commit touches no set, and nothing need be started.
+fn untouched(request: &CheckRequest, endpoint: &Endpoint) -> Result<Option<service::Prepared>, Failure> {
+    let runtime = runtime()?;
+    let service = Arc::new(Service::new(endpoint));
+    let prepared = runtime.block_on(service.prepare(request))?;
+    Ok(Some(prepared).filter(|prepared| !prepared.is_untouched()))
+}
+
+/// Says how to commit all the same.
+fn way_around(mut failure: Failure) -> Failure {
+    failure.help.push_str("\nto commit without a verdict: `MIGD=0 git commit` or `git commit --no-verify`");
+    failure.exit = failure.exit.max(2);
+    failure
+}

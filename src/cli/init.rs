@@ -1,0 +1,42 @@
+//! `migd init`: everything that the first commit needs.
+
+use super::{Failure, check, hook, note, print};
+use crate::daemon::spawn;
+use crate::wire::{CheckRequest, Endpoint, Place, Reply, Request, Selection, Wanted};
+
+/// The options of `migd init`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Write the configuration and the hook only, and leave PostgreSQL alone
+    #[arg(long)]
+    no_start: bool,
+}
+
+pub(super) fn run(args: &Args, endpoint: &Endpoint) -> Result<u8, Failure> {
+    let place = Place::here()
+        .map_err(|error| Failure::usage(format!("the current folder cannot be read: {error}"), "change to another"))?;
+    for line in crate::setup::configure(&place)? {
+        print(&format!("{line}\n"));
+    }
+    for line in hook::install()? {
+        print(&format!("{line}\n"));
+    }
+    if args.no_start {
+        return Ok(0);
+    }
+    // Judging the tree as it lies there brings the server up, builds the chain and shows that both work.
+    let progress = check::Progress::new();
+    let request =
+        CheckRequest { place: place.clone(), selection: Selection::Staged, sets: Vec::new(), wanted: Wanted::Report, hook: false };
+    let _ = request;
+    spawn::ask(endpoint, &Request::Ready(place), |reply| match reply {
+        Reply::Progress { text } => progress.say(&text),
+        Reply::Text { text } => {
+            progress.clear();
+            print(&text);
+        }
+        _ => {}
+    })
+    .inspect_err(|_| note("the hook is installed; the first commit will try again"))
+    .map_err(Failure::from)
+}

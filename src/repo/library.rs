@@ -1,0 +1,191 @@
+//! Through libgit2.
+
+use std::path::{Path, PathBuf};
+
+use git2::{ErrorClass, ErrorCode, Index, ObjectType, Oid, Repository, RepositoryOpenFlags};
+
+use super::{Blob, Entry, Error, Location, Place, is_below};
+
+/// `git add --intent-to-add`: the entry's path is known and its content is not staged.
+const INTENT_TO_ADD: u16 = 1 << 13;
+/// A submodule's entry.
+const GITLINK: u32 = 0o160_000;
+/// A symbolic link's entry.
+const LINK: u32 = 0o120_000;
+
+pub(super) struct Library {
+    repo: Repository,
+}
+
+impl Library {
+    /// None as an error: libgit2 cannot, and the program should be asked.
+    pub(super) fn open(location: &Location) -> Result<(Library, Place), Option<Error>> {
+        let env = |name: &str| location.git_env.get(name).filter(|value| !value.is_empty());
+        let path = |value: &String| location.cwd.join(value);
+        let ceilings: Vec<PathBuf> = env("GIT_CEILING_DIRECTORIES")
+            .map(|list| std::env::split_paths(list).collect())
+            .unwrap_or_default();
+        let opened = match env("GIT_DIR").map(path) {
+            Some(folder) => {
+                let flags = RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::NO_DOTGIT;
+                Repository::open_ext(folder, flags, &ceilings)
+            }
+            None => Repository::open_ext(&location.cwd, RepositoryOpenFlags::empty(), &ceilings),
+        };
+        let repo = opened.map_err(|error| match error.code() {
+            ErrorCode::NotFound => Some(Error::NotARepository(location.cwd.clone())),
+            ErrorCode::Owner => Some(Error::Owner(location.cwd.clone())),
+            _ => None,
+        })?;
+        let objects = env("GIT_OBJECT_DIRECTORY").map(path).into_iter();
+        let more = env("GIT_ALTERNATE_OBJECT_DIRECTORIES").map(|list| std::env::split_paths(list).collect::<Vec<_>>());
+        for folder in objects.chain(more.into_iter().flatten()) {
+            let odb = repo.odb().map_err(|_| None)?;
+            odb.add_disk_alternate(folder.to_str().ok_or(None)?).map_err(|_| None)?;
+        }
+        let root = match (env("GIT_WORK_TREE").map(path), env("GIT_DIR")) {
+            (Some(root), _) => Some(root),
+            // git's rule: with GIT_DIR alone, the current folder is the top of the work tree.
+            (None, Some(_)) if !repo.is_bare() && repo.config().is_ok_and(|c| c.get_string("core.worktree").is_err()) => {
+                Some(linked_root(&repo).unwrap_or_else(|| location.cwd.clone()))
+            }
+            (None, _) => repo.workdir().map(Path::to_path_buf),
+        };
+        let root = root.map(|root| root.canonicalize().unwrap_or(root));
+        let index = env("GIT_INDEX_FILE").map(path).unwrap_or_else(|| repo.path().join("index"));
+        let place = Place {
+            cwd: location.cwd.clone(),
+            env: location.git_env.clone(),
+            git_dir: repo.path().to_owned(),
+            common_dir: repo.commondir().to_owned(),
+            root,
+            index,
+        };
+        Ok((Library { repo }, place))
+    }
+
+    pub(super) fn setting(&self, key: &str) -> Result<Option<String>, Error> {
+        let config = self.repo.config().and_then(|mut config| config.snapshot()).map_err(unreadable)?;
+        match config.get_path(key) {
+            Ok(value) => Ok(value.to_str().map(str::to_owned)),
+            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
+            Err(error) => Err(unreadable(error)),
+        }
+    }
+
+    pub(super) fn staged(&self, index: &Path, prefixes: &[String]) -> Result<Vec<Entry>, Error> {
+        if !index.exists() {
+            return Ok(Vec::new());
+        }
+        // Formats that libgit2 does not know are refused here, and so are broken files: git says which it is.
+        let index = Index::open(index).map_err(|_| Error::Unsupported)?;
+        let mut found = Vec::new();
+        let mut conflicted = Vec::new();
+        for entry in index.iter() {
+            let Ok(path) = std::str::from_utf8(&entry.path) else { continue };
+            if !prefixes.iter().any(|prefix| is_below(path, prefix)) {
+                continue;
+            }
+            if (entry.flags >> 12) & 3 != 0 {
+                conflicted.push(path.to_owned());
+            } else if entry.flags_extended & INTENT_TO_ADD == 0 && entry.mode != GITLINK && entry.mode != LINK {
+                found.push(Entry { path: path.to_owned(), id: entry.id.to_string() });
+            }
+        }
+        conflicted.dedup();
+        if conflicted.is_empty() { Ok(found) } else { Err(Error::Conflicted(conflicted)) }
+    }
+
+    pub(super) fn tree(&self, rev: &str, prefixes: &[String]) -> Result<Vec<Entry>, Error> {
+        let oid = Oid::from_str(rev).map_err(unreadable)?;
+        let root = self.repo.find_commit(oid).and_then(|commit| commit.tree()).map_err(unreadable)?;
+        let mut found = Vec::new();
+        for prefix in prefixes {
+            if prefix.is_empty() {
+                walk(&root, "", &mut found)?;
+                continue;
+            }
+            let entry = match root.get_path(Path::new(prefix)) {
+                Ok(entry) => entry,
+                Err(error) if error.code() == ErrorCode::NotFound => continue,
+                Err(error) => return Err(unreadable(error)),
+            };
+            match entry.to_object(&self.repo).map_err(unreadable)?.into_tree() {
+                Ok(tree) => walk(&tree, &format!("{prefix}/"), &mut found)?,
+                Err(_) => found.push(Entry { path: prefix.clone(), id: entry.id().to_string() }),
+            }
+        }
+        found.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(found)
+    }
+
+    /// The commit that `rev` names, none when there is no such thing.
+    pub(super) fn commit(&self, rev: &str) -> Result<Option<String>, Error> {
+        if rev == "@{upstream}" {
+            let Ok(head) = self.repo.head() else { return Ok(None) };
+            let Ok(upstream) = self.repo.branch_upstream_name(head.name().unwrap_or_default()) else { return Ok(None) };
+            return match upstream.as_str() {
+                Ok(name) => self.commit(name),
+                Err(_) => Ok(None),
+            };
+        }
+        match self.repo.revparse_single(rev).and_then(|object| object.peel(ObjectType::Commit)) {
+            Ok(commit) => Ok(Some(commit.id().to_string())),
+            Err(error) if matches!(error.class(), ErrorClass::Os | ErrorClass::Odb | ErrorClass::Zlib) => {
+                Err(unreadable(error))
+            }
+            Err(_) => Ok(None),
+        }
+    }
+
+    pub(super) fn merge_base(&self, one: &str, two: &str) -> Result<Option<String>, Error> {
+        let (one, two) = (Oid::from_str(one).map_err(unreadable)?, Oid::from_str(two).map_err(unreadable)?);
+        match self.repo.merge_base(one, two) {
+            Ok(shared) => Ok(Some(shared.to_string())),
+            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
+            Err(error) => Err(unreadable(error)),
+        }
+    }
+
+    pub(super) fn read(&self, id: &str, max: u64) -> Result<Blob, Error> {
+        let oid = Oid::from_str(id).map_err(|_| Error::Unsupported)?;
+        let odb = self.repo.odb().map_err(|_| Error::Unsupported)?;
+        let (size, _) = odb.read_header(oid).map_err(|_| Error::Unsupported)?;
+        if size as u64 > max {
+            return Ok(Blob { size: size as u64, bytes: None });
+        }
+        let object = odb.read(oid).map_err(|_| Error::Unsupported)?;
+        Ok(Blob { size: size as u64, bytes: Some(object.data().into()) })
+    }
+
+    pub(super) fn blob_id(&self, bytes: &[u8]) -> Result<String, Error> {
+        Oid::hash_object(ObjectType::Blob, bytes).map(|oid| oid.to_string()).map_err(unreadable)
+    }
+}
+
+/// The work tree that a linked work tree's git folder belongs to.
+fn linked_root(repo: &Repository) -> Option<PathBuf> {
+    if !repo.is_worktree() {
+        return None;
+    }
+    repo.workdir().map(Path::to_path_buf)
+}
+
+fn walk(tree: &git2::Tree<'_>, prefix: &str, found: &mut Vec<Entry>) -> Result<(), Error> {
+    let mut problem = None;
+    let walked = tree.walk(git2::TreeWalkMode::PreOrder, |folder, entry| {
+        let regular = entry.kind() == Some(ObjectType::Blob) && entry.filemode() as u32 != LINK;
+        if let (true, Ok(folder), Ok(name)) = (regular, folder, entry.name()) {
+            found.push(Entry { path: format!("{prefix}{folder}{name}"), id: entry.id().to_string() });
+        }
+        git2::TreeWalkResult::Ok
+    });
+    if let Err(error) = walked {
+        problem = Some(unreadable(error));
+    }
+    problem.map_or(Ok(()), Err)
+}
+
+fn unreadable(error: git2::Error) -> Error {
+    Error::Unreadable(error.message().to_owned())
+}

@@ -1,0 +1,269 @@
+//! Git: the staged tree, commits, the work tree, the base. Reads only.
+//!
+//! libgit2 first, because it needs no process; the git program where libgit2 refuses a repository (split and sparse
+//! indexes, reftable, SHA-256). Everything follows from what the client sent: the process's own environment belongs to
+//! whoever started the daemon, and is never asked.
+
+mod error;
+mod library;
+mod program;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use error::Error;
+use library::Library;
+use program::Program;
+
+/// Where a request comes from: everything that decides which repository and which index it means.
+#[derive(Debug, Clone, Default)]
+pub struct Location {
+    /// The client's working folder.
+    pub cwd: PathBuf,
+    /// Its `GIT_*` variables; others are ignored.
+    pub git_env: BTreeMap<String, String>,
+}
+
+/// One file of a tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Relative to the repository, with `/`.
+    pub path: String,
+    /// The object name of its content.
+    pub id: String,
+}
+
+/// One file on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkFile {
+    /// Relative to the repository, with `/`.
+    pub path: String,
+    /// Its content.
+    pub bytes: Vec<u8>,
+}
+
+/// An object's content.
+#[derive(Debug, Clone)]
+pub struct Blob {
+    /// In bytes.
+    pub size: u64,
+    /// None when it is larger than was allowed.
+    pub bytes: Option<Arc<[u8]>>,
+}
+
+/// The commit that production may already have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BaseCommit {
+    /// The full object name; none in a repository without commits.
+    pub rev: Option<String>,
+    /// The upstream that it is shared with; none when there is none, and `rev` is HEAD.
+    pub upstream: Option<String>,
+}
+
+/// A repository.
+pub struct Repo {
+    place: Place,
+    backend: Backend,
+}
+
+/// Where a repository's parts are.
+#[derive(Debug, Clone)]
+struct Place {
+    cwd: PathBuf,
+    env: BTreeMap<String, String>,
+    git_dir: PathBuf,
+    common_dir: PathBuf,
+    root: Option<PathBuf>,
+    index: PathBuf,
+}
+
+enum Backend {
+    Library(Library),
+    Program(Program),
+}
+
+impl Repo {
+    /// The repository that git would use at `location`.
+    pub fn open(location: &Location) -> Result<Repo, Error> {
+        // Variables that libgit2 has no equal for are left to the program.
+        let special = ["GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_CONFIG_COUNT", "GIT_CONFIG_PARAMETERS"];
+        let plain = !special.iter().any(|name| location.git_env.contains_key(*name));
+        if plain {
+            match Library::open(location) {
+                Ok((library, place)) => return Ok(Repo { place, backend: Backend::Library(library) }),
+                Err(Some(error)) => return Err(error),
+                Err(None) => {}
+            }
+        }
+        let (program, place) = Program::open(location)?;
+        Ok(Repo { place, backend: Backend::Program(program) })
+    }
+
+    /// The top of the work tree; none in a bare repository.
+    pub fn root(&self) -> Option<&Path> {
+        self.place.root.as_deref()
+    }
+
+    /// The git folder of this work tree.
+    pub fn git_dir(&self) -> &Path {
+        &self.place.git_dir
+    }
+
+    /// The git folder that all work trees share.
+    pub fn common_dir(&self) -> &Path {
+        &self.place.common_dir
+    }
+
+    /// The value of a key of git's configuration.
+    pub fn setting(&self, key: &str) -> Result<Option<String>, Error> {
+        match &self.backend {
+            Backend::Library(library) => library.setting(key),
+            Backend::Program(program) => program.setting(key),
+        }
+    }
+
+    /// The files below `prefixes` (`""`: all) in the index that is being committed, in order of path.
+    pub fn staged(&self, prefixes: &[String]) -> Result<Vec<Entry>, Error> {
+        if self.place.root.is_none() {
+            return Err(Error::Bare(self.place.git_dir.clone()));
+        }
+        if let Backend::Library(library) = &self.backend {
+            match library.staged(&self.place.index, prefixes) {
+                Err(Error::Unsupported) => {}
+                other => return other,
+            }
+        }
+        self.program()?.staged(prefixes)
+    }
+
+    /// The files below `prefixes` in the commit `rev`, in order of path.
+    pub fn tree(&self, rev: &str, prefixes: &[String]) -> Result<Vec<Entry>, Error> {
+        match &self.backend {
+            Backend::Library(library) => library.tree(rev, prefixes),
+            Backend::Program(program) => program.tree(rev, prefixes),
+        }
+    }
+
+    /// The tracked files below `prefixes` that are on disk, and those that are neither tracked nor ignored.
+    pub fn worktree(&self, prefixes: &[String]) -> Result<Vec<WorkFile>, Error> {
+        let Some(root) = &self.place.root else { return Err(Error::Bare(self.place.git_dir.clone())) };
+        let mut paths: BTreeSet<String> = self.staged(prefixes)?.into_iter().map(|entry| entry.path).collect();
+        for prefix in prefixes {
+            paths.extend(on_disk(root, prefix));
+        }
+        let read = |path: String| std::fs::read(root.join(&path)).ok().map(|bytes| WorkFile { path, bytes });
+        Ok(paths.into_iter().filter_map(read).collect())
+    }
+
+    /// The full object name of the commit that `rev` names.
+    pub fn resolve(&self, rev: &str) -> Result<String, Error> {
+        let found = match &self.backend {
+            Backend::Library(library) => library.commit(rev)?,
+            Backend::Program(program) => program.commit(rev)?,
+        };
+        found.ok_or_else(|| Error::Revision(rev.to_owned()))
+    }
+
+    /// HEAD's commit; none when there is none yet.
+    pub fn head(&self) -> Result<Option<String>, Error> {
+        match &self.backend {
+            Backend::Library(library) => library.commit("HEAD"),
+            Backend::Program(program) => program.commit("HEAD"),
+        }
+    }
+
+    /// The commit that HEAD shares with its upstream: `upstream` if it is stated, else the branch's own, else that of
+    /// the remote `origin`; HEAD itself when there is none.
+    pub fn base(&self, upstream: &str) -> Result<BaseCommit, Error> {
+        let Some(head) = self.head()? else { return Ok(BaseCommit::default()) };
+        let candidates = match upstream {
+            "" => vec!["@{upstream}", "refs/remotes/origin/HEAD", "refs/remotes/origin/main", "refs/remotes/origin/master"],
+            stated => vec![stated],
+        };
+        for candidate in candidates {
+            let Some(tip) = (match &self.backend {
+                Backend::Library(library) => library.commit(candidate)?,
+                Backend::Program(program) => program.commit(candidate)?,
+            }) else {
+                continue;
+            };
+            let shared = match &self.backend {
+                Backend::Library(library) => library.merge_base(&head, &tip)?,
+                Backend::Program(program) => program.merge_base(&head, &tip)?,
+            };
+            if let Some(shared) = shared {
+                return Ok(BaseCommit { rev: Some(shared), upstream: Some(candidate.to_owned()) });
+            }
+        }
+        if !upstream.is_empty() {
+            return Err(Error::Revision(upstream.to_owned()));
+        }
+        Ok(BaseCommit { rev: Some(head), upstream: None })
+    }
+
+    /// The content of an object; not loaded when it is larger than `max` bytes.
+    pub fn read(&self, id: &str, max: u64) -> Result<Blob, Error> {
+        if let Backend::Library(library) = &self.backend {
+            match library.read(id, max) {
+                Err(Error::Unsupported) => {}
+                other => return other,
+            }
+        }
+        self.program()?.read(id, max)
+    }
+
+    /// What git would call a file with this content.
+    pub fn blob_id(&self, bytes: &[u8]) -> Result<String, Error> {
+        match &self.backend {
+            Backend::Library(library) => library.blob_id(bytes),
+            Backend::Program(program) => program.blob_id(bytes),
+        }
+    }
+
+    /// The paths of all tracked files, and of those that are neither tracked nor ignored.
+    pub fn paths(&self) -> Result<Vec<String>, Error> {
+        let all = [String::new()];
+        let mut paths: BTreeSet<String> = self.staged(&all)?.into_iter().map(|entry| entry.path).collect();
+        if let Some(root) = &self.place.root {
+            paths.extend(on_disk(root, ""));
+        }
+        Ok(paths.into_iter().collect())
+    }
+
+    fn program(&self) -> Result<Program, Error> {
+        match &self.backend {
+            Backend::Program(program) => Ok(program.clone()),
+            Backend::Library(_) => Ok(Program::at(&self.place)),
+        }
+    }
+}
+
+/// The files below `root/prefix` that git does not ignore, relative to `root`.
+fn on_disk(root: &Path, prefix: &str) -> Vec<String> {
+    let mut walk = ignore::WalkBuilder::new(root.join(prefix));
+    walk.hidden(false).follow_links(false).filter_entry(|entry| entry.file_name() != ".git");
+    walk.build()
+        .filter_map(Result::ok)
+        .filter(|entry| entry.file_type().is_some_and(|kind| kind.is_file()))
+        .filter_map(|entry| entry.path().strip_prefix(root).ok()?.to_str().map(str::to_owned))
+        .collect()
+}
+
+/// Whether `path` is `prefix` or lies below it.
+fn is_below(path: &str, prefix: &str) -> bool {
+    prefix.is_empty() || path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_below;
+
+    #[test]
+    fn a_prefix_is_whole_components() {
+        assert!(is_below("db/migrations/1.sql", "db/migrations"));
+        assert!(is_below("migd.toml", "migd.toml"));
+        assert!(is_below("anything", ""));
+        assert!(!is_below("db/migrations-old/1.sql", "db/migrations"));
+    }
+}

@@ -1,0 +1,263 @@
+//! Through the git program: slower, and right for every repository that git itself can read.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::{Blob, Entry, Error, Location, Place};
+
+/// How long one command may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(Clone)]
+pub(super) struct Program {
+    cwd: PathBuf,
+    env: Vec<(String, String)>,
+    /// `git cat-file --batch`, kept between reads.
+    reader: Arc<Mutex<Option<Reader>>>,
+}
+
+struct Reader {
+    child: Child,
+    input: ChildStdin,
+    output: std::io::BufReader<ChildStdout>,
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Program {
+    pub(super) fn open(location: &Location) -> Result<(Program, Place), Error> {
+        let env = location.git_env.iter().filter(|(name, _)| name.starts_with("GIT_"));
+        let env: Vec<(String, String)> = env.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let program = Program { cwd: location.cwd.clone(), env, reader: Arc::default() };
+        let asked = ["rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir", "--is-bare-repository"];
+        let answer = program.run(&asked).map_err(|error| match error {
+            Error::Unreadable(said) if said.contains("not a git repository") => {
+                Error::NotARepository(location.cwd.clone())
+            }
+            Error::Unreadable(said) if said.contains("dubious ownership") => Error::Owner(location.cwd.clone()),
+            other => other,
+        })?;
+        let answer = text(answer);
+        let mut lines = answer.lines();
+        let mut next = || lines.next().map(PathBuf::from).ok_or_else(|| Error::Unreadable("git rev-parse".to_owned()));
+        let (git_dir, common_dir, bare) = (next()?, next()?, next()?);
+        let root = if bare == Path::new("true") {
+            None
+        } else {
+            let top = text(program.run(&["rev-parse", "--path-format=absolute", "--show-toplevel"])?);
+            Some(PathBuf::from(top.trim_end_matches('\n')))
+        };
+        let index = match location.git_env.get("GIT_INDEX_FILE") {
+            Some(path) => location.cwd.join(path),
+            None => git_dir.join("index"),
+        };
+        let place =
+            Place { cwd: location.cwd.clone(), env: location.git_env.clone(), git_dir, common_dir, root, index };
+        Ok((program, place))
+    }
+
+    pub(super) fn at(place: &Place) -> Program {
+        let env = place.env.iter().filter(|(name, _)| name.starts_with("GIT_"));
+        let env = env.map(|(name, value)| (name.clone(), value.clone())).collect();
+        Program { cwd: place.cwd.clone(), env, reader: Arc::default() }
+    }
+
+    pub(super) fn setting(&self, key: &str) -> Result<Option<String>, Error> {
+        // Status 1 says that the key is not set.
+        Ok(self.run(&["config", "--path", "--get", key]).ok().map(|value| text(value).trim_end_matches('\n').to_owned()))
+    }
+
+    pub(super) fn staged(&self, prefixes: &[String]) -> Result<Vec<Entry>, Error> {
+        let mut arguments = vec!["ls-files".to_owned(), "--stage".to_owned(), "-z".to_owned()];
+        arguments.push("--full-name".to_owned());
+        arguments.push("--".to_owned());
+        arguments.extend(prefixes.iter().map(|prefix| pathspec(prefix)));
+        let listed = text(self.run(&arguments)?);
+        let mut found = Vec::new();
+        let mut conflicted = Vec::new();
+        for record in listed.split_terminator('\0') {
+            let Some((meta, path)) = record.split_once('\t') else { continue };
+            let mut meta = meta.split(' ');
+            let (Some(mode), Some(id), Some(stage)) = (meta.next(), meta.next(), meta.next()) else { continue };
+            match (stage, mode) {
+                ("0", "160000" | "120000") => {}
+                ("0", _) => found.push(Entry { path: path.to_owned(), id: id.to_owned() }),
+                _ => conflicted.push(path.to_owned()),
+            }
+        }
+        conflicted.dedup();
+        if !conflicted.is_empty() {
+            return Err(Error::Conflicted(conflicted));
+        }
+        let empty = self.blob_id(&[])?;
+        let mut kept = Vec::new();
+        for entry in found {
+            // An intent to add looks like an empty file here; only the debug listing tells them apart.
+            if entry.id == empty && self.is_intent(&entry.path)? {
+                continue;
+            }
+            kept.push(entry);
+        }
+        Ok(kept)
+    }
+
+    fn is_intent(&self, path: &str) -> Result<bool, Error> {
+        let listed = text(self.run(&["ls-files", "--debug", "--", &pathspec(path)])?);
+        let flags = listed.split("flags: ").nth(1).and_then(|rest| rest.split_whitespace().next());
+        let flags = flags.and_then(|flags| u32::from_str_radix(flags, 16).ok());
+        Ok(flags.is_some_and(|flags| flags & (1 << 29) != 0))
+    }
+
+    pub(super) fn tree(&self, rev: &str, prefixes: &[String]) -> Result<Vec<Entry>, Error> {
+        let mut arguments = ["ls-tree", "-r", "-z", "--full-tree", rev, "--"].map(str::to_owned).to_vec();
+        arguments.extend(prefixes.iter().filter(|prefix| !prefix.is_empty()).cloned());
+        let listed = text(self.run(&arguments)?);
+        let entries = listed.split_terminator('\0').filter_map(|record| {
+            let (meta, path) = record.split_once('\t')?;
+            let mut meta = meta.split(' ');
+            let (mode, kind, id) = (meta.next()?, meta.next()?, meta.next()?);
+            (kind == "blob" && mode != "120000").then(|| Entry { path: path.to_owned(), id: id.to_owned() })
+        });
+        Ok(entries.collect())
+    }
+
+    pub(super) fn commit(&self, rev: &str) -> Result<Option<String>, Error> {
+        match self.run(&["rev-parse", "--quiet", "--verify", "--end-of-options", &format!("{rev}^{{commit}}")]) {
+            Ok(id) => Ok(Some(text(id).trim().to_owned())),
+            Err(Error::Unreadable(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn merge_base(&self, one: &str, two: &str) -> Result<Option<String>, Error> {
+        match self.run(&["merge-base", one, two]) {
+            Ok(id) => Ok(Some(text(id).trim().to_owned())),
+            Err(Error::Unreadable(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn read(&self, id: &str, max: u64) -> Result<Blob, Error> {
+        let mut held = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reader = match held.take() {
+            Some(reader) => reader,
+            None => self.start_reader()?,
+        };
+        let blob = reader.read(id, max).map_err(|error| Error::Unreadable(format!("git cat-file: {error}")))?;
+        if blob.bytes.is_some() {
+            // After an object that was not read to its end, the process is of no more use.
+            *held = Some(reader);
+        }
+        Ok(blob)
+    }
+
+    fn start_reader(&self) -> Result<Reader, Error> {
+        let mut child = self
+            .command(&["cat-file", "--batch"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(Error::NoProgram)?;
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(Error::Unreadable("git cat-file has no pipes".to_owned()));
+        };
+        Ok(Reader { child, input, output: std::io::BufReader::new(output) })
+    }
+
+    pub(super) fn blob_id(&self, bytes: &[u8]) -> Result<String, Error> {
+        let id = self.feed(&["hash-object", "--stdin"], bytes)?;
+        Ok(text(id).trim().to_owned())
+    }
+
+    fn run<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> Result<Vec<u8>, Error> {
+        self.feed(arguments, &[])
+    }
+
+    /// Runs one command to its end, within bounds.
+    fn feed<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S], input: &[u8]) -> Result<Vec<u8>, Error> {
+        let mut child = self
+            .command(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(Error::NoProgram)?;
+        let deadline = Instant::now() + PATIENCE;
+        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (out, err) = std::thread::scope(|scope| {
+            scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(input)));
+            let out = scope.spawn(move || drain(stdout));
+            let err = scope.spawn(move || drain(stderr));
+            // The pipes end when the process does; a process that does not is killed.
+            while !matches!(child.try_wait(), Ok(Some(_))) {
+                if Instant::now() > deadline {
+                    let _ = child.kill();
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            (out.join().unwrap_or_default(), err.join().unwrap_or_default())
+        });
+        match child.wait() {
+            Ok(status) if status.success() => Ok(out),
+            _ if Instant::now() > deadline => Err(Error::Unreadable("git did not answer in time".to_owned())),
+            _ => Err(Error::Unreadable(text(err).trim().to_owned())),
+        }
+    }
+
+    fn command<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> Command {
+        let mut command = Command::new("git");
+        for name in std::env::vars_os().map(|(name, _)| name) {
+            if name.to_string_lossy().starts_with("GIT_") {
+                command.env_remove(name);
+            }
+        }
+        command.envs(self.env.iter().cloned()).env("GIT_OPTIONAL_LOCKS", "0").env("LC_ALL", "C");
+        command.env_remove("GIT_PREFIX").current_dir(&self.cwd).args(arguments);
+        command
+    }
+}
+
+impl Reader {
+    fn read(&mut self, id: &str, max: u64) -> std::io::Result<Blob> {
+        use std::io::BufRead;
+        writeln!(self.input, "{id}")?;
+        self.input.flush()?;
+        let mut header = String::new();
+        self.output.read_line(&mut header)?;
+        let size = header.trim_end().rsplit(' ').next().and_then(|size| size.parse::<u64>().ok());
+        let size = size.ok_or_else(|| std::io::Error::other(header.trim_end().to_owned()))?;
+        if size > max {
+            return Ok(Blob { size, bytes: None });
+        }
+        let mut bytes = vec![0; size as usize];
+        self.output.read_exact(&mut bytes)?;
+        self.output.read_exact(&mut [0])?;
+        Ok(Blob { size, bytes: Some(bytes.into()) })
+    }
+}
+
+/// A path that means itself, from the top of the work tree.
+fn pathspec(path: &str) -> String {
+    if path.is_empty() { ":(top)".to_owned() } else { format!(":(top,literal){path}") }
+}
+
+fn drain(pipe: Option<impl Read>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Some(mut pipe) = pipe {
+        let _ = pipe.read_to_end(&mut bytes);
+    }
+    bytes
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8_lossy(&bytes).into_owned()
+}
