@@ -2,4 +2,4 @@
 
 pub mod codes;
 
-pub use codes::*;
+pub use codes::{CODES, Code, code};

@@ -8,7 +8,6 @@ pub mod session;
 
 use std::sync::Arc;
 
-
 /// A running PostgreSQL.
 pub trait Engine: Send + Sync {
     /// What it is.

@@ -64,7 +64,7 @@ fn suite(verdict: &Verdict) -> Suite {
         let (mine, others) =
             left.iter().partition(|f| f.path.as_deref().is_some_and(|path| same(path, &migration.path)));
         left = others;
-        let ms = [migration.up_ms, migration.down_ms, migration.up_again_ms].into_iter().flatten().sum();
+        let ms = [migration.up_ms, migration.down_ms].into_iter().flatten().sum();
         case(&summary::label(migration), ms, &mine);
     }
     if !left.is_empty() || verdict.migrations.is_empty() {

@@ -25,23 +25,20 @@ mod tests;
 
 pub use clean::{block, line};
 
-/// What the reader's terminal can show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Terminal {
-    /// Columns; 0 where it is not known.
-    pub width: u16,
-    /// Colours, as ANSI sequences.
-    pub color: bool,
-    /// Characters beyond ASCII in what migd itself says. Foreign text keeps its letters.
-    pub unicode: bool,
+pub use crate::wire::Terminal;
+
+/// What a terminal means for the text that fills it.
+pub(crate) trait Fit {
+    /// The columns to fill: 100 where the width is not known, and never so few that nothing can be said.
+    fn columns(&self) -> usize;
+    /// What stands between the facts of a line.
+    fn dot(&self) -> &'static str;
+    /// What stands for text that is cut away.
+    fn ellipsis(&self) -> &'static str;
 }
 
-impl Terminal {
-    /// No colours, plain ASCII, no known width: what a file or another program gets.
-    pub const PLAIN: Terminal = Terminal { width: 0, color: false, unicode: false };
-
-    /// The columns to fill: 100 where the width is not known, and never so few that nothing can be said.
-    pub fn columns(&self) -> usize {
+impl Fit for Terminal {
+    fn columns(&self) -> usize {
         match self.width {
             0 => 100,
             width => usize::from(width).max(24),

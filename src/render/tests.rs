@@ -3,9 +3,9 @@
 use super::*;
 use crate::verdict::*;
 
-const TERMINAL: Terminal = Terminal { width: 80, color: false, unicode: true };
-const ASCII: Terminal = Terminal { width: 80, color: false, unicode: false };
-const NARROW: Terminal = Terminal { width: 40, color: false, unicode: true };
+const TERMINAL: Terminal = Terminal { width: 80, color: false, unicode: true, interactive: false };
+const ASCII: Terminal = Terminal { width: 80, ..Terminal::PLAIN };
+const NARROW: Terminal = Terminal { width: 40, ..TERMINAL };
 
 fn migration() -> MigrationReport {
     MigrationReport {
@@ -15,7 +15,6 @@ fn migration() -> MigrationReport {
         change: Change::Added,
         up_ms: Some(1.9),
         down_ms: Some(0.8),
-        up_again_ms: Some(1.7),
         transactional: true,
         statements: 3,
         reversible: Reversible::Yes,
@@ -30,6 +29,7 @@ fn verdict(outcome: Outcome, findings: Vec<Finding>) -> Verdict {
         postgres: "17.5".into(),
         engine: "container".into(),
         migrations: vec![migration()],
+        timings: vec![Timing { step: "up again".into(), ms: 1.7 }],
         ..Verdict::error("/home/ann/shop", "migrations", Mode::Staged, findings)
     }
 }

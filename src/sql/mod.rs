@@ -71,4 +71,6 @@ pub enum ProblemKind {
     /// A `COPY … FROM STDIN` whose data never ends with `\.`.
     CopyWithoutEnd,
 }
-pub fn split_range(_t:&str,_r:Range<usize>)->Script{Script::default()}
+pub fn split_range(_t: &str, _r: Range<usize>) -> Script {
+    Script::default()
+}
