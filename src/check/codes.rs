@@ -19,10 +19,61 @@ pub struct Code {
     pub explain: &'static str,
 }
 
+/// A migration in an explanation, to be run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Example {
+    /// Whether it is the repaired form; else it is reported.
+    pub good: bool,
+    /// The schema before, and its rows.
+    pub setup: String,
+    /// The change.
+    pub up: String,
+    /// Its reverse, where the example has one.
+    pub down: Option<String>,
+}
+
 impl Code {
+    /// The explanation's migrations, in order. Those of `history.*` and `config.*` are about files, and are not among them.
+    pub fn examples(&self) -> Vec<Example> {
+        let mut blocks: Vec<(&str, String)> = Vec::new();
+        let mut open = false;
+        for line in self.explain.lines() {
+            match line.strip_prefix("```") {
+                Some(info) => {
+                    open = !open;
+                    if open {
+                        blocks.push((info, String::new()));
+                    }
+                }
+                None if open => {
+                    if let Some((_, text)) = blocks.last_mut() {
+                        text.push_str(line);
+                        text.push('\n');
+                    }
+                }
+                None => {}
+            }
+        }
+        let setup: String =
+            blocks.iter().filter(|(info, _)| *info == "sql setup").map(|(_, text)| text.as_str()).collect();
+        let migrations = blocks.iter().filter(|(info, _)| matches!(*info, "sql bad" | "sql good"));
+        migrations.map(|(info, text)| Example::new(*info == "sql good", &setup, text)).collect()
+    }
+
     /// The part before the dot.
     pub fn family(&self) -> &'static str {
         self.name.split_once('.').map_or(self.name, |(family, _)| family)
+    }
+}
+
+impl Example {
+    fn new(good: bool, setup: &str, text: &str) -> Example {
+        let (up, down) = match text.split_once("-- down\n") {
+            Some((up, down)) => (up, Some(down.to_owned())),
+            None => (text, None),
+        };
+        let up = up.replacen("-- up\n", "", 1);
+        Example { good, setup: setup.to_owned(), up, down }
     }
 }
 
@@ -162,6 +213,27 @@ mod tests {
             if fences.contains(&"```sql bad") {
                 assert!(fences.contains(&"```sql good"), "{}", code.name);
             }
+        }
+    }
+
+    #[test]
+    fn examples_have_their_directions_apart() {
+        let examples = code("revert.no-op").unwrap().examples();
+        let [bad, good] = examples.as_slice() else { panic!("{examples:?}") };
+        assert!(!bad.good && good.good);
+        assert_eq!(bad.up, "CREATE TABLE coupons (code text PRIMARY KEY);\n");
+        assert_eq!(good.down.as_deref(), Some("DROP TABLE coupons;\n"));
+        let examples = code("apply.error").unwrap().examples();
+        assert_eq!(examples[0].setup, "CREATE TABLE users (id bigint PRIMARY KEY);\n");
+        assert_eq!(examples[0].down, None);
+    }
+
+    #[test]
+    fn whatever_a_migration_may_do_wrong_has_an_example_of_it() {
+        let about_files = ["apply.encoding"];
+        for code in CODES.iter().filter(|code| matches!(code.family(), "apply" | "revert" | "suppress")) {
+            let bad = code.examples().iter().any(|example| !example.good);
+            assert!(bad || about_files.contains(&code.name), "{}", code.name);
         }
     }
 

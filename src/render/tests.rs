@@ -326,6 +326,14 @@ fn junit_is_well_formed_and_counts_its_failures() {
 }
 
 #[test]
+fn junit_tells_what_failed_from_what_could_not_be_run() {
+    let lost = Finding::new("engine.lost", Severity::Error, "the server is gone");
+    let verdict = Verdict::error("/home/ann/shop", "migrations", Mode::Staged, vec![lost]);
+    let shown = render(&report(vec![verdict]), Format::Junit, &TERMINAL);
+    assert!(shown.contains("failures=\"0\" errors=\"1\"") && shown.contains("<error type=\"engine.lost\""), "{shown}");
+}
+
+#[test]
 fn markdown_shows_tables_and_fences_that_nothing_breaks() {
     let finding = Finding::new("apply.error", Severity::Error, "@team <img src=x> [x](y) `a`|b")
         .at(Span { line: 1, column: 1, end_line: 1, end_column: 2 }, "SELECT '```';");
