@@ -3,6 +3,9 @@
 use super::{SEVERITIES, clean, counted, duration, summary, with_semicolon};
 use crate::verdict::{Finding, Outcome, Report, Severity, Verdict};
 
+/// Characters that are shown of one line.
+const LINE: usize = 400;
+
 /// A section for each set.
 pub(super) fn render(report: &Report) -> String {
     let mut out = String::new();
@@ -127,11 +130,16 @@ fn longest_run(text: &str) -> usize {
     text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
 }
 
-/// The first and last lines of a long text: a comment on a merge request has an end.
+/// The first and last lines of a long text, and the start of long lines: a comment on a merge request has an end.
 fn shortened(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
-    if lines.len() <= 40 {
-        return text.to_owned();
-    }
-    [&lines[..30], &["…"], &lines[lines.len() - 5..]].concat().join("\n")
+    let shown = match lines.len() {
+        0..=40 => lines,
+        all => [&lines[..30], &["…"], &lines[all - 5..]].concat(),
+    };
+    let cut = shown.into_iter().map(|line| match line.char_indices().nth(LINE) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    });
+    cut.collect::<Vec<_>>().join("\n")
 }

@@ -342,6 +342,15 @@ fn markdown_shows_tables_and_fences_that_nothing_breaks() {
 }
 
 #[test]
+fn markdown_of_a_huge_statement_still_fits_a_comment() {
+    let source = "x, ".repeat(100_000) + &"(1),\n".repeat(10_000);
+    let finding = Finding::new("apply.error", Severity::Error, "m");
+    let place = Span { line: 1, column: 1, end_line: 10_000, end_column: 2 };
+    let verdict = verdict(Outcome::Fail, vec![finding.at(place, source)]);
+    assert!(render(&report(vec![verdict]), Format::Markdown, &TERMINAL).len() < 4000);
+}
+
+#[test]
 fn html_takes_foreign_text_as_text() {
     let mut finding = Finding::new("apply.error", Severity::Error, "<script>alert(1)</script>").in_file("\"><b>.sql");
     finding.help = Some("a & b".into());
