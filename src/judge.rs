@@ -1,1 +1,183 @@
-//! (to be written)
+//! The judgement: plan, lease, trace, checks, verdict. The same path with and without the daemon.
+
+mod error;
+pub mod plan;
+mod run;
+mod settle;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+pub use error::Error;
+pub use plan::{Kept, Plan, Query, SetPlan};
+
+use crate::engine::Info;
+use crate::layout;
+use crate::pool::Pool;
+use crate::verdict::{Mode, Outcome, Report, SCHEMA, Timing, Verdict};
+
+/// How many verdicts are kept.
+const KEPT_VERDICTS: usize = 256;
+
+/// One server with its databases, and what it has already judged.
+pub struct Bench {
+    pool: Arc<Pool>,
+    /// One judgement at a time: roles are shared by all databases.
+    turn: tokio::sync::Mutex<()>,
+    verdicts: Mutex<VecDeque<(blake3::Hash, Verdict)>>,
+    /// The durations of the last judgements, newest last.
+    recent: Mutex<VecDeque<(String, Outcome, f64)>>,
+}
+
+/// Told how far a long judgement is, in one line.
+pub type Progress<'a> = &'a (dyn Fn(&str) + Send + Sync);
+
+/// How one judgement is to be made.
+#[derive(Clone, Copy)]
+pub struct Order<'a> {
+    /// The repository, for the verdict.
+    pub repo: &'a str,
+    /// When the request came in.
+    pub started: Instant,
+    /// When the verdict must be there.
+    pub deadline: Instant,
+    /// Told how far it is.
+    pub progress: Progress<'a>,
+}
+
+impl Bench {
+    /// A bench on the databases of `pool`.
+    pub fn new(pool: Arc<Pool>) -> Bench {
+        Bench {
+            pool,
+            turn: tokio::sync::Mutex::default(),
+            verdicts: Mutex::default(),
+            recent: Mutex::default(),
+        }
+    }
+
+    /// The databases.
+    pub fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    /// Set, outcome and milliseconds of the last judgements, newest last.
+    pub fn recent(&self) -> Vec<(String, Outcome, f64)> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// Judges every set of `plan`. A set that could not be judged has a verdict that says why.
+    pub async fn judge(&self, plan: &Plan, order: Order<'_>) -> Result<Report, Error> {
+        let mut verdicts = Vec::new();
+        for set in &plan.sets {
+            verdicts.push(self.judge_set(plan, set, order).await?);
+        }
+        Ok(Report::new(order.repo, plan.mode, ms(order.started.elapsed()), verdicts))
+    }
+
+    async fn judge_set(&self, plan: &Plan, set: &SetPlan, order: Order<'_>) -> Result<Verdict, Error> {
+        let info = self.pool.engine().info();
+        let prefixes = prefixes(set, info);
+        let key = content_key(plan, set, &prefixes);
+        let kept = {
+            let verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
+            verdicts.iter().find(|(kept, _)| *kept == key).map(|(_, verdict)| verdict.clone())
+        };
+        if let Some(mut verdict) = kept {
+            verdict.cached = true;
+            order.repo.clone_into(&mut verdict.repo);
+            verdict.elapsed_ms = ms(order.started.elapsed());
+            return Ok(verdict);
+        }
+        let left = order.deadline.saturating_duration_since(Instant::now());
+        let turn = tokio::time::timeout(left, self.turn.lock()).await.map_err(|_| Error::Deadline)?;
+        let mut timings = vec![Timing { step: "plan".to_owned(), ms: ms(order.started.elapsed()) }];
+        let work = run::Work { pool: &self.pool, plan, set, prefixes: &prefixes, order };
+        let judged = work.judge(&mut timings).await?;
+        drop(turn);
+        let mut findings = set.findings.clone();
+        findings.extend(judged.findings);
+        let findings = settle::findings(findings, set, &plan.config, &judged.ran);
+        let verdict = Verdict {
+            schema: SCHEMA,
+            outcome: settle::outcome(&findings),
+            repo: order.repo.to_owned(),
+            set: set.name.clone(),
+            mode: plan.mode,
+            cached: false,
+            elapsed_ms: ms(order.started.elapsed()),
+            postgres: info.version.clone(),
+            engine: info.kind.to_owned(),
+            base: set.base.clone(),
+            migrations: judged.migrations,
+            findings,
+            timings,
+        };
+        let mut verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
+        verdicts.push_back((key, verdict.clone()));
+        if verdicts.len() > KEPT_VERDICTS {
+            verdicts.pop_front();
+        }
+        drop(verdicts);
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.push_back((set.name.clone(), verdict.outcome, verdict.elapsed_ms));
+        if recent.len() > 20 {
+            recent.pop_front();
+        }
+        Ok(verdict)
+    }
+
+    /// Makes ready what the next judgement of these sets will want: the templates before and after what changed, and
+    /// clones of them.
+    pub async fn prepare(&self, plan: &Plan, order: Order<'_>) -> Result<(), Error> {
+        for set in &plan.sets {
+            let prefixes = prefixes(set, self.pool.engine().info());
+            let work = run::Work { pool: &self.pool, plan, set, prefixes: &prefixes, order };
+            let turn = self.turn.lock().await;
+            work.prepare().await?;
+            drop(turn);
+        }
+        Ok(())
+    }
+}
+
+/// The prefix hashes of a set's chain on one server: equal if and only if the databases are.
+fn prefixes(set: &SetPlan, info: &Info) -> Vec<blake3::Hash> {
+    let mut seed = blake3::Hasher::new();
+    for part in [env!("CARGO_PKG_VERSION"), &info.version, info.kind, set.layout.name()] {
+        seed.update(part.as_bytes()).update(&[0]);
+    }
+    for source in &set.setup {
+        seed.update(source.text.as_bytes()).update(&[0]);
+    }
+    layout::prefix_hashes(&seed.finalize(), &set.chain.migrations)
+}
+
+/// Everything that a verdict depends on.
+fn content_key(plan: &Plan, set: &SetPlan, prefixes: &[blake3::Hash]) -> blake3::Hash {
+    let mut key = blake3::Hasher::new();
+    // The prefixes stand for server, settings and ups; the migrations' own hashes for the downs as well.
+    key.update(prefixes.last().unwrap_or(&blake3::hash(&[])).as_bytes());
+    for migration in set.chain.migrations.iter().chain(&set.base_chain.migrations) {
+        key.update(migration.hash.as_bytes());
+    }
+    let rest = format!(
+        "{:?} {:?} {:?} {:?} {} {} {} {:?} {:?}",
+        plan.mode,
+        set.changes,
+        set.base,
+        set.findings,
+        set.first,
+        set.root,
+        set.name,
+        plan.config,
+        settle::today()
+    );
+    key.update(rest.as_bytes());
+    key.finalize()
+}
+
+fn ms(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1000.0
+}

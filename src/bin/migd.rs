@@ -1,1 +1,7 @@
-fn main() {}
+//! The `migd` program; everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    migd::cli::main(std::env::args_os())
+}

@@ -1,5 +1,85 @@
-//! (to be written)
+//! Checks: pure functions from what was observed to findings. Adding one is one file and one line in [`CHECKS`].
 
+mod apply;
 pub mod codes;
+mod history;
+mod revert;
 
 pub use codes::{CODES, Code, code};
+
+use crate::catalog::Difference;
+use crate::layout::{Migration, Source};
+use crate::sql::LineIndex;
+use crate::trace::Run;
+use crate::verdict::{Change, Finding, Severity};
+
+/// What is known of one migration when it has been judged.
+pub struct Subject<'a> {
+    /// The migration.
+    pub migration: &'a Migration,
+    /// How it differs from the commit it is compared with.
+    pub change: Change,
+    /// Whether the runner has downs at all.
+    pub has_downs: bool,
+    /// Up, over the schema before.
+    pub up: Option<&'a Run>,
+    /// What up changed.
+    pub effect: &'a [Difference],
+    /// Down, after up.
+    pub down: Option<&'a Run>,
+    /// What differs from the schema before once down has run.
+    pub after_down: &'a [Difference],
+    /// Up again, after down.
+    pub again: Option<&'a Run>,
+    /// What differs from the first up's schema once up has run again.
+    pub after_again: &'a [Difference],
+}
+
+/// What is known of the whole chain, without running it.
+pub struct History<'a> {
+    /// The chain that is judged.
+    pub chain: &'a [Migration],
+    /// The migrations that production may already have.
+    pub base: &'a [Migration],
+    /// Where the set is, relative to the repository.
+    pub root: &'a str,
+    /// The commit that `base` is from, shortened for a person.
+    pub base_rev: &'a str,
+}
+
+/// One check.
+pub trait Check: Send + Sync {
+    /// Looks at one judged migration.
+    fn migration(&self, _subject: &Subject<'_>) -> Vec<Finding> {
+        Vec::new()
+    }
+
+    /// Looks at the chain as a whole.
+    fn history(&self, _history: &History<'_>) -> Vec<Finding> {
+        Vec::new()
+    }
+}
+
+/// All checks, in the order in which their findings are made.
+pub static CHECKS: &[&dyn Check] = &[&apply::Apply, &revert::Revert, &history::Order];
+
+/// What `failure` of `source` is, as a finding: used for staged migrations and for the chain before them.
+pub use apply::failure as apply_failure;
+
+/// A finding at `range` of `source`, or about the whole file when there is no range. The severity is the code's own.
+pub(crate) fn at(source: &Source, range: Option<std::ops::Range<usize>>, code: &str, message: String) -> Finding {
+    let finding = Finding::new(code, default_severity(code), message).in_file(&source.path);
+    match range {
+        Some(range) => {
+            let index = LineIndex::new(&source.text);
+            let span = index.span(range);
+            finding.at(span, index.lines(span))
+        }
+        None => finding,
+    }
+}
+
+/// How much a code weighs unless the configuration says otherwise.
+pub fn default_severity(name: &str) -> Severity {
+    codes::code(name).map_or(Severity::Error, |code| code.severity)
+}

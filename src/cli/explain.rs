@@ -3,7 +3,7 @@
 use anstyle::{AnsiColor, Style};
 
 use crate::check::codes::{CODES, Code, code, suggest};
-use crate::render::{Fit, Terminal, line};
+use crate::render::{Terminal, line};
 use crate::verdict::Severity;
 
 /// Text is not made wider than this, however wide the terminal is.

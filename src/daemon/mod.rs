@@ -1,1 +1,167 @@
-//! (to be written)
+//! The daemon: one per user, started by whoever needs it, gone when it is idle. Lock, listener, shutdown.
+
+mod engines;
+mod log;
+pub mod service;
+mod session;
+pub mod spawn;
+pub mod status;
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::net::UnixListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+
+pub use service::{Reported, Service};
+
+use crate::wire::{Endpoint, endpoint};
+
+/// How many connections are served at once; more are told that the daemon is busy.
+const MAX_CONNECTIONS: usize = 64;
+/// How long a shutdown waits for judgements under way.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Why the daemon cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another one has the lock. Not a failure: whoever wanted a daemon has one.
+    #[error("a daemon is already running")]
+    Running,
+    /// A folder, the lock or the socket.
+    #[error("{what}: {error}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// What the system says.
+        error: io::Error,
+    },
+}
+
+impl Error {
+    fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Error {
+        let what = what.into();
+        move |error| Error::Io { what, error }
+    }
+}
+
+/// What every connection shares.
+pub(crate) struct Daemon {
+    pub(crate) service: Arc<Service>,
+    pub(crate) build: String,
+    pub(crate) started: Instant,
+    pub(crate) endpoint: Endpoint,
+    stop: Notify,
+    connections: AtomicUsize,
+}
+
+/// Runs the daemon in the foreground until it is asked to stop or has nothing to do.
+pub fn run(endpoint: Endpoint) -> Result<(), Error> {
+    endpoint.prepare().map_err(Error::io("cannot make the runtime folder"))?;
+    endpoint::private_dir(&endpoint.state).map_err(Error::io("cannot make the state folder"))?;
+    let lock = take_lock(&endpoint)?;
+    // Of its own session, so that no terminal's signals reach it. Fails when it leads one already.
+    let _ = rustix::process::setsid();
+    log::start(&endpoint.log()).map_err(Error::io("cannot open the log"))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(8)
+        .thread_keep_alive(Duration::from_secs(5))
+        .enable_all()
+        .build()
+        .map_err(Error::io("cannot start the runtime"))?;
+    let outcome = runtime.block_on(serve(endpoint));
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    drop(lock);
+    outcome
+}
+
+/// The lock that makes this daemon the only one. Held until the process ends, however it ends.
+fn take_lock(endpoint: &Endpoint) -> Result<File, Error> {
+    let path = endpoint.lock();
+    let open = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+    let file = open.map_err(Error::io(format!("cannot open {}", path.display())))?;
+    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::Running),
+        Err(error) => Err(Error::io("cannot take the lock")(error.into())),
+    }
+}
+
+async fn serve(endpoint: Endpoint) -> Result<(), Error> {
+    let socket = endpoint.socket();
+    // Only under the lock: nobody else can be listening on it.
+    if let Err(error) = fs::remove_file(&socket)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        return Err(Error::io("cannot remove the stale socket")(error));
+    }
+    let listener = UnixListener::bind(&socket).map_err(Error::io("cannot listen"))?;
+    fs::set_permissions(&socket, fs::Permissions::from_mode(0o600)).map_err(Error::io("cannot protect the socket"))?;
+    let program = endpoint::program().map_err(Error::io("cannot find this program"))?;
+    let daemon = Arc::new(Daemon {
+        service: Arc::new(Service::new(&endpoint)),
+        build: endpoint::build_of(&program),
+        started: Instant::now(),
+        endpoint: endpoint.clone(),
+        stop: Notify::new(),
+        connections: AtomicUsize::new(0),
+    });
+    tracing::info!(build = daemon.build, pid = std::process::id(), "listening");
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::io("cannot handle signals"))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::io("cannot handle signals"))?;
+    let reason = loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => session::start(&daemon, stream),
+                // Out of descriptors, most likely: let some connections end first.
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            },
+            () = daemon.stop.notified() => break "asked to",
+            () = daemon.service.idle() => break "idle",
+            _ = terminate.recv() => break "terminated",
+            _ = interrupt.recv() => break "interrupted",
+        }
+    };
+    tracing::info!(reason, "stopping");
+    drop(listener);
+    // Before the servers stop: the next client starts a new daemon instead of waiting for this one.
+    let _ = fs::remove_file(&socket);
+    let deadline = Instant::now() + DRAIN;
+    while daemon.connections.load(Ordering::Acquire) > 0 && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    daemon.service.stop().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+impl Daemon {
+    pub(crate) fn ask_to_stop(&self) {
+        self.stop.notify_one();
+    }
+
+    /// A place among the connections, none when all are taken.
+    pub(crate) fn admit(self: &Arc<Self>) -> Option<Admitted> {
+        let before = self.connections.fetch_add(1, Ordering::AcqRel);
+        let admitted = Admitted(Arc::clone(self));
+        (before < MAX_CONNECTIONS).then_some(admitted)
+    }
+}
+
+/// One connection's place; given back when it is dropped.
+pub(crate) struct Admitted(Arc<Daemon>);
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::AcqRel);
+    }
+}

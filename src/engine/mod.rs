@@ -8,6 +8,7 @@ pub mod session;
 
 use std::sync::Arc;
 
+
 /// A running PostgreSQL.
 pub trait Engine: Send + Sync {
     /// What it is.

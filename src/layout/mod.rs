@@ -3,11 +3,58 @@
 //! A layout knows how its runner names, orders, splits and wraps migrations and what it writes into its bookkeeping table.
 //! Adding one is one file and one line in [`LAYOUTS`].
 
+mod diesel;
+mod discover;
+mod draft;
+mod golang_migrate;
+mod plain;
+mod sqlx;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::verdict::Finding;
+
+pub use discover::{Found, discover, recognise_at};
+
+/// Every layout. Where two are equally sure of a tree, the earlier one has it.
+pub static LAYOUTS: &[&dyn Layout] = &[&sqlx::Sqlx, &golang_migrate::GolangMigrate, &diesel::Diesel, &plain::Plain];
+
+/// The layout of that name.
+pub fn by_name(name: &str) -> Option<&'static dyn Layout> {
+    LAYOUTS.iter().copied().find(|l| l.name() == name)
+}
+
+/// The layout that is surest of `tree`; none when it is no migration set. Knows nothing of what lies around the set:
+/// [`recognise_at`] does.
+pub fn recognise(tree: &Tree) -> Option<&'static dyn Layout> {
+    surest(LAYOUTS.iter().map(|&l| (l, l.recognise(tree).into()))).map(|(l, _)| l)
+}
+
+/// The first of the highest scores above 0.
+fn surest(scores: impl Iterator<Item = (&'static dyn Layout, u32)>) -> Option<(&'static dyn Layout, u32)> {
+    scores.filter(|&(_, s)| s > 0).fold(None, |best, next| match best {
+        Some((_, s)) if s >= next.1 => best,
+        _ => Some(next),
+    })
+}
+
+/// The hash of every prefix of `chain`, from the empty one to the whole: one more than there are migrations. `seed` stands
+/// for all else that decides what a database holds (server version, settings, setup SQL). Downs do not count.
+pub fn prefix_hashes(seed: &blake3::Hash, chain: &[Migration]) -> Vec<blake3::Hash> {
+    let mut hash = *seed;
+    let rest = chain.iter().map(|migration| {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(hash.as_bytes());
+        hasher.update(migration.up_hash.as_bytes());
+        hash = hasher.finalize();
+        hash
+    });
+    std::iter::once(*seed).chain(rest).collect()
+}
 
 /// The files of one set, as one tree has them.
 #[derive(Debug, Clone, Default)]
@@ -51,6 +98,15 @@ pub struct Migration {
     pub down: Option<Source>,
     /// A hash over everything that decides what this migration does: version, texts, transaction modes.
     pub hash: blake3::Hash,
+    /// The same for the up direction alone: what decides the database after it.
+    pub up_hash: blake3::Hash,
+    /// The version that the chain applies before this one.
+    pub previous: Option<String>,
+    /// A step that migd cannot run, by its path relative to the repository: it is no SQL (Go, Java, Rust), or its text
+    /// could not be read (a finding says why). `up` is empty then, and the chain can be judged up to here only.
+    pub foreign: Option<String>,
+    /// Run again whenever its text changes, after all versioned ones (Flyway's `R__`).
+    pub repeatable: bool,
 }
 
 /// The SQL of one direction.
@@ -64,6 +120,10 @@ pub struct Source {
     pub body: Range<usize>,
     /// How the runner sends it.
     pub mode: Mode,
+    /// The chunks in which the runner sends the body, where it cuts by rules of its own (`StatementBegin`,
+    /// `--> statement-breakpoint`): places in the whole text, in order, none blank. None: by PostgreSQL's rules, or whole,
+    /// as `mode` says.
+    pub pieces: Option<Vec<Range<usize>>>,
 }
 
 /// How a runner sends a file.
@@ -103,8 +163,29 @@ pub trait Layout: Send + Sync {
     /// The runner's bookkeeping around `migration`; `setup` is the same for every migration of a set.
     fn bookkeeping(&self, migration: &Migration) -> Bookkeeping;
 
+    /// [`Layout::plan`] with the values of the runner's placeholders, from `[migrations.vars]`.
+    fn plan_with(&self, root: &str, tree: &Tree, vars: &BTreeMap<String, String>) -> Chain {
+        let _ = vars;
+        self.plan(root, tree)
+    }
+
     /// Whether the runner has downs at all.
     fn has_downs(&self) -> bool {
         true
+    }
+
+    /// Files in a set's folder or above it that point to this runner, each with a word that it then contains.
+    fn traces(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
+    /// Where the runner's own scaffolding puts sets: the end of the folder's path.
+    fn homes(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Whether folders inside the set's folder belong to the set.
+    fn is_deep(&self) -> bool {
+        false
     }
 }

@@ -78,7 +78,33 @@ struct Template {
     coming: usize,
 }
 
-/// A database for one judgement.
+/// A database for one judgement; thrown away, aside, when it goes out of scope.
+pub struct Held {
+    pool: Arc<Pool>,
+    lease: Option<Lease>,
+}
+
+impl std::ops::Deref for Held {
+    type Target = Lease;
+
+    fn deref(&self) -> &Lease {
+        match &self.lease {
+            Some(lease) => lease,
+            // Only `seal` and `drop` take it out, and both end this value.
+            None => unreachable!("a lease is held until it is given back"),
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            self.pool.discard_later(lease);
+        }
+    }
+}
+
+/// A database with its sessions.
 pub struct Lease {
     /// Its name.
     pub database: String,
@@ -136,7 +162,7 @@ impl Pool {
     }
 
     /// A clone of the template for `prefix`, none when there is no such template. Roles and settings are the template's.
-    pub async fn lease(self: &Arc<Self>, prefix: &Hash) -> Result<Option<Lease>, Error> {
+    pub async fn lease(self: &Arc<Self>, prefix: &Hash) -> Result<Option<Held>, Error> {
         let ready = {
             let mut state = self.state();
             let Some(template) = state.templates.get_mut(prefix) else { return Ok(None) };
@@ -158,26 +184,25 @@ impl Pool {
                 None => return Ok(None),
             },
         };
-        roles::arrange(&lease.observer, &lease.shared).await.map_err(Error::server("arrange roles"))?;
-        Ok(Some(lease))
+        self.arranged(lease).await.map(Some)
     }
 
     /// A new database, empty or a clone of the template for `from`, to be migrated and then sealed.
-    pub async fn open(self: &Arc<Self>, from: Option<&Hash>) -> Result<Option<Lease>, Error> {
+    pub async fn open(self: &Arc<Self>, from: Option<&Hash>) -> Result<Option<Held>, Error> {
         if let Some(from) = from {
             return self.lease(from).await;
         }
         let baseline = self.baseline().await?;
         let database = self.create("template1").await?;
         let lease = self.connect(database, None, baseline).await?;
-        roles::arrange(&lease.observer, &lease.shared).await.map_err(Error::server("arrange roles"))?;
-        Ok(Some(lease))
+        self.arranged(lease).await.map(Some)
     }
 
     /// Makes the database of `lease` the template for `prefix`.
-    pub async fn seal(self: &Arc<Self>, lease: Lease, prefix: Hash) -> Result<(), Error> {
-        let snapshot = Arc::new(lease.reader.full(lease.observer.client()).await?);
-        let shared = roles::capture(&lease.observer).await.map_err(Error::server("read roles"))?;
+    pub async fn seal(self: &Arc<Self>, mut held: Held, prefix: Hash) -> Result<(), Error> {
+        let snapshot = Arc::new(held.reader.full(held.observer.client()).await?);
+        let shared = roles::capture(&held.observer).await.map_err(Error::server("read roles"))?;
+        let Some(lease) = held.lease.take() else { return Ok(()) };
         let Lease { database, runner, observer, .. } = lease;
         tokio::join!(runner.close(), observer.close());
         let template = Template {
@@ -197,9 +222,11 @@ impl Pool {
     }
 
     /// Throws a clone away, aside.
-    pub fn discard_later(self: &Arc<Self>, lease: Lease) {
+    fn discard_later(self: &Arc<Self>, lease: Lease) {
+        // Without a runtime the process is ending, and the server with it.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let pool = Arc::clone(self);
-        tokio::spawn(async move {
+        runtime.spawn(async move {
             if let Err(error) = pool.discard(lease).await {
                 tracing::warn!(%error, "a clone was not dropped");
             }
@@ -207,7 +234,7 @@ impl Pool {
     }
 
     /// Throws a clone away, and the roles that were made in it.
-    pub async fn discard(&self, lease: Lease) -> Result<(), Error> {
+    async fn discard(&self, lease: Lease) -> Result<(), Error> {
         let Lease { database, runner, observer, .. } = lease;
         tokio::join!(runner.close(), observer.close());
         self.drop_database(&database).await?;
@@ -269,11 +296,17 @@ impl Pool {
         spare.into_iter().for_each(|lease| self.discard_later(lease));
     }
 
+    /// Roles and settings as the lease's template has them.
+    async fn arranged(self: &Arc<Self>, lease: Lease) -> Result<Held, Error> {
+        let held = Held { pool: Arc::clone(self), lease: Some(lease) };
+        roles::arrange(&held.observer, &held.shared).await.map_err(Error::server("arrange roles"))?;
+        Ok(held)
+    }
+
     async fn clone_of(&self, prefix: &Hash) -> Result<Option<Lease>, Error> {
-        let found =
-            self.state().templates.get(prefix).map(|template| {
-                (template.database.clone(), Arc::clone(&template.snapshot), Arc::clone(&template.shared))
-            });
+        let found = self.state().templates.get(prefix).map(|template| {
+            (template.database.clone(), Arc::clone(&template.snapshot), Arc::clone(&template.shared))
+        });
         let Some((template, snapshot, shared)) = found else { return Ok(None) };
         let database = self.create(&template).await?;
         self.connect(database, Some(snapshot), shared).await.map(Some)
@@ -295,8 +328,7 @@ impl Pool {
         snapshot: Option<Arc<Snapshot>>,
         shared: Arc<Shared>,
     ) -> Result<Lease, Error> {
-        let (runner, observer) =
-            (self.engine.config(&database, Role::Owner), self.engine.config(&database, Role::Admin));
+        let (runner, observer) = (self.engine.config(&database, Role::Owner), self.engine.config(&database, Role::Admin));
         let (runner, observer) = tokio::join!(Session::open(&runner), Session::open(&observer));
         let (runner, observer) = (runner?, observer?);
         roles::apply_database_settings(&observer, &shared).await.map_err(Error::server("apply settings"))?;

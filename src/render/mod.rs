@@ -23,36 +23,8 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-pub use clean::{block, line};
-
 pub use crate::wire::Terminal;
-
-/// What a terminal means for the text that fills it.
-pub(crate) trait Fit {
-    /// The columns to fill: 100 where the width is not known, and never so few that nothing can be said.
-    fn columns(&self) -> usize;
-    /// What stands between the facts of a line.
-    fn dot(&self) -> &'static str;
-    /// What stands for text that is cut away.
-    fn ellipsis(&self) -> &'static str;
-}
-
-impl Fit for Terminal {
-    fn columns(&self) -> usize {
-        match self.width {
-            0 => 100,
-            width => usize::from(width).max(24),
-        }
-    }
-
-    fn dot(&self) -> &'static str {
-        if self.unicode { " · " } else { " | " }
-    }
-
-    fn ellipsis(&self) -> &'static str {
-        if self.unicode { "…" } else { "..." }
-    }
-}
+pub use clean::{block, line};
 
 /// How a report is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ValueEnum)]

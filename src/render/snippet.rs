@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::clean::cell;
-use super::{Fit, Terminal};
+use super::Terminal;
 use crate::verdict::Finding;
 
 /// Lines of a long statement that are shown at its start; the library shows as many and folds the rest.

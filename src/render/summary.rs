@@ -2,7 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 
-use super::{Fit, SEVERITIES, Terminal, clean, counted, duration};
+use super::{SEVERITIES, Terminal, clean, counted, duration};
 use crate::verdict::{Change, MigrationReport, Outcome, Report, Reversible, Severity, Verdict};
 
 /// One line about one set, without a line feed.

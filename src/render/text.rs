@@ -8,7 +8,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Message, Renderer, Snippet
 use anstyle::{AnsiColor, Style};
 
 use super::summary::{self, paint};
-use super::{Fit, SEVERITIES, Terminal, clean, snippet, standing, with_semicolon};
+use super::{SEVERITIES, Terminal, clean, snippet, standing, with_semicolon};
 use crate::verdict::{Counterexample, Finding, Mode, Outcome, Report, Severity, Verdict};
 
 /// Findings that are shown of one set; the rest is counted.

@@ -3,7 +3,20 @@
 //! A splitter, not a parser: it knows PostgreSQL's lexical rules (strings, `E''`, dollar quotes, nested comments, quoted
 //! identifiers, `BEGIN ATOMIC` bodies, `COPY … FROM STDIN` data) and the leading keywords of a statement.
 
+mod directive;
+mod kind;
+mod lexer;
+mod lines;
+mod split;
+#[cfg(test)]
+mod tests;
+
 use std::ops::Range;
+
+pub use directive::{Action, Day, Directive, Directives, Malformed, MalformedKind, directives, directives_in};
+pub use kind::classify;
+pub use lines::LineIndex;
+pub use split::{split, split_range};
 
 /// A file's text, cut into statements.
 #[derive(Debug, Clone, Default)]
@@ -12,6 +25,8 @@ pub struct Script {
     pub statements: Vec<Statement>,
     /// What the splitter could not make sense of, in order of place.
     pub problems: Vec<Problem>,
+    /// The comments, in order, with their markers.
+    pub comments: Vec<Range<usize>>,
 }
 
 /// One statement.
@@ -70,7 +85,12 @@ pub enum ProblemKind {
     Unterminated(String),
     /// A `COPY … FROM STDIN` whose data never ends with `\.`.
     CopyWithoutEnd,
+    /// A NUL byte, which no query can hold; only the first of a text is reported.
+    Nul,
 }
-pub fn split_range(_t: &str, _r: Range<usize>) -> Script {
-    Script::default()
+
+/// Whether `text` holds anything but whitespace, comments and semicolons.
+pub fn is_blank(text: &str) -> bool {
+    use lexer::TokenKind;
+    lexer::Lexer::new(text, 0).all(|t| t.kind.is_comment() || t.kind == TokenKind::Semicolon)
 }

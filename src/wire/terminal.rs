@@ -6,13 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::env;
 
-/// How wide a text may be where nobody says.
-const DEFAULT_WIDTH: u16 = 100;
-
 /// What the author's terminal can show. Travels with a request, so that the daemon can write for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terminal {
-    /// Columns.
+    /// Columns; 0 where it is not known.
     pub width: u16,
     /// Whether colours may be written.
     pub color: bool,
@@ -24,7 +21,25 @@ pub struct Terminal {
 
 impl Terminal {
     /// A terminal without colours, width or Unicode: a file, a pipe.
-    pub const PLAIN: Terminal = Terminal { width: DEFAULT_WIDTH, color: false, unicode: false, interactive: false };
+    pub const PLAIN: Terminal = Terminal { width: 0, color: false, unicode: false, interactive: false };
+
+    /// The columns to fill: 100 where the width is not known, and never so few that nothing can be said.
+    pub fn columns(&self) -> usize {
+        match self.width {
+            0 => 100,
+            width => usize::from(width).max(24),
+        }
+    }
+
+    /// What stands between the parts of a line.
+    pub fn dot(&self) -> &'static str {
+        if self.unicode { " · " } else { " | " }
+    }
+
+    /// What stands for what is left out.
+    pub fn ellipsis(&self) -> &'static str {
+        if self.unicode { "…" } else { "..." }
+    }
 
     /// What `stream` shows, with `NO_COLOR`, `CLICOLOR_FORCE`, `CI` and `TERM` taken into account.
     pub fn of(stream: &(impl IsTerminal + rustix::fd::AsFd)) -> Terminal {
@@ -39,7 +54,7 @@ impl Terminal {
             .filter(|columns| *columns > 0)
             .or_else(|| env::var("COLUMNS").and_then(|columns| columns.parse().ok()).filter(|columns| *columns > 0));
         Terminal {
-            width: width.unwrap_or(DEFAULT_WIDTH).max(40),
+            width: width.unwrap_or(0),
             color: !refused && (forced || (tty && !dumb)),
             unicode: tty && !dumb && locale_is_utf8(),
             interactive: tty && !dumb && !ci,

@@ -1,0 +1,86 @@
+//! Whether down brings the schema back, and up can then be applied again: `revert.*`.
+
+use super::apply::{failure, left_open};
+use super::{Check, Subject, at};
+use crate::catalog::{Difference, Grade};
+use crate::verdict::Finding;
+
+/// How many differences a finding lists; the rest is counted.
+const LISTED: usize = 12;
+
+/// Up, down, up.
+pub(super) struct Revert;
+
+impl Check for Revert {
+    fn migration(&self, subject: &Subject<'_>) -> Vec<Finding> {
+        if !subject.up.is_some_and(|up| up.ok() && !up.left_open) || !subject.has_downs {
+            return Vec::new();
+        }
+        let Some(down) = &subject.migration.down else {
+            let message = format!("migration {} has no down", subject.migration.version);
+            let help = "write one, or set `\"revert.missing\" = \"off\"` under [checks] in migd.toml";
+            return vec![at(&subject.migration.up, None, "revert.missing", message).help(help)];
+        };
+        let Some(run) = subject.down else { return Vec::new() };
+        let mut findings = Vec::new();
+        if let Some(why) = &run.failure {
+            let mut finding = failure(down, why);
+            finding.code = "revert.fails".to_owned();
+            finding.message = format!("down fails: {}", finding.message);
+            findings.push(finding);
+            return findings;
+        }
+        findings.extend(left_open(down, run));
+        let (behaviour, cosmetic) = graded(subject.after_down);
+        if run.statements.is_empty() && !behaviour.is_empty() {
+            let finding = at(down, None, "revert.no-op", "down does nothing, and up changed the schema".to_owned());
+            findings.push(finding.detail(list(&behaviour, "after down")).help("write the statements that undo up"));
+        } else if !behaviour.is_empty() {
+            let finding = at(down, None, "revert.schema-mismatch", "down leaves another schema".to_owned());
+            let help = "make down undo exactly what up does; what cannot be undone is better said in a down that raises";
+            findings.push(finding.detail(list(&behaviour, "after down")).help(help));
+        }
+        if !cosmetic.is_empty() {
+            let message = "down brings the schema back in another shape".to_owned();
+            findings.push(at(down, None, "revert.cosmetic", message).detail(list(&cosmetic, "after down")));
+        }
+        findings.extend(again(subject));
+        findings
+    }
+}
+
+/// What up does the second time.
+fn again(subject: &Subject<'_>) -> Vec<Finding> {
+    let Some(again) = subject.again else { return Vec::new() };
+    let up = &subject.migration.up;
+    if let Some(why) = &again.failure {
+        let mut finding = failure(up, why);
+        finding.code = "revert.reapply".to_owned();
+        finding.message = format!("up cannot be applied again after down: {}", finding.message);
+        return vec![finding];
+    }
+    let (behaviour, _) = graded(subject.after_again);
+    // What down left behind is said already; only what is new is said here.
+    let new: Vec<_> = behaviour
+        .into_iter()
+        .filter(|difference| !subject.after_down.iter().any(|before| before.object == difference.object))
+        .collect();
+    if new.is_empty() {
+        return Vec::new();
+    }
+    let message = "up, applied again after down, makes another schema".to_owned();
+    vec![at(up, None, "revert.reapply", message).detail(list(&new, "after up, down, up"))]
+}
+
+fn graded(differences: &[Difference]) -> (Vec<&Difference>, Vec<&Difference>) {
+    differences.iter().partition(|difference| difference.grade == Grade::Behaviour)
+}
+
+fn list(differences: &[&Difference], when: &str) -> String {
+    let mut lines: Vec<String> =
+        differences.iter().take(LISTED).map(|difference| format!("{} {when}", difference.words)).collect();
+    if differences.len() > LISTED {
+        lines.push(format!("and {} more", differences.len() - LISTED));
+    }
+    lines.join("\n")
+}

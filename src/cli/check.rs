@@ -1,0 +1,150 @@
+//! `migd check`: judge and print.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{Failure, note, print, runtime};
+use crate::daemon::{Reported, Service, spawn};
+use crate::render::{self, Format};
+use crate::verdict::Report;
+use crate::wire::{CheckRequest, Endpoint, Place, Reply, Request, Selection, Terminal, Wanted};
+
+/// The options of `migd check`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Judge what is staged (the default)
+    #[arg(long, group = "selection")]
+    staged: bool,
+    /// Judge the files as they are on disk
+    #[arg(long, group = "selection")]
+    worktree: bool,
+    /// Judge every migration of the chain, each at its own step
+    #[arg(long, group = "selection")]
+    all: bool,
+    /// Judge what differs from this revision
+    #[arg(long, group = "selection", value_name = "REV")]
+    base: Option<String>,
+    /// Only this set; may be given several times
+    #[arg(long, value_name = "NAME")]
+    set: Vec<String>,
+    /// How the verdict is written
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Write it to this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Judge in this process, without the daemon (for CI)
+    #[arg(long)]
+    no_daemon: bool,
+}
+
+pub(super) fn run(args: &Args, endpoint: &Endpoint) -> Result<u8, Failure> {
+    let place = Place::here()
+        .map_err(|error| Failure::usage(format!("the current folder cannot be read: {error}"), "change to another"))?;
+    let selection = match &args.base {
+        Some(rev) => Selection::Base(rev.clone()),
+        None if args.worktree => Selection::Worktree,
+        None if args.all => Selection::All,
+        None => Selection::Staged,
+    };
+    let request = CheckRequest { place, selection, sets: args.set.clone(), wanted: Wanted::Report, hook: false };
+    let (report, exit) = match args.no_daemon {
+        true => alone(&request)?,
+        false => asked(request, endpoint)?,
+    };
+    let terminal = if args.output.is_some() { Terminal::PLAIN } else { Terminal::of(&io::stdout()) };
+    let text = render::render(&report, args.format, &terminal);
+    match &args.output {
+        Some(path) => write(path, &text)?,
+        None => print(&text),
+    }
+    Ok(exit)
+}
+
+/// Asks the daemon.
+fn asked(request: CheckRequest, endpoint: &Endpoint) -> Result<(Report, u8), Failure> {
+    let mut report = None;
+    let progress = Progress::new();
+    let exit = spawn::ask(endpoint, &Request::Check(request), |reply| match reply {
+        Reply::Progress { text } => progress.say(&text),
+        Reply::Report { json } => report = Some(json),
+        _ => {}
+    })?;
+    progress.clear();
+    let unreadable = || Failure::broken("the daemon's answer cannot be read", "try `migd restart`");
+    let report = serde_json::from_str(&report.ok_or_else(unreadable)?).map_err(|_| unreadable())?;
+    Ok((report, exit))
+}
+
+/// Judges in this process, with a server of its own that ends with it.
+fn alone(request: &CheckRequest) -> Result<(Report, u8), Failure> {
+    let folder = tempfile::Builder::new()
+        .prefix("migd-")
+        .tempdir()
+        .map_err(|error| Failure::broken(format!("cannot make a temporary folder: {error}"), "make room in $TMPDIR"))?;
+    let endpoint = Endpoint { runtime: folder.path().to_owned(), state: Endpoint::of_user().state };
+    let progress = Arc::new(Progress::new());
+    let runtime = runtime()?;
+    let outcome = runtime.block_on(async {
+        let service = Arc::new(Service::new(&endpoint));
+        let prepared = service.prepare(request).await?;
+        let tell = Arc::clone(&progress);
+        let work = service.check(request, &prepared, Arc::new(move |text| tell.say(text)));
+        // Ctrl-C must not leave a server behind.
+        let reported = tokio::select! {
+            reported = work => Some(reported),
+            _ = tokio::signal::ctrl_c() => None,
+        };
+        service.stop().await;
+        Ok::<_, Failure>(reported)
+    });
+    progress.clear();
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    match outcome? {
+        Some(Reported::Report { report, exit }) => Ok((*report, exit)),
+        Some(Reported::Untouched) | None => Err(Failure::broken("interrupted", "")),
+    }
+}
+
+/// Writes `text` to `path`, whole or not at all.
+fn write(path: &std::path::Path, text: &str) -> Result<(), Failure> {
+    let failed = |error: &dyn std::fmt::Display| {
+        Failure::usage(format!("cannot write {}: {error}", path.display()), "choose another file for --output")
+    };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| failed(&error))?;
+    io::Write::write_all(&mut file, text.as_bytes()).map_err(|error| failed(&error))?;
+    file.persist(path).map_err(|error| failed(&error))?;
+    Ok(())
+}
+
+/// Progress for a person: one line that is redrawn on a terminal, a line each elsewhere.
+pub(super) struct Progress {
+    bar: Option<indicatif::ProgressBar>,
+}
+
+impl Progress {
+    pub(super) fn new() -> Progress {
+        let bar = Terminal::of(&io::stderr()).interactive.then(|| {
+            let bar = indicatif::ProgressBar::new_spinner();
+            bar.enable_steady_tick(std::time::Duration::from_millis(100));
+            bar
+        });
+        Progress { bar }
+    }
+
+    pub(super) fn say(&self, text: &str) {
+        let text = render::line(text, false);
+        match &self.bar {
+            Some(bar) => bar.set_message(text),
+            None => note(&text),
+        }
+    }
+
+    pub(super) fn clear(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

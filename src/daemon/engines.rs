@@ -1,0 +1,156 @@
+//! The warm engines: one for each engine configuration in use, started when needed, stopped when idle.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::config::Config;
+use crate::engine::{self, Place, Progress};
+use crate::judge::{Bench, Error};
+use crate::pool::Pool;
+
+/// How many servers run at once; the least recently used is stopped for a new one.
+const MAX_ENGINES: usize = 3;
+
+/// The servers.
+pub(super) struct Engines {
+    place: Place,
+    slots: Mutex<HashMap<String, Arc<Slot>>>,
+}
+
+/// One engine configuration, with its server or without.
+struct Slot {
+    config: crate::config::Engine,
+    bench: tokio::sync::Mutex<Option<Arc<Bench>>>,
+    seen: Mutex<Seen>,
+}
+
+/// When a slot was last used, and how long it may rest.
+#[derive(Clone, Copy)]
+struct Seen {
+    used: Instant,
+    rest: Duration,
+    running: bool,
+}
+
+impl Engines {
+    pub(super) fn new(place: Place) -> Engines {
+        Engines { place, slots: Mutex::default() }
+    }
+
+    /// A running server for `config`, started if there is none.
+    pub(super) async fn bench(&self, config: &Config, progress: &Progress) -> Result<Arc<Bench>, Error> {
+        let slot = self.slot(config);
+        self.make_room(&slot).await;
+        let mut held = slot.bench.lock().await;
+        if let Some(bench) = &*held {
+            if bench.pool().engine().alive().await {
+                slot.touch(config.daemon.engine_idle, true);
+                return Ok(Arc::clone(bench));
+            }
+            tracing::warn!("the server is gone, starting another");
+            if let Some(bench) = held.take() {
+                bench.pool().engine().stop().await;
+            }
+        }
+        let started = Instant::now();
+        let engine = engine::start(&slot.config, &self.place, progress).await?;
+        let info = engine.info();
+        tracing::info!(kind = info.kind, version = info.version, ms = started.elapsed().as_millis(), "engine started");
+        let bench = Arc::new(Bench::new(Pool::new(engine, config.daemon.clones)));
+        *held = Some(Arc::clone(&bench));
+        slot.touch(config.daemon.engine_idle, true);
+        Ok(bench)
+    }
+
+    /// Forgets a server that was lost, unless another has taken its place.
+    pub(super) async fn lost(&self, config: &Config, bench: &Arc<Bench>) {
+        let slot = self.slot(config);
+        let mut held = slot.bench.lock().await;
+        if held.as_ref().is_some_and(|current| Arc::ptr_eq(current, bench)) {
+            *held = None;
+            slot.touch(config.daemon.engine_idle, false);
+            bench.pool().engine().stop().await;
+        }
+    }
+
+    /// The servers that run now. One that is being started is left out.
+    pub(super) fn running(&self) -> Vec<Arc<Bench>> {
+        let slots: Vec<Arc<Slot>> = self.lock().values().cloned().collect();
+        slots.iter().filter_map(|slot| slot.bench.try_lock().ok()?.clone()).collect()
+    }
+
+    /// Stops every server that has rested long enough. When the next one will have; none when none runs.
+    pub(super) async fn rest(&self) -> Option<Instant> {
+        let slots: Vec<Arc<Slot>> = self.lock().values().cloned().collect();
+        let mut next = None;
+        for slot in slots {
+            let seen = slot.seen();
+            if !seen.running {
+                continue;
+            }
+            let due = seen.used + seen.rest;
+            if due <= Instant::now() {
+                tracing::info!("the server has had nothing to do, stopping it");
+                slot.stop().await;
+            } else {
+                next = Some(next.map_or(due, |other: Instant| other.min(due)));
+            }
+        }
+        next
+    }
+
+    /// Stops all servers.
+    pub(super) async fn stop(&self) {
+        let slots: Vec<Arc<Slot>> = self.lock().drain().map(|(_, slot)| slot).collect();
+        for slot in slots {
+            slot.stop().await;
+        }
+    }
+
+    /// Stops the least recently used server when all places are taken by others than `wanted`.
+    async fn make_room(&self, wanted: &Arc<Slot>) {
+        let mut running: Vec<Arc<Slot>> =
+            self.lock().values().filter(|slot| slot.seen().running && !Arc::ptr_eq(slot, wanted)).cloned().collect();
+        running.sort_by_key(|slot| slot.seen().used);
+        let excess = (running.len() + 1).saturating_sub(MAX_ENGINES);
+        for slot in running.into_iter().take(excess) {
+            slot.stop().await;
+        }
+    }
+
+    fn slot(&self, config: &Config) -> Arc<Slot> {
+        let key = format!("{:?}", config.engine);
+        let mut slots = self.lock();
+        let slot = slots.entry(key).or_insert_with(|| {
+            Arc::new(Slot {
+                config: config.engine.clone(),
+                bench: tokio::sync::Mutex::new(None),
+                seen: Mutex::new(Seen { used: Instant::now(), rest: config.daemon.engine_idle, running: false }),
+            })
+        });
+        Arc::clone(slot)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Slot>>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slot {
+    fn touch(&self, rest: Duration, running: bool) {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Seen { used: Instant::now(), rest, running };
+    }
+
+    fn seen(&self) -> Seen {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn stop(&self) {
+        let bench = self.bench.lock().await.take();
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).running = false;
+        if let Some(bench) = bench {
+            bench.pool().engine().stop().await;
+        }
+    }
+}

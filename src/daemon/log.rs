@@ -1,0 +1,70 @@
+//! The daemon's log: one file and the one before it, each bounded.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::wire::env;
+
+/// When the file is put aside, in bytes.
+const MAX_BYTES: u64 = 4 << 20;
+
+/// Sends the process's log to `path`. Statements and their data are only logged at `debug` and below.
+pub(super) fn start(path: &Path) -> io::Result<()> {
+    let file = Rotating::open(path)?;
+    let filter = env::var("MIGD_LOG").and_then(|filter| EnvFilter::try_new(filter).ok());
+    let filter = filter.unwrap_or_else(|| EnvFilter::new("warn,migd=info"));
+    let subscriber =
+        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(Mutex::new(file)).finish();
+    tracing::subscriber::set_global_default(subscriber).map_err(io::Error::other)
+}
+
+struct Rotating {
+    path: PathBuf,
+    file: File,
+    bytes: u64,
+}
+
+impl Rotating {
+    fn open(path: &Path) -> io::Result<Rotating> {
+        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+        let bytes = file.metadata()?.len();
+        Ok(Rotating { path: path.to_owned(), file, bytes })
+    }
+}
+
+impl Write for Rotating {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.bytes > MAX_BYTES {
+            fs::rename(&self.path, self.path.with_extension("log.1"))?;
+            *self = Rotating::open(&self.path)?;
+        }
+        let written = self.file.write(bytes)?;
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_log_is_put_aside_and_a_new_one_begun() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("daemon.log");
+        let mut log = Rotating::open(&path).unwrap();
+        log.write_all(&vec![b'a'; MAX_BYTES as usize + 1]).unwrap();
+        log.write_all(b"new\n").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new\n");
+        assert_eq!(fs::metadata(path.with_extension("log.1")).unwrap().len(), MAX_BYTES + 1);
+    }
+}

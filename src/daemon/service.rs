@@ -1,0 +1,265 @@
+//! What a request comes to, with or without a daemon around it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::engines::Engines;
+use super::status::{EngineStatus, Judgement};
+use crate::config::{Config, Unavailable};
+use crate::engine::{Place as EnginePlace, Progress};
+use crate::judge::{self, Bench, Error, Kept, Order, Plan, Query, plan};
+use crate::repo::{Location, Repo};
+use crate::verdict::{Mode, Outcome, Report, Verdict};
+use crate::wire::{CheckRequest, Endpoint, Place, Selection};
+
+/// How long the background may take to make the next judgement's templates.
+const PREPARE: Duration = Duration::from_secs(600);
+
+/// Judges; keeps servers, contents and verdicts between judgements.
+pub struct Service {
+    engines: Engines,
+    kept: Arc<Kept>,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Clone, Copy)]
+struct Seen {
+    used: Instant,
+    rest: Duration,
+}
+
+/// What a judgement came to.
+pub enum Reported {
+    /// The tree changes no set: nothing to say.
+    Untouched,
+    /// A report, and whether the commit goes on.
+    Report {
+        /// The report.
+        report: Box<Report>,
+        /// The exit status that it stands for, with `hook.unavailable` taken into account.
+        exit: u8,
+    },
+}
+
+/// What a request turned out to ask for, before anything is run.
+pub struct Prepared {
+    plan: Arc<Plan>,
+    repo: String,
+    /// How long the client may wait.
+    pub budget: Duration,
+    /// Whether a commit is refused when no verdict can be had.
+    pub block: bool,
+}
+
+impl Service {
+    /// A service with nothing running yet.
+    pub fn new(endpoint: &Endpoint) -> Service {
+        let mut owner = blake3::Hasher::new();
+        owner.update(endpoint.runtime.as_os_str().as_encoded_bytes());
+        owner.update(&rustix::process::getuid().as_raw().to_le_bytes());
+        let place = EnginePlace {
+            runtime: endpoint.runtime.clone(),
+            state: endpoint.state.clone(),
+            owner: owner.finalize().to_hex()[..8].to_owned(),
+        };
+        let rest = crate::config::Daemon::default().idle;
+        Service {
+            engines: Engines::new(place),
+            kept: Arc::default(),
+            seen: Mutex::new(Seen { used: Instant::now(), rest }),
+        }
+    }
+
+    /// Reads the repository: the configuration, the sets, what changed. Runs nothing, starts nothing.
+    pub async fn prepare(&self, request: &CheckRequest) -> Result<Prepared, Error> {
+        let kept = Arc::clone(&self.kept);
+        let request = request.clone();
+        let read = tokio::task::spawn_blocking(move || read(&request, &kept)).await;
+        let prepared = read.map_err(|error| Error::Lost(format!("reading the repository failed: {error}")))??;
+        self.touch(Some(&prepared.plan.config));
+        Ok(prepared)
+    }
+
+    /// Judges what was prepared, within its budget.
+    pub async fn check(self: &Arc<Self>, request: &CheckRequest, prepared: &Prepared, progress: Progress) -> Reported {
+        let started = Instant::now();
+        let plan = &prepared.plan;
+        if plan.sets.is_empty() && request.hook {
+            return Reported::Untouched;
+        }
+        let order = Moment { repo: prepared.repo.clone(), started, deadline: started + prepared.budget };
+        let outcome = if plan.sets.iter().all(is_settled) {
+            Ok(Report::new(&order.repo, plan.mode, elapsed_ms(started), Vec::new()))
+        } else {
+            // On its own task: when the budget is over, the chain goes on being built for the next try.
+            let work = tokio::spawn(Arc::clone(self).judge(Arc::clone(plan), order.clone(), progress));
+            match tokio::time::timeout(prepared.budget, work).await {
+                Ok(Ok(outcome)) => outcome,
+                Ok(Err(panic)) => Err(Error::Lost(format!("the judgement broke off: {panic}"))),
+                Err(_) => Err(Error::Deadline),
+            }
+        };
+        self.touch(None);
+        let mut report = match outcome {
+            Ok(report) => report,
+            Err(error) => failed(&error, &prepared.repo, plan.mode, started),
+        };
+        if report.verdicts.is_empty() && plan.known == 0 {
+            report = failed(&Error::no_sets(), &prepared.repo, plan.mode, started);
+        }
+        let exit = exit(&report, !prepared.block && request.hook);
+        Reported::Report { report: Box::new(report), exit }
+    }
+
+    /// Judges, once more on a new server when the first was lost, and makes the next judgement's databases ready.
+    async fn judge(self: Arc<Self>, plan: Arc<Plan>, order: Moment, progress: Progress) -> Result<Report, Error> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let bench = self.engines.bench(&plan.config, &progress).await?;
+            let outcome = bench.judge(&plan, order.with(&*progress)).await;
+            match outcome {
+                Err(error) if error.is_loss() && tries < 3 && Instant::now() < order.deadline => {
+                    tracing::warn!(%error, "the server was lost while it judged");
+                    if !bench.pool().engine().alive().await || tries == 2 {
+                        self.engines.lost(&plan.config, &bench).await;
+                    } else {
+                        // It is recovering from a crash of one of its processes.
+                        tokio::time::sleep(Duration::from_millis(200)).await;
+                    }
+                }
+                other => {
+                    self.prepare_later(plan, bench, order.repo);
+                    return other;
+                }
+            }
+        }
+    }
+
+    fn prepare_later(self: &Arc<Self>, plan: Arc<Plan>, bench: Arc<Bench>, repo: String) {
+        tokio::spawn(async move {
+            let now = Instant::now();
+            let order = Moment { repo, started: now, deadline: now + PREPARE };
+            if let Err(error) = bench.prepare(&plan, order.with(&|_| {})).await {
+                tracing::warn!(%error, "the next judgement's databases were not made ready");
+            }
+        });
+    }
+
+    /// Starts the engine for the repository at `place` and makes its sets' databases ready.
+    pub async fn warm(self: &Arc<Self>, place: Place, progress: Progress) -> Result<(), Error> {
+        let request = CheckRequest {
+            place,
+            selection: Selection::Staged,
+            sets: Vec::new(),
+            wanted: crate::wire::Wanted::Report,
+            hook: false,
+        };
+        let prepared = self.prepare(&request).await?;
+        if prepared.plan.sets.is_empty() {
+            return Ok(());
+        }
+        let bench = self.engines.bench(&prepared.plan.config, &progress).await?;
+        let now = Instant::now();
+        let order = Moment { repo: prepared.repo, started: now, deadline: now + PREPARE };
+        bench.prepare(&prepared.plan, order.with(&*progress)).await
+    }
+
+    /// The servers that run.
+    pub fn engines(&self) -> Vec<EngineStatus> {
+        let describe = |bench: &Arc<Bench>| {
+            let info = bench.pool().engine().info();
+            let recent = bench.recent().into_iter().map(|(set, outcome, ms)| Judgement { set, outcome, ms });
+            EngineStatus {
+                kind: info.kind.to_owned(),
+                version: info.version.clone(),
+                source: info.source.clone(),
+                tmpfs: info.tmpfs,
+                pid: info.pid,
+                pool: bench.pool().figures(),
+                recent: recent.collect(),
+            }
+        };
+        self.engines.running().iter().map(describe).collect()
+    }
+
+    /// Ends when there has been nothing to do for as long as the configuration says; stops idle servers meanwhile.
+    pub async fn idle(&self) {
+        loop {
+            let engine = self.engines.rest().await;
+            let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let own = seen.used + seen.rest;
+            if engine.is_none() && own <= Instant::now() {
+                return;
+            }
+            let next = engine.map_or(own, |engine| engine.min(own)).max(Instant::now() + Duration::from_millis(50));
+            tokio::time::sleep_until(next.into()).await;
+        }
+    }
+
+    /// Stops all servers.
+    pub async fn stop(&self) {
+        self.engines.stop().await;
+    }
+
+    fn touch(&self, config: Option<&Config>) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.used = Instant::now();
+        if let Some(config) = config {
+            seen.rest = config.daemon.idle;
+        }
+    }
+}
+
+/// When a judgement was asked for, by whom, until when.
+#[derive(Clone)]
+struct Moment {
+    repo: String,
+    started: Instant,
+    deadline: Instant,
+}
+
+impl Moment {
+    fn with<'a>(&'a self, progress: judge::Progress<'a>) -> Order<'a> {
+        Order { repo: &self.repo, started: self.started, deadline: self.deadline, progress }
+    }
+}
+
+/// Whether nothing of a set has to be run: its chain is what it was.
+fn is_settled(set: &judge::SetPlan) -> bool {
+    let chain = &set.chain.migrations;
+    set.first == chain.len() && set.findings.is_empty() && chain.len() >= set.base_chain.migrations.len()
+}
+
+fn read(request: &CheckRequest, kept: &Kept) -> Result<Prepared, Error> {
+    let location = Location { cwd: request.place.cwd.clone(), git_env: request.place.env.clone() };
+    let repo = Repo::open(&location)?;
+    let staged = request.selection != Selection::Worktree;
+    let config = plan::configuration(&repo, staged, &request.place.env)?;
+    let budget = if request.hook { config.hook.budget } else { config.limits.judgement };
+    let block = config.hook.unavailable == Unavailable::Block;
+    let query = Query { selection: &request.selection, sets: &request.sets, touched_only: request.hook };
+    let plan = plan::plan(&repo, config, kept, &query)?;
+    let name = repo.root().unwrap_or(repo.git_dir()).to_string_lossy().into_owned();
+    Ok(Prepared { plan: Arc::new(plan), repo: name, budget, block })
+}
+
+/// The report that says why there is no verdict.
+pub fn failed(error: &Error, repo: &str, mode: Mode, started: Instant) -> Report {
+    let verdict = Verdict::error(repo, "", mode, vec![error.finding()]);
+    Report::new(repo, mode, elapsed_ms(started), vec![verdict])
+}
+
+fn elapsed_ms(started: Instant) -> f64 {
+    started.elapsed().as_secs_f64() * 1000.0
+}
+
+/// The exit status of a report; `lenient`: a commit goes on when no verdict can be had.
+pub fn exit(report: &Report, lenient: bool) -> u8 {
+    let usage = report.verdicts.iter().flat_map(|v| &v.findings).any(|finding| finding.code.starts_with("config."));
+    match report.outcome {
+        Outcome::Error if lenient => 0,
+        Outcome::Error if usage => 2,
+        other => other.exit_code(),
+    }
+}

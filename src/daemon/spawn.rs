@@ -1,0 +1,133 @@
+//! The client's side of the daemon's life: find it, start it, replace one of another build, stop it.
+
+use std::io;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::wire::{Client, ClientError, Endpoint, Envelope, Reply, Request, endpoint};
+
+/// How long a new daemon may take to listen, and an old one to leave.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How often is looked.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// Why there is no daemon to talk to.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It cannot be started.
+    #[error("the daemon cannot be started: {0}")]
+    Start(io::Error),
+    /// It did not listen in time, or ended at once.
+    #[error("the daemon did not start listening; its log is {0}")]
+    Silent(String),
+    /// The one of another build does not leave.
+    #[error("the daemon of another build did not stop within {} s", PATIENCE.as_secs())]
+    Stays,
+    /// The connection.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+}
+
+/// Sends `request` to a daemon of this build, started or replaced if need be, and gives every reply to `on_reply`.
+/// The exit status that the daemon named.
+pub fn ask(endpoint: &Endpoint, request: &Request, mut on_reply: impl FnMut(Reply)) -> Result<u8, Error> {
+    let program = endpoint::program().map_err(Error::Start)?;
+    let envelope = Envelope { build: endpoint::build_of(&program), request: request.clone() };
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        ensure(endpoint)?;
+        match converse(endpoint, &envelope, &mut on_reply) {
+            Ok(Answer::Done(exit)) => return Ok(exit),
+            Ok(Answer::OtherBuild) => stop(endpoint)?,
+            Ok(Answer::Busy) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(50)),
+            Ok(Answer::Busy) => {
+                return Err(Error::Client(ClientError::Late { waited: PATIENCE, block: true }));
+            }
+            // It left between the two: try with another.
+            Err(ClientError::Absent(_)) if Instant::now() < deadline => {}
+            Err(ClientError::Broken(_)) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(20)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+enum Answer {
+    Done(u8),
+    OtherBuild,
+    Busy,
+}
+
+fn converse(
+    endpoint: &Endpoint,
+    envelope: &Envelope,
+    on_reply: &mut impl FnMut(Reply),
+) -> Result<Answer, ClientError> {
+    let mut client = Client::send(&endpoint.socket(), envelope)?;
+    loop {
+        match client.next()? {
+            Reply::Done { exit } => return Ok(Answer::Done(exit)),
+            Reply::Mismatch { .. } => return Ok(Answer::OtherBuild),
+            Reply::Busy => return Ok(Answer::Busy),
+            other => on_reply(other),
+        }
+    }
+}
+
+/// Asks the daemon that runs, of whatever build; none when none runs.
+pub fn ask_running(endpoint: &Endpoint, request: Request) -> Option<Vec<Reply>> {
+    let mut replies = Vec::new();
+    let envelope = Envelope { build: String::new(), request };
+    let answer = converse(endpoint, &envelope, &mut |reply| replies.push(reply)).ok()?;
+    matches!(answer, Answer::Done(_)).then_some(replies)
+}
+
+/// Starts a daemon if none listens. Whether one was started.
+pub fn ensure(endpoint: &Endpoint) -> Result<bool, Error> {
+    if std::os::unix::net::UnixStream::connect(endpoint.socket()).is_ok() {
+        return Ok(false);
+    }
+    endpoint.prepare().map_err(Error::Start)?;
+    let program = endpoint::program().map_err(Error::Start)?;
+    let spawn = || {
+        let mut command = Command::new(&program);
+        command.arg("daemon").current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().map_err(Error::Start)
+    };
+    let mut child = spawn()?;
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        if std::os::unix::net::UnixStream::connect(endpoint.socket()).is_ok() {
+            return Ok(true);
+        }
+        match child.try_wait() {
+            // It lost the race for the lock: the winner will listen, or was an old one that is just leaving.
+            Ok(Some(status)) if status.success() => {
+                std::thread::sleep(LOOK * 10);
+                child = spawn()?;
+            }
+            Ok(Some(_)) => break,
+            _ => std::thread::sleep(LOOK),
+        }
+    }
+    Err(Error::Silent(endpoint.log().display().to_string()))
+}
+
+/// Stops the daemon that runs, and waits until it has let go of its lock. Whether one ran.
+pub fn stop(endpoint: &Endpoint) -> Result<bool, Error> {
+    if ask_running(endpoint, Request::Stop).is_none() {
+        return Ok(false);
+    }
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        if !is_locked(endpoint) {
+            return Ok(true);
+        }
+        std::thread::sleep(LOOK * 5);
+    }
+    Err(Error::Stays)
+}
+
+fn is_locked(endpoint: &Endpoint) -> bool {
+    let Ok(file) = std::fs::File::open(endpoint.lock()) else { return false };
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err()
+}

@@ -1,0 +1,155 @@
+//! Why there is no verdict: each with its code, and what to do about it.
+
+use crate::verdict::{Finding, Severity};
+use crate::{config, engine, pool, repo, trace};
+
+/// Why there is no verdict.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The repository.
+    #[error(transparent)]
+    Repo(#[from] repo::Error),
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    /// No PostgreSQL.
+    #[error(transparent)]
+    Engine(#[from] engine::Error),
+    /// The server's databases.
+    #[error(transparent)]
+    Pool(#[from] pool::Error),
+    /// The time was over.
+    #[error("no verdict within the time allowed")]
+    Deadline,
+    /// The server was lost while it judged.
+    #[error("{0}")]
+    Lost(String),
+    /// Something in the configuration that only shows with the repository.
+    #[error("{message}")]
+    Set {
+        /// The code.
+        code: &'static str,
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        help: String,
+    },
+}
+
+impl From<trace::apply::Error> for Error {
+    fn from(error: trace::apply::Error) -> Self {
+        match error {
+            trace::apply::Error::Deadline => Error::Deadline,
+            other => Error::Lost(other.to_string()),
+        }
+    }
+}
+
+impl From<crate::catalog::Error> for Error {
+    fn from(error: crate::catalog::Error) -> Self {
+        Error::Pool(error.into())
+    }
+}
+
+impl Error {
+    /// The finding code that names it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::Repo(error) => error.code(),
+            Error::Config(error) => error.code(),
+            Error::Engine(error) => error.code(),
+            Error::Pool(_) | Error::Lost(_) => "engine.lost",
+            Error::Deadline => "engine.timeout",
+            Error::Set { code, .. } => code,
+        }
+    }
+
+    /// What to do about it.
+    pub fn help(&self) -> String {
+        match self {
+            Error::Repo(error) => error.help(),
+            Error::Config(error) => error.help(),
+            Error::Engine(error) => error.help(),
+            Error::Pool(_) | Error::Lost(_) => "try again; if it stays, `migd restart` and `migd logs`".to_owned(),
+            Error::Deadline => {
+                "try again: the chain is being made ready meanwhile; or raise `hook.budget` in migd.toml".to_owned()
+            }
+            Error::Set { help, .. } => help.clone(),
+        }
+    }
+
+    /// Whether another try, on another server, may succeed.
+    pub fn is_loss(&self) -> bool {
+        matches!(self, Error::Pool(_) | Error::Lost(_))
+    }
+
+    /// Whether it is the user's configuration or arguments that are wrong.
+    pub fn is_usage(&self) -> bool {
+        self.code().starts_with("config.")
+    }
+
+    /// As a finding, for a verdict whose outcome is `error`.
+    pub fn finding(&self) -> Finding {
+        let finding = Finding::new(self.code(), Severity::Error, self.to_string()).help(self.help());
+        match self {
+            Error::Config(error) => match error.place() {
+                Some((path, span, source)) => finding.in_file(path).at(span, source),
+                None => finding,
+            },
+            _ => finding,
+        }
+    }
+
+    /// The repository has nothing to judge.
+    pub fn no_sets() -> Error {
+        let known: Vec<&str> = crate::layout::LAYOUTS.iter().map(|layout| layout.name()).collect();
+        Error::Set {
+            code: "config.no-sets",
+            message: "no migration set was found in this repository".to_owned(),
+            help: format!("state one in migd.toml (`[[migrations]]`, `path = \"…\"`, `layout = \"…\"`): {}", known.join(", ")),
+        }
+    }
+
+    pub(super) fn unreadable(path: &str, error: &std::io::Error) -> Error {
+        Error::Set {
+            code: "config.invalid",
+            message: format!("cannot read {path}: {error}"),
+            help: format!("make {path} readable, or remove it"),
+        }
+    }
+
+    pub(super) fn unknown_set(name: &str, known: &[&str]) -> Error {
+        let help = if known.is_empty() { "the repository has no set".to_owned() } else { known.join(", ") };
+        Error::Set {
+            code: "config.no-sets",
+            message: format!("there is no migration set called `{name}`"),
+            help: format!("the sets are: {help}"),
+        }
+    }
+
+    pub(super) fn unknown_layout(name: &str) -> Error {
+        let known: Vec<&str> = crate::layout::LAYOUTS.iter().map(|layout| layout.name()).collect();
+        Error::Set {
+            code: "config.layout",
+            message: format!("there is no layout called `{name}`"),
+            help: format!("the layouts are: {}", known.join(", ")),
+        }
+    }
+
+    pub(super) fn no_layout(path: &str) -> Error {
+        let known: Vec<&str> = crate::layout::LAYOUTS.iter().map(|layout| layout.name()).collect();
+        Error::Set {
+            code: "config.layout",
+            message: format!("the files in `{path}` look like no layout that migd knows"),
+            help: format!("state one in migd.toml (`layout = \"…\"`): {}", known.join(", ")),
+        }
+    }
+
+    pub(super) fn no_setup_file(path: &str) -> Error {
+        Error::Set {
+            code: "config.invalid",
+            message: format!("the setup file `{path}` cannot be read as UTF-8 text, or is too large"),
+            help: "check `setup_sql` in migd.toml: paths are relative to the repository".to_owned(),
+        }
+    }
+}

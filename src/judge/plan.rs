@@ -1,0 +1,363 @@
+//! From a repository to what is to be judged: the sets, their chains, what changed. Reads git, runs nothing.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Error;
+use crate::config::{Config, Set};
+use crate::layout::{self, Chain, File, Layout, Migration, Tree};
+use crate::repo::{Entry, Repo};
+use crate::verdict::{Base, Change, Finding, Mode};
+use crate::wire::Selection;
+
+/// How many bytes of file contents are kept between judgements.
+const KEPT_BYTES: u64 = 24 << 20;
+/// How many chains are kept between judgements: the staged one, HEAD's and the base's, of a few sets.
+const KEPT_CHAINS: usize = 12;
+/// The repository's configuration file.
+pub const CONFIG_FILE: &str = "migd.toml";
+
+/// Contents and chains kept between judgements, by the names that git gives them.
+#[derive(Default)]
+pub struct Kept {
+    files: Mutex<Files>,
+    chains: Mutex<Vec<(blake3::Hash, Arc<Chain>)>>,
+}
+
+#[derive(Default)]
+struct Files {
+    by_id: HashMap<String, File>,
+    bytes: u64,
+}
+
+/// One set, ready to be judged.
+pub struct SetPlan {
+    /// The set's name.
+    pub name: String,
+    /// Its folder, relative to the repository.
+    pub root: String,
+    /// Its layout.
+    pub layout: &'static dyn Layout,
+    /// The chain that is judged.
+    pub chain: Arc<Chain>,
+    /// For each migration of the chain, how it differs from the commit that is compared with.
+    pub changes: Vec<Change>,
+    /// How many migrations at the start of the chain are as they were.
+    pub first: usize,
+    /// What production may already have.
+    pub base: Base,
+    /// Its chain.
+    pub base_chain: Arc<Chain>,
+    /// SQL that makes what production has before the first migration.
+    pub setup: Vec<layout::Source>,
+    /// What is wrong with the set itself.
+    pub findings: Vec<Finding>,
+}
+
+impl SetPlan {
+    /// Whether migration `at` is judged, not only applied.
+    pub fn is_judged(&self, at: usize, mode: Mode) -> bool {
+        mode == Mode::All || self.changes[at] != Change::Unchanged
+    }
+}
+
+/// What a request comes to.
+pub struct Plan {
+    /// The configuration that holds for it.
+    pub config: Config,
+    /// Which tree is judged.
+    pub mode: Mode,
+    /// The sets that are concerned; none when the tree changes no set.
+    pub sets: Vec<SetPlan>,
+    /// How many sets the repository has.
+    pub known: usize,
+}
+
+/// What is asked for.
+pub struct Query<'a> {
+    /// Which tree, compared with what.
+    pub selection: &'a Selection,
+    /// Only the sets of these names; empty: all.
+    pub sets: &'a [String],
+    /// Leave out sets that the tree does not change.
+    pub touched_only: bool,
+}
+
+/// The configuration that holds in `repo`: `migd.toml` as it is staged, else as it lies in the work tree.
+pub fn configuration(repo: &Repo, staged: bool, overrides: &BTreeMap<String, String>) -> Result<Config, Error> {
+    let prefixes = [CONFIG_FILE.to_owned()];
+    let mut text = None;
+    if staged && let Some(entry) = repo.staged(&prefixes)?.into_iter().find(|entry| entry.path == CONFIG_FILE) {
+        text = repo.read(&entry.id, 1 << 20)?.bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    }
+    if text.is_none()
+        && let Some(root) = repo.root()
+    {
+        text = match std::fs::read_to_string(root.join(CONFIG_FILE)) {
+            Ok(text) => Some(text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(Error::unreadable(CONFIG_FILE, &error)),
+        };
+    }
+    let user = std::fs::read_to_string(crate::config::user_file()).ok();
+    Ok(Config::load(user.as_deref(), text.as_deref(), overrides)?)
+}
+
+/// The migration sets of `repo`: the configured ones, else those that are found.
+pub fn sets(repo: &Repo, config: &Config) -> Result<Vec<Set>, Error> {
+    if !config.migrations.is_empty() {
+        return Ok(config.migrations.clone());
+    }
+    let root = repo.root().map(std::path::Path::to_path_buf);
+    let read = |path: &str| std::fs::read(root.as_ref()?.join(path)).ok();
+    let found = layout::discover(&repo.paths()?, &read);
+    Ok(found
+        .into_iter()
+        .map(|found| Set { path: found.path, layout: Some(found.layout.to_owned()), ..Set::default() })
+        .collect())
+}
+
+/// Finds out what is to be judged.
+pub fn plan(repo: &Repo, config: Config, kept: &Kept, query: &Query<'_>) -> Result<Plan, Error> {
+    let mode = match query.selection {
+        Selection::Staged | Selection::Base(_) => Mode::Staged,
+        Selection::Worktree => Mode::Worktree,
+        Selection::All => Mode::All,
+    };
+    let all = sets(repo, &config)?;
+    let known = all.len();
+    for name in query.sets {
+        if !all.iter().any(|set| set_name(set) == name) {
+            let names: Vec<&str> = all.iter().map(set_name).collect();
+            return Err(Error::unknown_set(name, &names));
+        }
+    }
+    let against = match query.selection {
+        Selection::Base(rev) => Some(repo.resolve(rev)?),
+        _ => repo.head()?,
+    };
+    let mut base = None;
+    let mut plans = Vec::new();
+    for set in all.iter().filter(|set| query.sets.is_empty() || query.sets.iter().any(|name| name == set_name(set))) {
+        let folder = Folder { repo, kept, root: &set.path, max: config.limits.file_bytes };
+        let now = match mode {
+            Mode::Worktree => folder.worktree()?,
+            Mode::Staged | Mode::All => folder.staged()?,
+        };
+        let before = folder.at(against.as_deref())?;
+        if query.touched_only && now.same(&before) {
+            continue;
+        }
+        let base_rev = match &base {
+            Some(rev) => Option::clone(rev),
+            None => base.insert(repo.base(&config.history.upstream)?).clone(),
+        };
+        let layout = layout_of(set, &now, &before, &folder)?;
+        let chain = folder.chain(layout, set, &now)?;
+        let old = folder.chain(layout, set, &before)?;
+        let base_chain = match &base_rev {
+            rev if *rev == against => Arc::clone(&old),
+            rev => folder.chain(layout, set, &folder.at(rev.as_deref())?)?,
+        };
+        let changes = changes(&chain, &old);
+        let same = |at: &usize| old.migrations.get(*at).is_some_and(|old| old.hash == chain.migrations[*at].hash);
+        let first = (0..chain.migrations.len()).take_while(same).count();
+        plans.push(SetPlan {
+            name: set_name(set).to_owned(),
+            root: set.path.clone(),
+            layout,
+            changes,
+            first: if mode == Mode::All { 0 } else { first },
+            base: Base { rev: base_rev, version: base_chain.migrations.last().map(|last| last.version.clone()) },
+            findings: chain.findings.clone(),
+            setup: folder.setup(set)?,
+            chain,
+            base_chain,
+        });
+    }
+    Ok(Plan { config, mode, sets: plans, known })
+}
+
+/// The name of a set: its own, else its path.
+pub fn set_name(set: &Set) -> &str {
+    match &set.name {
+        Some(name) => name,
+        None if set.path.is_empty() => ".",
+        None => &set.path,
+    }
+}
+
+fn layout_of(set: &Set, now: &Listing, before: &Listing, folder: &Folder<'_>) -> Result<&'static dyn Layout, Error> {
+    match &set.layout {
+        Some(name) => layout::by_name(name).ok_or_else(|| Error::unknown_layout(name)),
+        None => {
+            let tree = folder.tree(if now.is_empty() { before } else { now })?;
+            layout::recognise(&tree).ok_or_else(|| Error::no_layout(&set.path))
+        }
+    }
+}
+
+/// How each migration of `chain` differs from the one of the same version in `old`.
+fn changes(chain: &Chain, old: &Chain) -> Vec<Change> {
+    let old: HashMap<&str, &Migration> = old.migrations.iter().map(|m| (m.version.as_str(), m)).collect();
+    let change = |new: &Migration| match old.get(new.version.as_str()) {
+        None => Change::Added,
+        Some(old) if old.hash == new.hash => Change::Unchanged,
+        Some(_) => Change::Modified,
+    };
+    chain.migrations.iter().map(change).collect()
+}
+
+/// The files of one set in one tree, by path relative to the set.
+enum Listing {
+    /// Named by git.
+    Git(Vec<Entry>),
+    /// Read from disk.
+    Disk(Tree),
+}
+
+impl Listing {
+    fn is_empty(&self) -> bool {
+        match self {
+            Listing::Git(entries) => entries.is_empty(),
+            Listing::Disk(tree) => tree.files.is_empty(),
+        }
+    }
+
+    fn names(&self) -> Vec<(&str, &str)> {
+        match self {
+            Listing::Git(entries) => entries.iter().map(|e| (e.path.as_str(), e.id.as_str())).collect(),
+            Listing::Disk(tree) => tree.files.iter().map(|(path, file)| (path.as_str(), file.id.as_str())).collect(),
+        }
+    }
+
+    fn same(&self, other: &Listing) -> bool {
+        self.names() == other.names()
+    }
+}
+
+/// One set's folder in one repository.
+struct Folder<'a> {
+    repo: &'a Repo,
+    kept: &'a Kept,
+    root: &'a str,
+    max: u64,
+}
+
+impl Folder<'_> {
+    fn staged(&self) -> Result<Listing, Error> {
+        Ok(self.listing(self.repo.staged(&[self.root.to_owned()])?))
+    }
+
+    fn at(&self, rev: Option<&str>) -> Result<Listing, Error> {
+        match rev {
+            Some(rev) => Ok(self.listing(self.repo.tree(rev, &[self.root.to_owned()])?)),
+            None => Ok(Listing::Git(Vec::new())),
+        }
+    }
+
+    fn worktree(&self) -> Result<Listing, Error> {
+        let mut tree = Tree::default();
+        for file in self.repo.worktree(&[self.root.to_owned()])? {
+            let Some(path) = self.relative(&file.path) else { continue };
+            let size = file.bytes.len() as u64;
+            // Named as git would name it, so that an unchanged file is seen to be one.
+            let id = self.repo.blob_id(&file.bytes)?;
+            let bytes = (size <= self.max).then(|| file.bytes.into());
+            tree.files.insert(path.to_owned(), File { id, bytes, size });
+        }
+        Ok(Listing::Disk(tree))
+    }
+
+    fn listing(&self, entries: Vec<Entry>) -> Listing {
+        let own = entries.into_iter().filter_map(|entry| {
+            let path = self.relative(&entry.path)?.to_owned();
+            Some(Entry { path, ..entry })
+        });
+        let mut own: Vec<Entry> = own.collect();
+        own.sort_by(|a, b| a.path.cmp(&b.path));
+        Listing::Git(own)
+    }
+
+    fn relative<'p>(&self, path: &'p str) -> Option<&'p str> {
+        if self.root.is_empty() { Some(path) } else { path.strip_prefix(self.root)?.strip_prefix('/') }
+    }
+
+    fn tree(&self, listing: &Listing) -> Result<Tree, Error> {
+        let entries = match listing {
+            Listing::Disk(tree) => return Ok(tree.clone()),
+            Listing::Git(entries) => entries,
+        };
+        let mut tree = Tree::default();
+        for entry in entries {
+            tree.files.insert(entry.path.clone(), self.file(&entry.id)?);
+        }
+        Ok(tree)
+    }
+
+    fn file(&self, id: &str) -> Result<File, Error> {
+        {
+            let files = self.kept.files.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(file) = files.by_id.get(id).filter(|file| file.bytes.is_some() || file.size > self.max) {
+                return Ok(file.clone());
+            }
+        }
+        let blob = self.repo.read(id, self.max)?;
+        let file = File { id: id.to_owned(), bytes: blob.bytes, size: blob.size };
+        let mut files = self.kept.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = file.bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        if files.bytes + bytes > KEPT_BYTES {
+            *files = Files::default();
+        }
+        if bytes <= KEPT_BYTES / 4 {
+            files.bytes += bytes;
+            files.by_id.insert(id.to_owned(), file.clone());
+        }
+        Ok(file)
+    }
+
+    fn chain(&self, layout: &'static dyn Layout, set: &Set, listing: &Listing) -> Result<Arc<Chain>, Error> {
+        let mut key = blake3::Hasher::new();
+        for part in [layout.name(), self.root, &format!("{:?} {}", set.vars, self.max)] {
+            key.update(part.as_bytes()).update(&[0]);
+        }
+        for (path, id) in listing.names() {
+            key.update(path.as_bytes()).update(&[0]).update(id.as_bytes()).update(&[0]);
+        }
+        let key = key.finalize();
+        {
+            let mut chains = self.kept.chains.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(at) = chains.iter().position(|(kept, _)| *kept == key) {
+                let found = chains.remove(at);
+                let chain = Arc::clone(&found.1);
+                chains.push(found);
+                return Ok(chain);
+            }
+        }
+        let chain = Arc::new(layout.plan_with(self.root, &self.tree(listing)?, &set.vars));
+        let mut chains = self.kept.chains.lock().unwrap_or_else(PoisonError::into_inner);
+        chains.push((key, Arc::clone(&chain)));
+        if chains.len() > KEPT_CHAINS {
+            chains.remove(0);
+        }
+        Ok(chain)
+    }
+
+    /// The set's `setup_sql`, as staged, else as it lies in the work tree.
+    fn setup(&self, set: &Set) -> Result<Vec<layout::Source>, Error> {
+        let mut sources = Vec::new();
+        for path in &set.setup_sql {
+            let path = path.to_string_lossy().into_owned();
+            let staged = self.repo.staged(std::slice::from_ref(&path))?;
+            let bytes = match staged.iter().find(|entry| entry.path == path) {
+                Some(entry) => self.repo.read(&entry.id, self.max)?.bytes.map(|bytes| bytes.to_vec()),
+                None => self.repo.root().and_then(|root| std::fs::read(root.join(&path)).ok()),
+            };
+            let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+            let text: Arc<str> = text.ok_or_else(|| Error::no_setup_file(&path))?.into();
+            let body = 0..text.len();
+            sources.push(layout::Source { path, text, body, mode: layout::Mode::PerStatement, pieces: None });
+        }
+        Ok(sources)
+    }
+}

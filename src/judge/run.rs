@@ -1,0 +1,331 @@
+//! One set's judgement on one server.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use blake3::Hash;
+
+use super::{Error, Order, Plan, SetPlan, ms};
+use crate::catalog::{self, Difference};
+use crate::check::{self, CHECKS, History, Subject};
+use crate::layout::{Migration, Source};
+use crate::pool::{Held, Pool};
+use crate::trace::{self, Bench, Failure, Limits, Run};
+use crate::verdict::{Change, Finding, MigrationReport, Mode, Reversible, Timing};
+
+/// A template is kept at every so many migrations of a chain that has to be built.
+const CHECKPOINT: usize = 64;
+
+/// What one judgement works with.
+pub(super) struct Work<'a> {
+    pub(super) pool: &'a Arc<Pool>,
+    pub(super) plan: &'a Plan,
+    pub(super) set: &'a SetPlan,
+    /// One more than there are migrations.
+    pub(super) prefixes: &'a [Hash],
+    pub(super) order: Order<'a>,
+}
+
+/// What a judgement found.
+#[derive(Default)]
+pub(super) struct Judged {
+    pub(super) migrations: Vec<MigrationReport>,
+    pub(super) findings: Vec<Finding>,
+    /// The positions in the chain of the migrations that were judged.
+    pub(super) ran: Vec<usize>,
+}
+
+/// Up, down, up of one migration, with what each left behind.
+#[derive(Default)]
+struct Observed {
+    up: Option<Run>,
+    effect: Vec<Difference>,
+    down: Option<Run>,
+    after_down: Vec<Difference>,
+    again: Option<Run>,
+    after_again: Vec<Difference>,
+    compare_ms: f64,
+}
+
+impl Work<'_> {
+    /// Judges what changed, in the order of the chain; stops at the first migration that does not apply.
+    pub(super) async fn judge(&self, timings: &mut Vec<Timing>) -> Result<Judged, Error> {
+        let mut judged = Judged { findings: self.history(), ..Judged::default() };
+        let chain = &self.set.chain.migrations;
+        // Where the database is, in applied migrations; what lies between is applied without being judged.
+        for at in self.set.first..chain.len() {
+            if !self.set.is_judged(at, self.plan.mode) {
+                continue;
+            }
+            if self.plan.mode == Mode::All {
+                (self.order.progress)(&format!("{}/{} {}", at + 1, chain.len(), chain[at].version));
+            }
+            let started = Instant::now();
+            if let Some(broken) = self.advance(at).await? {
+                judged.findings.push(broken);
+                return Ok(judged);
+            }
+            push(timings, "chain", started);
+            if let Some(finding) = foreign(&chain[at]) {
+                judged.findings.push(finding);
+                return Ok(judged);
+            }
+            let started = Instant::now();
+            let Some(lease) = self.pool.lease(&self.prefixes[at]).await? else {
+                return Err(Error::Lost("a template went away while it was needed".to_owned()));
+            };
+            push(timings, "lease", started);
+            let observed = self.observe(&lease, &chain[at]).await?;
+            drop(lease);
+            timings_of(&observed, timings);
+            let subject = self.subject(at, &observed);
+            judged.findings.extend(CHECKS.iter().flat_map(|check| check.migration(&subject)));
+            judged.migrations.push(report(&subject));
+            judged.ran.push(at);
+            if !observed.up.as_ref().is_some_and(Run::ok) {
+                return Ok(judged);
+            }
+        }
+        // The migrations after the last judged one must still apply.
+        if judged.ran.last().is_some_and(|last| last + 1 < chain.len())
+            || (judged.ran.is_empty() && self.set.first < chain.len())
+        {
+            let started = Instant::now();
+            judged.findings.extend(self.advance(chain.len()).await?);
+            push(timings, "chain", started);
+        }
+        Ok(judged)
+    }
+
+    /// Makes the templates before and after what changed, and clones of them.
+    pub(super) async fn prepare(&self) -> Result<(), Error> {
+        let end = self.set.chain.migrations.len();
+        if self.set.first < end {
+            if self.advance(self.set.first).await?.is_none() {
+                self.pool.refill_later(self.prefixes[self.set.first]);
+            }
+        }
+        if self.advance(end).await?.is_none() {
+            self.pool.refill_later(self.prefixes[end]);
+        }
+        Ok(())
+    }
+
+    /// Makes sure that there is a template with the first `end` migrations applied. A finding when one does not apply.
+    async fn advance(&self, end: usize) -> Result<Option<Finding>, Error> {
+        if self.pool.has(&self.prefixes[end]) {
+            return Ok(None);
+        }
+        let mut at = (0..end).rev().find(|at| self.pool.has(&self.prefixes[*at])).unwrap_or(0);
+        let mut held = self.open(at).await?;
+        if at == 0 && !self.pool.has(&self.prefixes[0]) {
+            if let Some(finding) = self.setup(&held).await? {
+                return Ok(Some(finding));
+            }
+        }
+        let chain = &self.set.chain.migrations;
+        while at < end {
+            if let Some(finding) = foreign(&chain[at]) {
+                return Ok(Some(finding));
+            }
+            let migration = &chain[at];
+            if at % 16 == 0 && end - at > 16 {
+                (self.order.progress)(&format!("building the chain: {}/{end}", at + 1));
+            }
+            let run = self.run(&held, &migration.up, &self.set.layout.bookkeeping(migration).applied).await?;
+            if let Some(failure) = &run.failure {
+                return Ok(Some(self.chain_fails(at, failure)));
+            }
+            at += 1;
+            if at < end && at.is_multiple_of(CHECKPOINT) {
+                self.pool.seal(held, self.prefixes[at]).await?;
+                held = self.open(at).await?;
+            }
+            fresh_session(&held).await?;
+        }
+        self.pool.seal(held, self.prefixes[end]).await?;
+        Ok(None)
+    }
+
+    /// A database with the first `at` migrations applied; for none of them, an empty one.
+    async fn open(&self, at: usize) -> Result<Held, Error> {
+        let from = Some(&self.prefixes[at]).filter(|prefix| self.pool.has(prefix));
+        match self.pool.open(from).await? {
+            Some(held) => Ok(held),
+            None => Err(Error::Lost("a template went away while it was needed".to_owned())),
+        }
+    }
+
+    /// What production has before the first migration, and the runner's own table.
+    async fn setup(&self, held: &Held) -> Result<Option<Finding>, Error> {
+        for source in &self.set.setup {
+            let run = self.run(held, source, &[]).await?;
+            if let Some(failure) = &run.failure {
+                return Ok(Some(check::apply_failure(source, failure)));
+            }
+            fresh_session(held).await?;
+        }
+        if let Some(first) = self.set.chain.migrations.first() {
+            for statement in self.set.layout.bookkeeping(first).setup {
+                let outcome = held.runner.client().batch_execute(&statement).await;
+                outcome.map_err(|error| Error::Lost(crate::engine::session::describe(&error)))?;
+            }
+        }
+        Ok(None)
+    }
+
+    async fn observe(&self, lease: &Held, migration: &Migration) -> Result<Observed, Error> {
+        let mut seen = Observed::default();
+        let books = self.set.layout.bookkeeping(migration);
+        let client = lease.observer.client();
+        let up = self.run(lease, &migration.up, &books.applied).await?;
+        let go_on = up.ok() && !up.left_open;
+        seen.up = Some(up);
+        if !go_on {
+            return Ok(seen);
+        }
+        let started = Instant::now();
+        let after_up = lease.reader.since(client, &lease.before).await?;
+        seen.effect = catalog::compare(&lease.before, &after_up);
+        seen.compare_ms = ms(started.elapsed());
+        let Some(down) = migration.down.as_ref().filter(|_| self.set.layout.has_downs()) else { return Ok(seen) };
+        fresh_session(lease).await?;
+        let run = self.run(lease, down, &books.reverted).await?;
+        let go_on = run.ok();
+        seen.down = Some(run);
+        if !go_on {
+            return Ok(seen);
+        }
+        let started = Instant::now();
+        let after_down = lease.reader.since(client, &lease.before).await?;
+        seen.after_down = catalog::compare(&lease.before, &after_down);
+        seen.compare_ms += ms(started.elapsed());
+        fresh_session(lease).await?;
+        let again = self.run(lease, &migration.up, &books.applied).await?;
+        let go_on = again.ok();
+        seen.again = Some(again);
+        if go_on {
+            let started = Instant::now();
+            let after_again = lease.reader.since(client, &lease.before).await?;
+            seen.after_again = catalog::compare(&after_up, &after_again);
+            seen.compare_ms += ms(started.elapsed());
+        }
+        Ok(seen)
+    }
+
+    async fn run(&self, held: &Held, source: &Source, bookkeeping: &[String]) -> Result<Run, Error> {
+        let limits = &self.plan.config.limits;
+        let limits = Limits {
+            statement: limits.statement,
+            database_bytes: limits.database_bytes,
+            deadline: self.order.deadline,
+            elevate: self.pool.engine().info().kind != "url",
+        };
+        let bench = Bench { runner: &held.runner, observer: &held.observer, limits: &limits };
+        let run = trace::run(bench, source, bookkeeping).await?;
+        if held.observer.is_closed() {
+            return Err(Error::Lost("the server went away while it judged".to_owned()));
+        }
+        Ok(run)
+    }
+
+    fn subject<'s>(&'s self, at: usize, observed: &'s Observed) -> Subject<'s> {
+        Subject {
+            migration: &self.set.chain.migrations[at],
+            change: self.set.changes[at],
+            has_downs: self.set.layout.has_downs(),
+            up: observed.up.as_ref(),
+            effect: &observed.effect,
+            down: observed.down.as_ref(),
+            after_down: &observed.after_down,
+            again: observed.again.as_ref(),
+            after_again: &observed.after_again,
+        }
+    }
+
+    fn history(&self) -> Vec<Finding> {
+        let rev = self.set.base.rev.as_deref().unwrap_or_default();
+        let history = History {
+            chain: &self.set.chain.migrations,
+            base: &self.set.base_chain.migrations,
+            root: &self.set.root,
+            base_rev: &format!("commit {}", &rev[..rev.len().min(12)]),
+        };
+        CHECKS.iter().flat_map(|check| check.history(&history)).collect()
+    }
+
+    /// A migration that is not judged does not apply.
+    fn chain_fails(&self, at: usize, failure: &Failure) -> Finding {
+        let migration = &self.set.chain.migrations[at];
+        let mut finding = check::apply_failure(&migration.up, failure);
+        if self.set.changes[at] == Change::Unchanged {
+            finding.code = "apply.chain".to_owned();
+            finding.severity = check::default_severity("apply.chain");
+            finding.message = format!("migration {} of the chain does not apply: {}", migration.version, finding.message);
+        }
+        finding
+    }
+}
+
+/// A step that is no SQL: the chain ends there.
+fn foreign(migration: &Migration) -> Option<Finding> {
+    let path = migration.foreign.as_ref()?;
+    let code = "apply.not-sql";
+    let message = format!("migration {} is not SQL, so nothing after it can be judged", migration.version);
+    let help = "give migd a SQL file that does the same: `replace` in the set's table of migd.toml";
+    Some(Finding::new(code, check::default_severity(code), message).in_file(path).help(help))
+}
+
+/// What a new connection would be: no settings, no role, no temporary tables of the run before.
+async fn fresh_session(held: &Held) -> Result<(), Error> {
+    match held.runner.client().batch_execute("DISCARD ALL").await {
+        Ok(()) => Ok(()),
+        Err(error) => Err(Error::Lost(crate::engine::session::describe(&error))),
+    }
+}
+
+fn report(subject: &Subject<'_>) -> MigrationReport {
+    let migration = subject.migration;
+    let time = |run: Option<&Run>| run.map(|run| (run.ms * 1000.0).round() / 1000.0);
+    MigrationReport {
+        version: migration.version.clone(),
+        name: migration.name.clone(),
+        path: migration.up.path.clone(),
+        change: subject.change,
+        up_ms: time(subject.up),
+        down_ms: time(subject.down),
+        transactional: subject.up.is_some_and(|up| up.transactional),
+        statements: subject.up.map_or(0, |up| up.statements.len()),
+        reversible: reversible(subject),
+        rows_changed: subject.up.map(|up| up.rows.clone()).unwrap_or_default(),
+    }
+}
+
+fn reversible(subject: &Subject<'_>) -> Reversible {
+    let behaves = |differences: &[Difference]| differences.iter().all(|d| d.grade == catalog::Grade::Cosmetic);
+    match (subject.up, subject.down) {
+        _ if !subject.has_downs => Reversible::No,
+        (Some(up), _) if !up.ok() => Reversible::No,
+        _ if subject.migration.down.is_none() => Reversible::Missing,
+        (_, Some(down)) if !down.ok() => Reversible::Fails,
+        (_, Some(_)) if !behaves(subject.after_down) => Reversible::Mismatch,
+        (_, Some(_)) => Reversible::Yes,
+        (_, None) => Reversible::No,
+    }
+}
+
+fn push(timings: &mut Vec<Timing>, step: &str, started: Instant) {
+    timings.push(Timing { step: step.to_owned(), ms: ms(started.elapsed()) });
+}
+
+/// The steps of one migration, added up over all that are judged would say little: they are listed for each.
+fn timings_of(observed: &Observed, timings: &mut Vec<Timing>) {
+    let runs = HashMap::from([("up", &observed.up), ("down", &observed.down), ("up again", &observed.again)]);
+    for step in ["up", "down", "up again"] {
+        if let Some(Some(run)) = runs.get(step) {
+            timings.push(Timing { step: step.to_owned(), ms: (run.ms * 1000.0).round() / 1000.0 });
+        }
+    }
+    timings.push(Timing { step: "compare".to_owned(), ms: observed.compare_ms });
+}

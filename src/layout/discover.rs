@@ -1,0 +1,258 @@
+//! Finds every migration set of a repository from the list of its files.
+//!
+//! A layout's own marks (folders, markers, journals) decide alone; file names decide only in a folder that is named for
+//! migrations, and what lies around the set (`Cargo.toml`, `go.mod`) tells apart layouts that look the same.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use super::{File, LAYOUTS, Layout, Tree, surest};
+
+/// A migration set that was found.
+#[derive(Clone)]
+pub struct Found {
+    /// The folder, relative to the repository; empty for its top.
+    pub path: String,
+    /// Its layout.
+    pub layout: &'static dyn Layout,
+}
+
+impl fmt::Debug for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.path, self.layout.name())
+    }
+}
+
+/// Reads a file by its path relative to the repository; none when it cannot.
+type Read<'a> = &'a dyn Fn(&str) -> Option<Vec<u8>>;
+
+/// The migration sets among `paths` (files relative to the repository, with `/`), in order of their folders. Vendored
+/// folders, test data and other databases' sets are left out.
+pub fn discover(paths: &[String], read: Read<'_>) -> Vec<Found> {
+    let repository = Repository::new(paths, read);
+    let mut found: Vec<Found> = Vec::new();
+    for folder in repository.candidates() {
+        if found.iter().any(|f| f.path.is_empty() || is_inside(folder, &f.path)) {
+            continue;
+        }
+        if let Some((layout, _)) = surest(repository.scores(folder, false)) {
+            found.push(Found { path: folder.to_owned(), layout });
+        }
+    }
+    found
+}
+
+/// The layout of the set in the folder `root`, told by its files and by what lies around it.
+pub fn recognise_at(root: &str, paths: &[String], read: Read<'_>) -> Option<&'static dyn Layout> {
+    let root = root.trim_end_matches('/');
+    surest(Repository::new(paths, read).scores(if root == "." { "" } else { root }, true)).map(|(layout, _)| layout)
+}
+
+/// Folders that hold other people's files.
+const VENDORED: &[&str] = &[
+    "node_modules",
+    "vendor",
+    "target",
+    ".git",
+    "third_party",
+    "dist",
+    "site-packages",
+    ".venv",
+    "venv",
+    "testdata",
+    "fixtures",
+    "__fixtures__",
+    "__tests__",
+];
+
+/// Folders named for databases that are not PostgreSQL.
+const OTHER_DATABASES: &[&str] = &[
+    "mysql",
+    "mariadb",
+    "sqlite",
+    "sqlite3",
+    "clickhouse",
+    "mssql",
+    "sqlserver",
+    "oracle",
+    "cassandra",
+    "spanner",
+    "cockroach",
+    "cockroachdb",
+    "mongodb",
+    "snowflake",
+    "bigquery",
+    "duckdb",
+    "d1",
+];
+
+/// What no PostgreSQL migration says, in lower case.
+const OTHER_WORDS: &[&str] = &["autoincrement", "auto_increment", "engine=innodb", "engine = innodb", "mergetree"];
+
+/// From this score on a layout's marks decide, whatever the folder's name.
+const CERTAIN: u8 = 80;
+/// From this score on the file names are a convention of their own.
+const CONVENTION: u8 = 58;
+
+struct Repository<'a> {
+    paths: BTreeSet<&'a str>,
+    read: Read<'a>,
+    texts: RefCell<BTreeMap<String, Arc<str>>>,
+}
+
+impl<'a> Repository<'a> {
+    fn new(paths: &'a [String], read: Read<'a>) -> Self {
+        let ours = |path: &&str| !path.split('/').any(|part| VENDORED.contains(&part));
+        let paths = paths.iter().map(String::as_str).filter(ours).collect();
+        Repository { paths, read, texts: RefCell::default() }
+    }
+
+    /// Folders that may be sets, parents before what is inside of them.
+    fn candidates(&self) -> BTreeSet<&'a str> {
+        let mut folders = BTreeSet::new();
+        for &path in &self.paths {
+            let (folder, name) = split(path);
+            match name {
+                "up.sql" | "migration.sql" | "_journal.json" => {
+                    if !folder.is_empty() {
+                        folders.insert(split(folder).0);
+                    }
+                }
+                _ if name.ends_with(".sql") => {
+                    folders.insert(folder);
+                    let deep = LAYOUTS.iter().filter(|l| l.is_deep()).flat_map(|l| l.homes());
+                    folders.extend(deep.filter_map(|home| ancestor_ending_in(folder, home)));
+                }
+                _ => {}
+            }
+        }
+        folders.retain(|folder| !folder.split('/').any(|p| OTHER_DATABASES.contains(&p.to_ascii_lowercase().as_str())));
+        folders
+    }
+
+    /// Every layout's score for `folder`; `stated` folders need no name that speaks of migrations.
+    fn scores(&self, folder: &str, stated: bool) -> impl Iterator<Item = (&'static dyn Layout, u32)> {
+        let tree = self.tree(folder);
+        let foreign = tree.files.values().filter_map(|f| f.bytes.as_deref()).any(is_foreign);
+        let scores = LAYOUTS.iter().map(move |&layout| {
+            let score = layout.recognise(&tree);
+            let named = stated || score >= CERTAIN || score >= CONVENTION || is_named(folder, &tree);
+            if score == 0 || !named || (foreign && !stated) {
+                return (layout, 0);
+            }
+            let home = layout.homes().iter().any(|home| ancestor_ending_in(folder, home) == Some(folder));
+            match self.trace(folder, layout) {
+                Trace::Elsewhere if !stated => (layout, 0),
+                Trace::Elsewhere | Trace::None => (layout, u32::from(score) + if home { 10 } else { 0 }),
+                Trace::Found(bonus) => (layout, u32::from(score) + bonus + if home { 10 } else { 0 }),
+            }
+        });
+        scores.collect::<Vec<_>>().into_iter()
+    }
+
+    /// The set's files, a few of them read.
+    fn tree(&self, folder: &str) -> Tree {
+        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let range = (Bound::Included(prefix.as_str()), Bound::Unbounded);
+        let inside = || self.paths.range::<str, _>(range).map_while(|p| p.strip_prefix(prefix.as_str()));
+        let own: Vec<&str> = inside().filter(|f| f.ends_with(".sql") && !f.contains('/')).collect();
+        let sampled = [own.first(), own.get(1), own.get(2), own.get(own.len() / 2), own.last()];
+        let sampled: BTreeSet<&str> = sampled.into_iter().flatten().copied().collect();
+        let files = inside().map(|file| {
+            let wanted = sampled.contains(file) || matches!(file, "meta/_journal.json" | "migration_lock.toml");
+            let bytes = if wanted { (self.read)(&format!("{prefix}{file}")).map(Arc::from) } else { None };
+            (file.to_owned(), File { id: String::new(), bytes, size: 0 })
+        });
+        Tree { files: files.collect() }
+    }
+
+    /// Looks for the layout's traces, from the set's folder upwards.
+    fn trace(&self, folder: &str, layout: &dyn Layout) -> Trace {
+        let mut above = Some(folder);
+        let mut distance = 0;
+        while let Some(at) = above {
+            for (name, word) in layout.traces() {
+                let path = if at.is_empty() { (*name).to_owned() } else { format!("{at}/{name}") };
+                if self.paths.contains(path.as_str()) {
+                    let text = self.text(path);
+                    if text.contains(word) {
+                        let other =
+                            !POSTGRES.iter().any(|p| text.contains(p)) && NOT_POSTGRES.iter().any(|p| text.contains(p));
+                        return if other { Trace::Elsewhere } else { Trace::Found(40 - distance) };
+                    }
+                }
+            }
+            above = (!at.is_empty()).then(|| split(at).0);
+            distance = (distance + 1).min(20);
+        }
+        // A workspace's root may name nothing that its members use: what lies beside the set speaks for it too.
+        let around = split(folder).0;
+        let beside = |p: &&&str| around.is_empty() || is_inside(p, around);
+        let named = |p: &&&str| layout.traces().iter().any(|(name, _)| split(p).1 == *name);
+        let anywhere = self.paths.iter().filter(beside).filter(named).take(64);
+        let used = anywhere.map(|p| (split(p).1, self.text((*p).to_owned()))).any(|(name, text)| {
+            layout.traces().iter().any(|(n, word)| *n == name && !word.is_empty() && text.contains(word))
+        });
+        if used { Trace::Found(10) } else { Trace::None }
+    }
+
+    fn text(&self, path: String) -> Arc<str> {
+        let mut texts = self.texts.borrow_mut();
+        let read = || Arc::from(String::from_utf8_lossy(&(self.read)(&path).unwrap_or_default()));
+        texts.entry(path.clone()).or_insert_with(read).clone()
+    }
+}
+
+/// Drivers and features that speak of PostgreSQL.
+const POSTGRES: &[&str] = &["postgres", "pgx", "lib/pq", "psycopg", "asyncpg"];
+/// Those that speak of another database.
+const NOT_POSTGRES: &[&str] = &["mysql", "sqlite"];
+
+/// What the files around a set say of a layout.
+enum Trace {
+    None,
+    /// The runner is used; more is nearer.
+    Found(u32),
+    /// The runner is used, with another database.
+    Elsewhere,
+}
+
+fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
+}
+
+fn is_inside(folder: &str, set: &str) -> bool {
+    folder.strip_prefix(set).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// The part of `folder` that ends in `home`, whole components only.
+fn ancestor_ending_in<'f>(folder: &'f str, home: &str) -> Option<&'f str> {
+    let mut ends = folder.match_indices(home).map(|(at, _)| (at, at + home.len()));
+    let whole = |&(start, end): &(usize, usize)| {
+        (start == 0 || folder[..start].ends_with('/')) && (end == folder.len() || folder[end..].starts_with('/'))
+    };
+    ends.find(whole).map(|(_, end)| &folder[..end])
+}
+
+/// Whether the folder's name, or that of the folder around it, promises migrations.
+fn is_named(folder: &str, tree: &Tree) -> bool {
+    let mut parts = folder.rsplit('/').map(str::to_ascii_lowercase);
+    let (last, parent) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    if last.contains("migrat") || parent.contains("migrat") {
+        return true;
+    }
+    // `db/001_init.sql`, `db/002_users.sql`: every file has a number.
+    let numbered = |name: &str| name.starts_with(['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'v', 'V']);
+    let own = || tree.files.keys().filter(|f| f.ends_with(".sql") && !f.contains('/'));
+    matches!(last.as_str(), "db" | "database" | "upgrades" | "changesets" | "patches")
+        && own().all(|f| numbered(f))
+        && own().count() > 1
+}
+
+fn is_foreign(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(64 << 10)]).to_ascii_lowercase();
+    OTHER_WORDS.iter().any(|word| text.contains(word))
+}

@@ -1,0 +1,272 @@
+//! What all layouts share on the way from files to a [`Chain`]: reading texts, pairing ups with downs, order, hashes.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
+
+use super::{Chain, Migration, Mode, Source, Tree};
+use crate::sql::{LineIndex, is_blank};
+use crate::verdict::{Finding, Severity};
+
+/// A chain in the making.
+pub(super) struct Draft<'a> {
+    root: &'a str,
+    tree: &'a Tree,
+    runner: &'static str,
+    /// Whether the runner drops a UTF-8 byte order mark. If not it reaches the server, which takes it for a name.
+    strips_bom: bool,
+    chain: Chain,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(root: &'a str, tree: &'a Tree, runner: &'static str) -> Self {
+        Draft { root, tree, runner, strips_bom: false, chain: Chain::default() }
+    }
+
+    pub(super) fn strips_bom(mut self) -> Self {
+        self.strips_bom = true;
+        self
+    }
+
+    /// `file` of the set, relative to the repository.
+    pub(super) fn path(&self, file: &str) -> String {
+        let root = self.root.trim_end_matches('/');
+        if root.is_empty() || root == "." { file.to_owned() } else { format!("{root}/{file}") }
+    }
+
+    pub(super) fn find(&mut self, finding: Finding, file: &str) {
+        self.chain.findings.push(finding.in_file(self.path(file)));
+    }
+
+    /// The runner stops at this file's name.
+    pub(super) fn refused(&mut self, file: &str, message: impl Into<String>) {
+        self.find(Finding::new("history.naming", Severity::Error, message), file);
+    }
+
+    /// The file belongs to no migration.
+    pub(super) fn unknown(&mut self, file: &str) {
+        self.chain.unknown.push(file.to_owned());
+    }
+
+    /// The runner passes over this file: said where it looks like a migration that somebody expects to run.
+    pub(super) fn ignored(&mut self, file: &str, expected: &str) {
+        self.unknown(file);
+        let looks_versioned = file.starts_with(|c: char| c.is_ascii_digit()) && file.ends_with(".sql");
+        if looks_versioned && !file.contains('/') {
+            let message = format!("{} ignores this file: it is not named {expected}", self.runner);
+            self.find(Finding::new("history.naming", Severity::Warning, message), file);
+        }
+    }
+
+    pub(super) fn duplicate(&mut self, version: &str, first: &str, file: &str) {
+        let message = format!("version {version} is taken by {}", self.path(first));
+        self.find(Finding::new("history.duplicate-version", Severity::Error, message), file);
+    }
+
+    pub(super) fn down_without_up(&mut self, file: &str) {
+        let message = "this down migration has no up migration";
+        self.find(Finding::new("history.down-without-up", Severity::Warning, message), file);
+    }
+
+    /// The file's text, or a finding that says why there is none.
+    pub(super) fn text(&mut self, file: &str) -> Option<Arc<str>> {
+        let entry = self.tree.files.get(file)?;
+        let Some(bytes) = &entry.bytes else {
+            let message = format!("the file has {} bytes, more than `limits.file_bytes` allows", entry.size);
+            self.find(Finding::new("config.file-too-large", Severity::Error, message), file);
+            return None;
+        };
+        if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+            let finding = Finding::new("apply.encoding", Severity::Error, "the file is UTF-16, not UTF-8");
+            self.find(finding.help("save it as UTF-8 without a byte order mark"), file);
+            return None;
+        }
+        match std::str::from_utf8(bytes) {
+            Ok(text) => {
+                let stripped = text.strip_prefix('\u{feff}');
+                if stripped.is_some() && !self.strips_bom {
+                    let message = format!(
+                        "the file starts with a byte order mark, which {} sends to the server: a syntax error",
+                        self.runner
+                    );
+                    let finding = Finding::new("apply.encoding", Severity::Error, message);
+                    self.find(finding.help("save it as UTF-8 without a byte order mark"), file);
+                }
+                Some(Arc::from(stripped.unwrap_or(text)))
+            }
+            Err(error) => {
+                let good = String::from_utf8_lossy(bytes);
+                let at = error.valid_up_to();
+                let lines = LineIndex::new(&good);
+                let span = lines.span(at..at + '\u{fffd}'.len_utf8());
+                let message = format!("the file is not UTF-8: byte {} is {:#04x}", at + 1, bytes[at]);
+                let finding = Finding::new("apply.encoding", Severity::Error, message).at(span, lines.lines(span));
+                self.find(finding, file);
+                None
+            }
+        }
+    }
+
+    /// The whole file as one direction.
+    pub(super) fn source(&mut self, file: &str, mode: impl FnOnce(&str) -> Mode) -> Option<Source> {
+        let text = self.text(file)?;
+        let mode = mode(&text);
+        let body = 0..text.len();
+        Some(Source { path: self.path(file), text, body, mode, pieces: None })
+    }
+
+    /// Appends a migration. Without an `up` the chain cannot go on behind it.
+    pub(super) fn push(&mut self, file: &str, version: String, name: &str, up: Option<Source>, down: Option<Source>) {
+        let path = self.path(file);
+        if let Some(up) = &up {
+            if is_blank(&up.text[up.body.clone()]) {
+                let finding = Finding::new("apply.empty", Severity::Warning, "the migration holds no statement");
+                self.find(finding, file);
+            }
+        }
+        let foreign = up.is_none().then(|| path.clone());
+        let up =
+            up.unwrap_or_else(|| Source { path, text: Arc::from(""), body: 0..0, mode: Mode::Simple, pieces: None });
+        let previous = self.chain.migrations.last().map(|m| m.version.clone());
+        let none = blake3::Hash::from_bytes([0; blake3::OUT_LEN]);
+        self.chain.migrations.push(Migration {
+            version,
+            name: name.to_owned(),
+            up,
+            down,
+            hash: none,
+            up_hash: none,
+            previous,
+            foreign,
+            repeatable: false,
+        });
+    }
+
+    /// The migration that was pushed last.
+    pub(super) fn last(&mut self) -> Option<&mut Migration> {
+        self.chain.migrations.last_mut()
+    }
+
+    /// The chain, with its hashes.
+    pub(super) fn finish(mut self) -> Chain {
+        for migration in &mut self.chain.migrations {
+            migration.up_hash = up_hash(migration);
+            migration.hash = whole_hash(migration);
+        }
+        self.chain
+    }
+}
+
+/// The two directions of one version, by file.
+pub(super) struct Pair<'a> {
+    pub(super) version: String,
+    pub(super) name: String,
+    pub(super) up: Option<&'a str>,
+    pub(super) down: Option<&'a str>,
+}
+
+/// Which direction a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Direction {
+    Up,
+    Down,
+}
+
+/// Ups and downs in separate files, by what the runner orders them by.
+pub(super) struct Pairs<'a, K>(BTreeMap<K, Pair<'a>>);
+
+impl<'a, K: Ord> Pairs<'a, K> {
+    pub(super) fn new() -> Self {
+        Pairs(BTreeMap::new())
+    }
+
+    /// Adds a file; a second one of the same version and direction is a finding.
+    pub(super) fn add(
+        &mut self,
+        draft: &mut Draft<'_>,
+        key: K,
+        version: String,
+        name: &str,
+        direction: Direction,
+        file: &'a str,
+    ) {
+        let pair = match self.0.entry(key) {
+            Entry::Vacant(free) => free.insert(Pair { version, name: name.to_owned(), up: None, down: None }),
+            Entry::Occupied(taken) => taken.into_mut(),
+        };
+        let slot = match direction {
+            Direction::Up => &mut pair.up,
+            Direction::Down => &mut pair.down,
+        };
+        match slot {
+            Some(first) => draft.duplicate(&pair.version, first, file),
+            None => {
+                *slot = Some(file);
+                if direction == Direction::Up {
+                    pair.name = name.to_owned();
+                }
+            }
+        }
+    }
+
+    /// Pushes the pairs in order; a down alone is a finding.
+    pub(super) fn push_all(self, draft: &mut Draft<'_>, mode: impl Fn(&str) -> Mode) {
+        for pair in self.0.into_values() {
+            match (pair.up, pair.down) {
+                (Some(up), down) => {
+                    let source = draft.source(up, &mode);
+                    let down = down.and_then(|file| draft.source(file, &mode));
+                    draft.push(up, pair.version, &pair.name, source, down);
+                }
+                (None, Some(down)) => draft.down_without_up(down),
+                (None, None) => {}
+            }
+        }
+    }
+}
+
+/// A string as an SQL literal.
+pub(super) fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+fn field(hasher: &mut blake3::Hasher, bytes: &[u8]) {
+    hasher.update(&(bytes.len() as u64).to_le_bytes());
+    hasher.update(bytes);
+}
+
+fn sent(hasher: &mut blake3::Hasher, source: &Source) {
+    hasher.update(&[match source.mode {
+        Mode::Simple => 0,
+        Mode::Wrapped => 1,
+        Mode::PerStatement => 2,
+    }]);
+    field(hasher, &source.text.as_bytes()[source.body.clone()]);
+    let pieces = source.pieces.as_deref().unwrap_or(&[]);
+    hasher.update(&[u8::from(source.pieces.is_some())]);
+    for piece in pieces {
+        hasher.update(&(piece.start as u64).to_le_bytes());
+        hasher.update(&(piece.end as u64).to_le_bytes());
+    }
+}
+
+fn up_hash(migration: &Migration) -> blake3::Hash {
+    let mut hasher = blake3::Hasher::new();
+    field(&mut hasher, migration.version.as_bytes());
+    field(&mut hasher, migration.name.as_bytes());
+    hasher.update(&[u8::from(migration.foreign.is_some()), u8::from(migration.repeatable)]);
+    sent(&mut hasher, &migration.up);
+    hasher.finalize()
+}
+
+fn whole_hash(migration: &Migration) -> blake3::Hash {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(migration.up_hash.as_bytes());
+    // Directives count wherever they stand.
+    field(&mut hasher, migration.up.text.as_bytes());
+    if let Some(down) = &migration.down {
+        field(&mut hasher, down.text.as_bytes());
+        sent(&mut hasher, down);
+    }
+    hasher.finalize()
+}

@@ -1,0 +1,180 @@
+//! No runner: a folder of SQL files. Up only, `name.up.sql` with `name.down.sql`, or one file with `-- up` and `-- down`.
+//!
+//! Ordered by their leading number where all have one (`7`, `0042`, `1.2.3`, `2024-05-01`), else by name. Each runs in one
+//! transaction, or statement by statement when the file starts with `-- no-transaction`. Nothing is recorded.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use super::draft::{Direction, Draft};
+use super::{Bookkeeping, Chain, Layout, Migration, Mode, Source, Tree};
+use crate::sql::split;
+use crate::verdict::{Finding, Severity};
+
+/// See the module.
+pub(super) struct Plain;
+
+impl Layout for Plain {
+    fn name(&self) -> &'static str {
+        "plain"
+    }
+
+    fn recognise(&self, tree: &Tree) -> u8 {
+        let stems: Vec<_> = tree.files.keys().filter_map(|f| stem(f)).collect();
+        let versioned = stems.iter().filter(|s| number(s).is_some()).count();
+        if versioned > 0 && versioned * 2 > stems.len() { 30 } else { 0 }
+    }
+
+    fn plan(&self, root: &str, tree: &Tree) -> Chain {
+        let mut draft = Draft::new(root, tree, self.name());
+        let stems: BTreeSet<&str> = tree.files.keys().filter_map(|f| stem(f)).collect();
+        let mut ups: BTreeMap<&str, &str> = BTreeMap::new();
+        let mut downs: BTreeMap<&str, &str> = BTreeMap::new();
+        for file in tree.files.keys() {
+            let Some(stem) = stem(file) else {
+                draft.unknown(file);
+                continue;
+            };
+            let (base, direction) = direction(stem, &stems);
+            let side = if direction == Direction::Up { &mut ups } else { &mut downs };
+            if let Some(first) = side.insert(base, file) {
+                draft.duplicate(base, first, file);
+            }
+        }
+        for (base, file) in &downs {
+            if !ups.contains_key(base) {
+                draft.down_without_up(file);
+            }
+        }
+        let mut order: Vec<(&str, &str)> = ups.into_iter().collect();
+        let numbers: Option<Vec<Vec<u64>>> = order.iter().map(|(base, _)| number(base).map(|(_, n)| n)).collect();
+        if numbers.is_some() {
+            self.by_number(&mut draft, &mut order);
+        }
+        for (base, file) in order {
+            let text = draft.source(file, mode);
+            let (up, inner) = match text.map(directions) {
+                Some((up, down)) => (Some(up), down),
+                None => (None, None),
+            };
+            let outer = downs.get(base).and_then(|down| draft.source(down, mode));
+            let version = number(base).map_or(base, |(digits, _)| digits);
+            let name = base[version.len().min(base.len())..].trim_start_matches(['_', '-', '.', ' ']);
+            let name = if number(base).is_some() { name } else { base };
+            draft.push(file, version.to_owned(), name, up, outer.or(inner));
+        }
+        draft.finish()
+    }
+
+    fn bookkeeping(&self, _: &Migration) -> Bookkeeping {
+        Bookkeeping::default()
+    }
+}
+
+impl Plain {
+    /// Sorts by number, then name; says where a number is there twice or sorting by name would give another order.
+    fn by_number(&self, draft: &mut Draft<'_>, order: &mut [(&str, &str)]) {
+        order.sort_by_cached_key(|(base, file)| (number(base).map(|(_, n)| n), *file));
+        let mut said = false;
+        for pair in order.windows(2) {
+            let [(first, first_file), (second, file)] = [pair[0], pair[1]];
+            let (a, b) = (number(first), number(second));
+            if let (Some((digits, a)), Some((_, b))) = (a, b) {
+                if a == b {
+                    draft.duplicate(digits, first_file, file);
+                } else if file < first_file && !said {
+                    said = true;
+                    let message = format!("by number this runs after {first_file}, by name before it");
+                    let finding = Finding::new("history.lexical-order", Severity::Warning, message);
+                    draft.find(finding.help("pad the numbers to the same width"), file);
+                }
+            }
+        }
+    }
+}
+
+/// The name of an SQL file of the set's own folder, without `.sql`.
+fn stem(file: &str) -> Option<&str> {
+    let at = file.len().checked_sub(4)?;
+    let extension = file.get(at..)?;
+    (extension.eq_ignore_ascii_case(".sql") && at > 0 && !file.contains('/') && !file.starts_with('.'))
+        .then(|| &file[..at])
+}
+
+/// The leading number: its characters and its value. `001-2fa` is 1, `2024-05-01_x` is 2024, 5, 1.
+fn number(stem: &str) -> Option<(&str, Vec<u64>)> {
+    let start = usize::from(stem.starts_with(['v', 'V']));
+    let bytes = stem.as_bytes();
+    let run = |from: usize| bytes[from..].iter().take_while(|b| b.is_ascii_digit()).count();
+    let mut end = start + run(start);
+    let mut values = vec![stem.get(start..end)?.parse().ok()?];
+    while matches!(bytes.get(end), Some(b'-' | b'.')) {
+        let more = run(end + 1);
+        let after = bytes.get(end + 1 + more);
+        if more == 0 || after.is_some_and(u8::is_ascii_alphabetic) {
+            break;
+        }
+        values.push(stem[end + 1..end + 1 + more].parse().ok()?);
+        end += 1 + more;
+    }
+    Some((&stem[..end], values))
+}
+
+/// `x.down`, always; `x_down` and `x-down` only beside their up, since a word of a name may be `down`.
+fn direction<'a>(stem: &'a str, stems: &BTreeSet<&str>) -> (&'a str, Direction) {
+    for (suffix, direction) in [(".up", Direction::Up), (".down", Direction::Down)] {
+        if let Some(base) = stem.strip_suffix(suffix) {
+            return (base, direction);
+        }
+    }
+    for mark in ['_', '-'] {
+        if let Some(base) = stem.strip_suffix("up").and_then(|b| b.strip_suffix(mark)) {
+            if stems.contains(format!("{base}{mark}down").as_str()) {
+                return (base, Direction::Up);
+            }
+        }
+        if let Some(base) = stem.strip_suffix("down").and_then(|b| b.strip_suffix(mark)) {
+            if stems.contains(base) || stems.contains(format!("{base}{mark}up").as_str()) {
+                return (base, Direction::Down);
+            }
+        }
+    }
+    (stem, Direction::Up)
+}
+
+fn mode(text: &str) -> Mode {
+    if text.starts_with("-- no-transaction") { Mode::PerStatement } else { Mode::Wrapped }
+}
+
+/// Cuts a file at its `-- up` and `-- down` lines, if it has a `-- down` line.
+fn directions(source: Source) -> (Source, Option<Source>) {
+    let text = &source.text;
+    if !text.lines().any(|line| marker(line) == Some(Direction::Down)) {
+        return (source, None);
+    }
+    let markers: Vec<(Range<usize>, Direction)> = split(text)
+        .comments
+        .into_iter()
+        .filter(|c| text[..c.start].ends_with('\n') || c.start == 0)
+        .filter_map(|c| marker(&text[c.clone()]).map(|direction| (c, direction)))
+        .collect();
+    let Some(down_at) = markers.iter().position(|(_, d)| *d == Direction::Down) else { return (source, None) };
+    let end_of = |at: usize| markers.get(at + 1).map_or(text.len(), |(next, _)| next.start);
+    let up = match markers.iter().position(|(_, d)| *d == Direction::Up) {
+        Some(up) => markers[up].0.end..end_of(up),
+        None => 0..markers[down_at].0.start,
+    };
+    let down = markers[down_at].0.end..end_of(down_at);
+    let down = Source { body: down, ..source.clone() };
+    (Source { body: up, ..source }, Some(down))
+}
+
+/// `-- up`, `-- +down`, `-- migrate:up`, `-- Down Migration`, `--- UP ---`.
+fn marker(line: &str) -> Option<Direction> {
+    let words = line.trim().strip_prefix("--")?.trim_matches(|c: char| "-+=#:@ \t".contains(c)).to_ascii_lowercase();
+    match words.trim_end_matches(" migration").trim_start_matches("migrate:").trim_start_matches("migrate ") {
+        "up" => Some(Direction::Up),
+        "down" => Some(Direction::Down),
+        _ => None,
+    }
+}

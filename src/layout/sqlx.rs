@@ -1,0 +1,105 @@
+//! sqlx: `N_name.sql`, or `N_name.up.sql` with `N_name.down.sql`; ordered as 64-bit integers.
+//!
+//! Each file is one simple query in a transaction that also records it; a file that starts with `-- no-transaction` is
+//! sent bare. A file `word_rest.sql` whose word is no number makes sqlx refuse the whole folder.
+
+use sha2::{Digest, Sha384};
+
+use super::draft::{Direction, Draft, Pairs, literal};
+use super::{Bookkeeping, Chain, Layout, Migration, Mode, Tree};
+
+/// See the module.
+pub(super) struct Sqlx;
+
+impl Layout for Sqlx {
+    fn name(&self) -> &'static str {
+        "sqlx"
+    }
+
+    fn recognise(&self, tree: &Tree) -> u8 {
+        let sql = || tree.files.keys().filter(|f| f.ends_with(".sql") && !f.contains('/'));
+        let versions: Vec<_> = sql().filter_map(|f| parse(f).map(|p| (f, p.digits))).collect();
+        let others = sql().count() - versions.len();
+        if versions.is_empty() || others * 4 > versions.len() {
+            return 0;
+        }
+        let marked = tree.files.values().filter_map(|f| f.bytes.as_deref()).any(|b| b.starts_with(MARKER.as_bytes()));
+        let stamped = versions.iter().all(|(_, d)| d.len() == 14);
+        let reversible = versions.iter().filter(|(f, _)| f.ends_with(".up.sql") || f.ends_with(".down.sql")).count();
+        match (reversible > 0, stamped) {
+            _ if marked => 70,
+            (true, _) if reversible < versions.len() => 64,
+            (true, true) => 62,
+            (true, false) => 58,
+            (false, true) => 35,
+            (false, false) => 25,
+        }
+    }
+
+    fn plan(&self, root: &str, tree: &Tree) -> Chain {
+        let mut draft = Draft::new(root, tree, self.name());
+        let mut pairs = Pairs::new();
+        for file in tree.files.keys() {
+            let Some((head, rest)) = file.split_once('_').filter(|(_, r)| r.ends_with(".sql") && !file.contains('/'))
+            else {
+                draft.ignored(file, "<version>_<name>.sql");
+                continue;
+            };
+            let Ok(version) = head.parse::<i64>() else {
+                draft.unknown(file);
+                let message = format!("sqlx refuses the folder: `{head}` is no integer version");
+                draft.refused(file, message);
+                continue;
+            };
+            let (direction, suffix) = match rest {
+                r if r.ends_with(".up.sql") => (Direction::Up, ".up.sql"),
+                r if r.ends_with(".down.sql") => (Direction::Down, ".down.sql"),
+                _ => (Direction::Up, ".sql"),
+            };
+            let name = rest.trim_end_matches(suffix);
+            pairs.add(&mut draft, version, version.to_string(), name, direction, file);
+        }
+        pairs.push_all(&mut draft, |text| if text.starts_with(MARKER) { Mode::Simple } else { Mode::Wrapped });
+        draft.finish()
+    }
+
+    fn bookkeeping(&self, migration: &Migration) -> Bookkeeping {
+        let version = &migration.version;
+        let checksum: String =
+            Sha384::digest(migration.up.text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
+        let description = literal(&migration.name.replace('_', " "));
+        Bookkeeping {
+            setup: vec![SETUP.to_owned()],
+            applied: vec![format!(
+                "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+                 VALUES ({version}, {description}, TRUE, '\\x{checksum}', -1)"
+            )],
+            reverted: vec![format!("DELETE FROM _sqlx_migrations WHERE version = {version}")],
+        }
+    }
+
+    fn traces(&self) -> &'static [(&'static str, &'static str)] {
+        &[("Cargo.toml", "sqlx"), ("sqlx.toml", "")]
+    }
+}
+
+const MARKER: &str = "-- no-transaction";
+
+const SETUP: &str = "CREATE TABLE IF NOT EXISTS _sqlx_migrations (
+    version BIGINT PRIMARY KEY,
+    description TEXT NOT NULL,
+    installed_on TIMESTAMPTZ NOT NULL DEFAULT now(),
+    success BOOLEAN NOT NULL,
+    checksum BYTEA NOT NULL,
+    execution_time BIGINT NOT NULL
+)";
+
+struct Parsed<'a> {
+    digits: &'a str,
+}
+
+fn parse(file: &str) -> Option<Parsed<'_>> {
+    let (digits, rest) = file.split_once('_')?;
+    (rest.ends_with(".sql") && digits.bytes().all(|b| b.is_ascii_digit()) && digits.parse::<i64>().is_ok())
+        .then_some(Parsed { digits })
+}

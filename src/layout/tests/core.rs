@@ -1,0 +1,196 @@
+//! sqlx, golang-migrate, Diesel, plain.
+
+use super::*;
+
+#[test]
+fn sqlx_orders_by_integer_and_wraps() {
+    let chain = plan(
+        "sqlx",
+        &[
+            ("10_ten.sql", "SELECT 10"),
+            ("9_nine_more.up.sql", "SELECT 9"),
+            ("9_nine_more.down.sql", "-- no-transaction\nSELECT -9"),
+            ("0011_index.sql", "-- no-transaction\nCREATE INDEX CONCURRENTLY i ON t (a)"),
+            ("README.md", ""),
+            ("sub/12_x.sql", "SELECT 12"),
+        ],
+    );
+    assert_eq!(order(&chain), ["9 nine_more", "10 ten", "11 index"]);
+    assert_eq!(findings(&chain), [""; 0]);
+    assert_eq!(chain.unknown, ["README.md", "sub/12_x.sql"]);
+    let modes: Vec<_> = chain.migrations.iter().map(|m| m.up.mode).collect();
+    assert_eq!(modes, [Mode::Wrapped, Mode::Wrapped, Mode::Simple]);
+    let down = chain.migrations[0].down.as_ref().unwrap();
+    assert_eq!((down.path.as_str(), down.mode), ("migrations/9_nine_more.down.sql", Mode::Simple));
+    assert!(chain.migrations[1].down.is_none());
+}
+
+#[test]
+fn sqlx_records_what_it_would() {
+    let chain = plan("sqlx", &[("0001_it_s_'x'.sql", "SELECT 1")]);
+    let book = by_name("sqlx").unwrap().bookkeeping(&chain.migrations[0]);
+    // sha384 of `SELECT 1`, as `sha384sum` prints it.
+    let sum = "a87be5ea59a50f1537b8361d62582b67f0f8665b89a1afa8f5f5ccc3ec84e9b8c62649fb92c16783942166f392ecc20e";
+    assert!(book.setup[0].contains("_sqlx_migrations") && book.setup[0].contains("checksum BYTEA NOT NULL"));
+    assert!(book.applied[0].contains("VALUES (1, 'it s ''x''', TRUE, '\\x"), "{}", book.applied[0]);
+    assert!(book.applied[0].contains(sum), "{}", book.applied[0]);
+    assert_eq!(book.reverted, ["DELETE FROM _sqlx_migrations WHERE version = 1"]);
+}
+
+#[test]
+fn sqlx_refuses_a_word_for_a_version() {
+    let chain = plan("sqlx", &[("1_a.sql", "SELECT 1"), ("seed_data.sql", "SELECT 1"), ("schema.sql", "SELECT 1")]);
+    assert_eq!(findings(&chain), ["history.naming migrations/seed_data.sql"]);
+    assert_eq!(chain.unknown, ["schema.sql", "seed_data.sql"]);
+}
+
+#[test]
+fn two_files_of_one_version_are_a_finding() {
+    let chain = plan("sqlx", &[("01_a.sql", "SELECT 1"), ("1_b.sql", "SELECT 2"), ("3_c.down.sql", "SELECT 3")]);
+    assert_eq!(order(&chain), ["1 a"]);
+    let expected = ["history.duplicate-version migrations/1_b.sql", "history.down-without-up migrations/3_c.down.sql"];
+    assert_eq!(findings(&chain), expected);
+    assert!(chain.findings[0].message.contains("migrations/01_a.sql"));
+}
+
+#[test]
+fn golang_migrate_takes_any_extension_and_ignores_other_names() {
+    let chain = plan(
+        "golang-migrate",
+        &[
+            ("000002_b.up.sql", "SELECT 2"),
+            ("000002_b.down.sql", "SELECT -2"),
+            ("1_a.up.down.up.pgsql", "SELECT 1"),
+            ("3_c.sql", "SELECT 3"),
+            ("readme.up.md", ""),
+        ],
+    );
+    assert_eq!(order(&chain), ["1 a.up.down", "2 b"]);
+    assert_eq!(findings(&chain), ["history.naming migrations/3_c.sql"]);
+    assert_eq!(chain.unknown, ["3_c.sql", "readme.up.md"]);
+    assert!(chain.migrations.iter().all(|m| m.up.mode == Mode::Simple));
+}
+
+#[test]
+fn golang_migrate_keeps_one_row() {
+    let chain = plan("golang-migrate", &[("1_a.up.sql", "SELECT 1"), ("2_b.up.sql", "SELECT 2")]);
+    let layout = by_name("golang-migrate").unwrap();
+    let [first, second] = [&chain.migrations[0], &chain.migrations[1]].map(|m| layout.bookkeeping(m));
+    assert_eq!(first.applied.len(), 2);
+    assert!(first.applied[0].starts_with("TRUNCATE") && first.applied[1].ends_with("VALUES (1, false)"));
+    assert_eq!(second.reverted, first.applied);
+    assert_eq!(first.reverted.len(), 1);
+}
+
+#[test]
+fn diesel_orders_by_version_text_without_dashes() {
+    let chain = plan(
+        "diesel",
+        &[
+            ("00000000000000_diesel_initial_setup/up.sql", "SELECT 0"),
+            ("00000000000000_diesel_initial_setup/down.sql", "SELECT 0"),
+            ("2019-05-21-120000_b_c/up.sql", "SELECT 2"),
+            ("20190521110000_a/up.sql", "SELECT 1"),
+            ("20190521110000_a/notes.md", ""),
+            ("2019-05-21-130000_c/up.sql", "CREATE INDEX CONCURRENTLY i ON t (a)"),
+            ("2019-05-21-130000_c/metadata.toml", "run_in_transaction = false"),
+            ("2019-05-21-140000_d/up.sql", "SELECT 3"),
+            ("2019-05-21-140000_d/metadata.toml", "# the key is missing"),
+            ("2019-05-21-150000_e/up.sql", "SELECT 3"),
+            ("2019-05-21-150000_e/metadata.toml", "run_in_transaction ="),
+            (".hidden/x.sql", ""),
+            ("README.md", ""),
+        ],
+    );
+    let expected = [
+        "00000000000000 diesel_initial_setup",
+        "20190521110000 a",
+        "20190521120000 b_c",
+        "20190521130000 c",
+        "20190521140000 d",
+        "20190521150000 e",
+    ];
+    assert_eq!(order(&chain), expected);
+    use Mode::*;
+    let modes: Vec<_> = chain.migrations.iter().map(|m| m.up.mode).collect();
+    assert_eq!(modes, [Wrapped, Wrapped, Wrapped, Simple, Simple, Wrapped]);
+    assert_eq!(findings(&chain), ["config.layout migrations/2019-05-21-150000_e/metadata.toml"]);
+    assert_eq!(chain.unknown, [".hidden/x.sql", "README.md", "20190521110000_a/notes.md"]);
+    assert!(chain.migrations[0].down.is_some() && chain.migrations[1].down.is_none());
+}
+
+#[test]
+fn diesel_refuses_folders_without_up_and_empty_files() {
+    let chain = plan(
+        "diesel",
+        &[("1_a/up.sql", ""), ("2_b/down.sql", "SELECT 1"), ("3-0_c/up.sql", "SELECT 1"), ("30_d/up.sql", "SELECT 2")],
+    );
+    assert_eq!(order(&chain), ["1 a", "30 c"]);
+    let expected = [
+        "history.naming migrations/2_b/down.sql",
+        "history.down-without-up migrations/2_b/down.sql",
+        "history.duplicate-version migrations/30_d/up.sql",
+        "apply.empty migrations/1_a/up.sql",
+        "apply.empty migrations/1_a/up.sql",
+    ];
+    assert_eq!(findings(&chain), expected);
+}
+
+#[test]
+fn plain_orders_by_number_where_all_have_one() {
+    let files = [("10_b.sql", "SELECT 10"), ("9_a.sql", "SELECT 9"), ("V11__c.sql", "SELECT 11")];
+    let chain = plan("plain", &files);
+    assert_eq!(order(&chain), ["9 a", "10 b", "V11 c"]);
+    assert_eq!(findings(&chain), ["history.lexical-order migrations/10_b.sql"]);
+
+    let chain = plan("plain", &[("init.sql", "SELECT 1"), ("10_b.sql", "SELECT 10"), ("9_a.sql", "SELECT 9")]);
+    assert_eq!(order(&chain), ["10 b", "9 a", "init init"]);
+
+    let dated = [("2024-05-10-x.sql", "SELECT 2"), ("2024-05-09-2fa.sql", "SELECT 1")];
+    assert_eq!(order(&plan("plain", &dated)), ["2024-05-09 2fa", "2024-05-10 x"]);
+
+    let chain = plan("plain", &[("001_a.sql", "SELECT 1"), ("1_b.sql", "SELECT 1")]);
+    assert_eq!(findings(&chain), ["history.duplicate-version migrations/1_b.sql"]);
+}
+
+#[test]
+fn plain_pairs_ups_with_downs() {
+    let chain = plan(
+        "plain",
+        &[
+            ("1_a.up.sql", "SELECT 1"),
+            ("1_a.down.sql", "SELECT -1"),
+            ("2_b.sql", "SELECT 2"),
+            ("2_b_down.sql", "SELECT -2"),
+            ("3_scale_down.sql", "SELECT 3"),
+            ("4_d.down.sql", "SELECT 4"),
+            ("notes.txt", ""),
+        ],
+    );
+    assert_eq!(order(&chain), ["1 a", "2 b", "3 scale_down"]);
+    let downs: Vec<_> = chain.migrations.iter().map(|m| m.down.as_ref().map(body)).collect();
+    assert_eq!(downs, [Some("SELECT -1"), Some("SELECT -2"), None]);
+    assert_eq!(findings(&chain), ["history.down-without-up migrations/4_d.down.sql"]);
+    assert_eq!(chain.unknown, ["notes.txt"]);
+    assert!(chain.migrations.iter().all(|m| m.up.mode == Mode::Wrapped));
+}
+
+#[test]
+fn plain_cuts_a_file_at_its_markers() {
+    let both = "-- Up Migration\nSELECT '\n-- down\n';\n--- DOWN ---\nSELECT 2;\n";
+    let chain = plan(
+        "plain",
+        &[("1_a.sql", both), ("2_b.sql", "SELECT 1;\n-- down\nSELECT 2;"), ("3_c.sql", "-- up\nSELECT 3")],
+    );
+    let bodies: Vec<_> =
+        chain.migrations.iter().map(|m| (body(&m.up).trim(), m.down.as_ref().map(|d| body(d).trim()))).collect();
+    let expected =
+        [("SELECT '\n-- down\n';", Some("SELECT 2;")), ("SELECT 1;", Some("SELECT 2;")), ("-- up\nSELECT 3", None)];
+    assert_eq!(bodies, expected);
+}
+
+#[test]
+fn plain_can_leave_out_the_transaction() {
+    let chain = plan("plain", &[("1_a.sql", "-- no-transaction\nVACUUM;")]);
+    assert_eq!(chain.migrations[0].up.mode, Mode::PerStatement);
+}

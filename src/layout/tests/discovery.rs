@@ -1,0 +1,98 @@
+//! Which folders of a repository are sets, and of which layout.
+
+use super::*;
+
+/// `folder (layout)` of every set.
+fn found(files: &[(&str, &str)]) -> Vec<String> {
+    let paths: Vec<String> = files.iter().map(|(path, _)| (*path).to_owned()).collect();
+    let read = |path: &str| files.iter().find(|(p, _)| *p == path).map(|(_, text)| text.as_bytes().to_vec());
+    discover(&paths, &read).iter().map(|f| format!("{f:?}")).collect()
+}
+
+#[test]
+fn a_monorepo_gives_all_its_sets() {
+    let files = [
+        ("Cargo.toml", "[workspace]"),
+        ("services/api/Cargo.toml", "sqlx = { features = [\"postgres\"] }"),
+        ("services/api/migrations/1_a.sql", "SELECT 1"),
+        ("services/api/migrations/2_b.sql", "SELECT 1"),
+        ("services/auth/go.mod", "github.com/golang-migrate/migrate/v4"),
+        ("services/auth/db/migrations/1_a.up.sql", "SELECT 1"),
+        ("services/auth/db/migrations/1_a.down.sql", "SELECT 1"),
+        ("services/web/diesel.toml", ""),
+        ("services/web/migrations/.keep", ""),
+        ("services/web/migrations/2020-01-01-000000_a/up.sql", "SELECT 1"),
+        ("services/web/migrations/2020-01-01-000000_a/down.sql", "SELECT 1"),
+        ("tools/db/migrate/001_a.sql", "SELECT 1"),
+        ("tools/db/migrate/old/002_a.sql", "SELECT 1"),
+        ("src/main.rs", ""),
+    ];
+    let expected = [
+        "services/api/migrations (sqlx)",
+        "services/auth/db/migrations (golang-migrate)",
+        "services/web/migrations (diesel)",
+        "tools/db/migrate (plain)",
+    ];
+    assert_eq!(found(&files), expected);
+}
+
+#[test]
+fn other_peoples_and_other_databases_files_are_no_sets() {
+    let files = [
+        ("node_modules/x/migrations/1_a.up.sql", ""),
+        ("vendor/x/migrations/1_a.up.sql", ""),
+        ("target/x/migrations/1_a.up.sql", ""),
+        ("pkg/testdata/migrations/1_a.up.sql", ""),
+        ("migrations/mysql/1_a.up.sql", ""),
+        ("migrations/postgres/1_a.up.sql", ""),
+        ("lite/migrations/1_a.up.sql", "CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT)"),
+        ("desktop/Cargo.toml", "sqlx = { features = [\"sqlite\"] }"),
+        ("desktop/migrations/1_a.up.sql", ""),
+    ];
+    // The desktop's files still look like golang-migrate's, of which nothing speaks.
+    let found = found(&files);
+    assert!(
+        found.contains(&"migrations/postgres (golang-migrate)".to_owned())
+            || found.contains(&"migrations/postgres (sqlx)".to_owned()),
+        "{found:?}"
+    );
+    assert!(!found.iter().any(|f| f.starts_with("lite") || f.contains("mysql") || f.contains("vendor")), "{found:?}");
+}
+
+#[test]
+fn folders_of_queries_are_no_sets() {
+    let files = [
+        ("queries/1_users.sql", "SELECT 1"),
+        ("queries/2_orders.sql", "SELECT 1"),
+        ("reports/2024-01-01.sql", "SELECT 1"),
+        ("migrations/helpers.sql", "SELECT 1"),
+        ("schema.sql", "SELECT 1"),
+        ("db/001_a.sql", "SELECT 1"),
+        ("db/structure.sql", "SELECT 1"),
+    ];
+    assert_eq!(found(&files), [""; 0]);
+}
+
+#[test]
+fn what_lies_around_tells_twins_apart() {
+    let twins = |manifest: (&'static str, &'static str)| {
+        found(&[
+            manifest,
+            ("db/migrations/20240101000000_a.up.sql", ""),
+            ("db/migrations/20240101000000_a.down.sql", ""),
+        ])
+    };
+    assert_eq!(twins(("Cargo.toml", "sqlx = \"0.8\"")), ["db/migrations (sqlx)"]);
+    assert_eq!(twins(("go.mod", "github.com/golang-migrate/migrate/v4")), ["db/migrations (golang-migrate)"]);
+    let simple = [("migrations/1_a.sql", ""), ("crates/db/Cargo.toml", "sqlx = { workspace = true }")];
+    assert_eq!(found(&simple), ["migrations (sqlx)"]);
+    assert_eq!(found(&simple[..1]), ["migrations (plain)"]);
+}
+
+#[test]
+fn a_stated_folder_needs_no_name() {
+    let paths = ["queries/1_a.sql", "queries/2_b.sql", "src/x.rs"].map(str::to_owned);
+    let read = |_: &str| Some(b"SELECT 1".to_vec());
+    assert_eq!(recognise_at("queries/", &paths, &read).map(|l| l.name()), Some("plain"));
+    assert!(recognise_at("src", &paths, &read).is_none());
+}
