@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::clean::cell;
 use super::Terminal;
+use super::clean::cell;
 use crate::verdict::Finding;
 
 /// Lines of a long statement that are shown at its start; the library shows as many and folds the rest.
