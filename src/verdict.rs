@@ -172,9 +172,6 @@ pub struct MigrationReport {
     pub up_ms: Option<f64>,
     /// How long down took, in milliseconds.
     pub down_ms: Option<f64>,
-    /// How long the second up, after down, took, in milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub up_again_ms: Option<f64>,
     /// Whether up ran inside one transaction.
     pub transactional: bool,
     /// How many statements up has.
