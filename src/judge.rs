@@ -15,7 +15,7 @@ pub use plan::{Kept, Plan, Query, SetPlan};
 use crate::engine::Info;
 use crate::layout;
 use crate::pool::Pool;
-use crate::verdict::{Mode, Outcome, Report, SCHEMA, Timing, Verdict};
+use crate::verdict::{Finding, Mode, Outcome, Report, SCHEMA, Timing, Verdict};
 
 /// How many verdicts are kept.
 const KEPT_VERDICTS: usize = 256;
@@ -130,15 +130,18 @@ impl Bench {
 
     /// Makes ready what the next judgement of these sets will want: the templates before and after what changed, and
     /// clones of them.
-    pub async fn prepare(&self, plan: &Plan, order: Order<'_>) -> Result<(), Error> {
+    ///
+    /// For each set, what is wrong with the first migration that does not apply.
+    pub async fn prepare(&self, plan: &Plan, order: Order<'_>) -> Result<Vec<Option<Finding>>, Error> {
+        let mut broken = Vec::new();
         for set in &plan.sets {
             let prefixes = prefixes(set, self.pool.engine().info());
             let work = run::Work { pool: &self.pool, plan, set, prefixes: &prefixes, order };
             let turn = self.turn.lock().await;
-            work.prepare().await?;
+            broken.push(work.prepare().await?);
             drop(turn);
         }
-        Ok(())
+        Ok(broken)
     }
 }
 

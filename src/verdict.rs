@@ -155,6 +155,9 @@ pub struct Base {
     pub rev: Option<String>,
     /// The last version of the set at that commit.
     pub version: Option<String>,
+    /// The upstream branch that the commit is shared with; none when there is none, and `rev` is HEAD.
+    #[serde(default)]
+    pub upstream: Option<String>,
 }
 
 /// What was observed of one migration.

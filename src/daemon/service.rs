@@ -13,7 +13,7 @@ use crate::verdict::{Mode, Outcome, Report, Verdict};
 use crate::wire::{CheckRequest, Endpoint, Place, Selection};
 
 /// How long the background may take to make the next judgement's templates.
-const PREPARE: Duration = Duration::from_secs(600);
+pub const PREPARE: Duration = Duration::from_secs(600);
 
 /// Judges; keeps servers, contents and verdicts between judgements.
 pub struct Service {
@@ -49,6 +49,13 @@ pub struct Prepared {
     pub budget: Duration,
     /// Whether a commit is refused when no verdict can be had.
     pub block: bool,
+}
+
+impl Prepared {
+    /// Whether the tree changes no set.
+    pub fn is_untouched(&self) -> bool {
+        self.plan.sets.is_empty()
+    }
 }
 
 impl Service {
@@ -146,8 +153,8 @@ impl Service {
         });
     }
 
-    /// Starts the engine for the repository at `place` and makes its sets' databases ready.
-    pub async fn warm(self: &Arc<Self>, place: Place, progress: Progress) -> Result<(), Error> {
+    /// Starts the engine for the repository at `place` and makes its sets' databases ready. What there is now, in words.
+    pub async fn warm(self: &Arc<Self>, place: Place, progress: Progress) -> Result<Vec<String>, Error> {
         let request = CheckRequest {
             place,
             selection: Selection::Staged,
@@ -157,12 +164,28 @@ impl Service {
         };
         let prepared = self.prepare(&request).await?;
         if prepared.plan.sets.is_empty() {
-            return Ok(());
+            return Err(Error::no_sets());
         }
         let bench = self.engines.bench(&prepared.plan.config, &progress).await?;
+        let info = bench.pool().engine().info();
+        let mut lines = vec![format!("PostgreSQL {} is ready ({}, {})", info.version, info.kind, info.source)];
         let now = Instant::now();
         let order = Moment { repo: prepared.repo, started: now, deadline: now + PREPARE };
-        bench.prepare(&prepared.plan, order.with(&*progress)).await
+        let broken = bench.prepare(&prepared.plan, order.with(&*progress)).await?;
+        for (set, broken) in prepared.plan.sets.iter().zip(broken) {
+            lines.push(match broken {
+                None => {
+                    let seconds = now.elapsed().as_secs_f64();
+                    format!("{}: {} migrations apply ({seconds:.1} s)", set.name, set.chain.migrations.len())
+                }
+                Some(finding) => {
+                    let place = finding.path.unwrap_or_default();
+                    let line = finding.line.map(|line| format!(":{line}")).unwrap_or_default();
+                    format!("{}: the chain does not apply: {place}{line}: {}", set.name, finding.message)
+                }
+            });
+        }
+        Ok(lines)
     }
 
     /// The servers that run.

@@ -99,17 +99,17 @@ impl Work<'_> {
     }
 
     /// Makes the templates before and after what changed, and clones of them.
-    pub(super) async fn prepare(&self) -> Result<(), Error> {
+    ///
+    /// The first migration that does not apply is said, as a finding.
+    pub(super) async fn prepare(&self) -> Result<Option<Finding>, Error> {
         let end = self.set.chain.migrations.len();
-        if self.set.first < end {
-            if self.advance(self.set.first).await?.is_none() {
-                self.pool.refill_later(self.prefixes[self.set.first]);
+        for at in [self.set.first, end] {
+            if let Some(broken) = self.advance(at).await? {
+                return Ok(Some(broken));
             }
+            self.pool.refill_later(self.prefixes[at]);
         }
-        if self.advance(end).await?.is_none() {
-            self.pool.refill_later(self.prefixes[end]);
-        }
-        Ok(())
+        Ok(None)
     }
 
     /// Makes sure that there is a template with the first `end` migrations applied. A finding when one does not apply.
@@ -251,6 +251,7 @@ impl Work<'_> {
             base: &self.set.base_chain.migrations,
             root: &self.set.root,
             base_rev: &format!("commit {}", &rev[..rev.len().min(12)]),
+            upstream: self.set.base.upstream.as_deref(),
         };
         CHECKS.iter().flat_map(|check| check.history(&history)).collect()
     }
