@@ -97,6 +97,10 @@ impl Bench {
         let judged = work.judge(&mut timings).await?;
         drop(turn);
         let mut findings = set.findings.clone();
+        findings.extend(info.mismatch.as_ref().map(|said| {
+            let help = "judge on production's version: see `[engine]` in migd.toml";
+            Finding::new("engine.version", crate::check::default_severity("engine.version"), said).help(help)
+        }));
         findings.extend(judged.findings);
         let findings = settle::findings(findings, set, &plan.config, &judged.ran);
         let verdict = Verdict {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::engines::Engines;
+use super::engines::{self, Engines};
 use super::status::{EngineStatus, Judgement};
 use crate::config::{Config, Unavailable};
 use crate::engine::{Place as EnginePlace, Progress};
@@ -60,7 +60,9 @@ impl Prepared {
 
 impl Service {
     /// A service with nothing running yet.
-    pub fn new(endpoint: &Endpoint) -> Service {
+    ///
+    /// `alone`: in a process that ends after one judgement, beside whatever daemon there is.
+    pub fn new(endpoint: &Endpoint, alone: bool) -> Service {
         let mut owner = blake3::Hasher::new();
         owner.update(endpoint.runtime.as_os_str().as_encoded_bytes());
         owner.update(&rustix::process::getuid().as_raw().to_le_bytes());
@@ -68,10 +70,11 @@ impl Service {
             runtime: endpoint.runtime.clone(),
             state: endpoint.state.clone(),
             owner: owner.finalize().to_hex()[..8].to_owned(),
+            env: engines::environment(),
         };
         let rest = crate::config::Daemon::default().idle;
         Service {
-            engines: Engines::new(place),
+            engines: Engines::new(place, alone),
             kept: Arc::default(),
             seen: Mutex::new(Seen { used: Instant::now(), rest }),
         }
@@ -186,6 +189,11 @@ impl Service {
             });
         }
         Ok(lines)
+    }
+
+    /// What each engine needs, and whether it is there.
+    pub async fn probe(&self, config: &crate::config::Engine) -> Vec<crate::engine::ProbeLine> {
+        self.engines.probe(config).await
     }
 
     /// The servers that run.

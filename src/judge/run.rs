@@ -220,7 +220,7 @@ impl Work<'_> {
             statement: limits.statement,
             database_bytes: limits.database_bytes,
             deadline: self.order.deadline,
-            elevate: self.pool.engine().info().kind != "url",
+            elevate: !self.pool.engine().info().shared,
         };
         let bench = Bench { runner: &held.runner, observer: &held.observer, limits: &limits };
         let run = trace::run(bench, source, bookkeeping).await?;

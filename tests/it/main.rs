@@ -3,4 +3,5 @@
 
 mod catalog;
 mod catalog_cases;
+mod engine;
 mod support;
