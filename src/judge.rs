@@ -15,7 +15,7 @@ pub use plan::{Kept, Plan, Query, SetPlan};
 use crate::engine::Info;
 use crate::layout;
 use crate::pool::Pool;
-use crate::verdict::{Finding, Mode, Outcome, Report, SCHEMA, Timing, Verdict};
+use crate::verdict::{Finding, Outcome, Report, SCHEMA, Timing, Verdict};
 
 /// How many verdicts are kept.
 const KEPT_VERDICTS: usize = 256;

@@ -13,7 +13,6 @@ use super::status::{Status, memory_of};
 use super::{Admitted, Daemon};
 use crate::config::Unavailable;
 use crate::engine::Progress;
-use crate::judge::Error;
 use crate::render::{self, Format};
 use crate::verdict::{Mode, Report};
 use crate::wire::message::{CheckRequest, Envelope, Place, Reply, Request, Wanted};

@@ -113,7 +113,7 @@ pub fn sets(repo: &Repo, config: &Config) -> Result<Vec<Set>, Error> {
     let found = layout::discover(&repo.paths()?, &read);
     Ok(found
         .into_iter()
-        .map(|found| Set { path: found.path, layout: Some(found.layout.to_owned()), ..Set::default() })
+        .map(|found| Set { path: found.path, layout: Some(found.layout.name().to_owned()), ..Set::default() })
         .collect())
 }
 

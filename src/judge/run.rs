@@ -11,7 +11,8 @@ use crate::catalog::{self, Difference};
 use crate::check::{self, CHECKS, History, Subject};
 use crate::layout::{Migration, Source};
 use crate::pool::{Held, Pool};
-use crate::trace::{self, Bench, Failure, Limits, Run};
+use crate::trace::apply::Bench;
+use crate::trace::{self, Failure, Limits, Run};
 use crate::verdict::{Change, Finding, MigrationReport, Mode, Reversible, Timing};
 
 /// A template is kept at every so many migrations of a chain that has to be built.

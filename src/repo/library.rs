@@ -175,7 +175,7 @@ fn walk(tree: &git2::Tree<'_>, prefix: &str, found: &mut Vec<Entry>) -> Result<(
     let mut problem = None;
     let walked = tree.walk(git2::TreeWalkMode::PreOrder, |folder, entry| {
         let regular = entry.kind() == Some(ObjectType::Blob) && entry.filemode() as u32 != LINK;
-        if let (true, Ok(folder), Ok(name)) = (regular, folder, entry.name()) {
+        if let (true, Ok(name)) = (regular, entry.name()) {
             found.push(Entry { path: format!("{prefix}{folder}{name}"), id: entry.id().to_string() });
         }
         git2::TreeWalkResult::Ok
