@@ -4,4 +4,5 @@
 mod catalog;
 mod catalog_cases;
 mod engine;
+mod layers;
 mod support;
