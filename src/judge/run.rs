@@ -13,7 +13,7 @@ use crate::layout::{Migration, Source};
 use crate::pool::{Held, Pool};
 use crate::trace::apply::Bench;
 use crate::trace::{self, Failure, Limits, Run};
-use crate::verdict::{Change, Finding, MigrationReport, Mode, Reversible, Timing};
+use crate::verdict::{Change, Finding, MigrationReport, Mode, Reversible, Severity, Timing};
 
 /// A template is kept at every so many migrations of a chain that has to be built.
 const CHECKPOINT: usize = 64;
@@ -68,8 +68,8 @@ impl Work<'_> {
                 return Ok(judged);
             }
             push(timings, "chain", started);
-            if let Some(finding) = foreign(&chain[at]) {
-                judged.findings.push(finding);
+            if chain[at].foreign.is_some() {
+                judged.findings.extend(self.foreign(&chain[at]));
                 return Ok(judged);
             }
             let started = Instant::now();
@@ -127,14 +127,14 @@ impl Work<'_> {
         }
         let chain = &self.set.chain.migrations;
         while at < end {
-            if let Some(finding) = foreign(&chain[at]) {
+            if let Some(finding) = self.foreign(&chain[at]) {
                 return Ok(Some(finding));
             }
             let migration = &chain[at];
             if at % 16 == 0 && end - at > 16 {
                 (self.order.progress)(&format!("building the chain: {}/{end}", at + 1));
             }
-            let run = self.run(&held, &migration.up, &self.set.layout.bookkeeping(migration).applied).await?;
+            let run = self.build(&held, &migration.up, &self.set.layout.bookkeeping(migration).applied).await?;
             if let Some(failure) = &run.failure {
                 return Ok(Some(self.chain_fails(at, failure)));
             }
@@ -161,7 +161,7 @@ impl Work<'_> {
     /// What production has before the first migration, and the runner's own table.
     async fn setup(&self, held: &Held) -> Result<Option<Finding>, Error> {
         for source in &self.set.setup {
-            let run = self.run(held, source, &[]).await?;
+            let run = self.build(held, source, &[]).await?;
             if let Some(failure) = &run.failure {
                 return Ok(Some(check::apply_failure(source, failure)));
             }
@@ -215,12 +215,28 @@ impl Work<'_> {
         Ok(seen)
     }
 
+    /// Runs a migration that is not judged: the time is the chain's.
+    async fn build(&self, held: &Held, source: &Source, bookkeeping: &[String]) -> Result<Run, Error> {
+        self.run_until(self.order.patience, held, source, bookkeeping).await
+    }
+
+    /// Runs a migration that is judged: the time is the verdict's.
     async fn run(&self, held: &Held, source: &Source, bookkeeping: &[String]) -> Result<Run, Error> {
+        self.run_until(self.order.deadline, held, source, bookkeeping).await
+    }
+
+    async fn run_until(
+        &self,
+        deadline: Instant,
+        held: &Held,
+        source: &Source,
+        bookkeeping: &[String],
+    ) -> Result<Run, Error> {
         let limits = &self.plan.config.limits;
         let limits = Limits {
             statement: limits.statement,
             database_bytes: limits.database_bytes,
-            deadline: self.order.deadline,
+            deadline,
             elevate: !self.pool.engine().info().shared,
         };
         let bench = Bench { runner: &held.runner, observer: &held.observer, limits: &limits };
@@ -257,6 +273,19 @@ impl Work<'_> {
         CHECKS.iter().flat_map(|check| check.history(&history)).collect()
     }
 
+    /// A step that migd cannot run: the chain ends there. Where the layout has said why it cannot, that is enough.
+    fn foreign(&self, migration: &Migration) -> Option<Finding> {
+        let path = migration.foreign.as_ref()?;
+        let said = |finding: &&Finding| finding.severity == Severity::Error && finding.path.as_ref() == Some(path);
+        if let Some(said) = self.set.findings.iter().find(said) {
+            return Some(said.clone());
+        }
+        let code = "apply.not-sql";
+        let message = format!("migration {} is not SQL, so nothing after it can be judged", migration.version);
+        let help = "give migd a SQL file that does the same: `replace` in the set's table of migd.toml";
+        Some(Finding::new(code, check::default_severity(code), message).in_file(path).help(help))
+    }
+
     /// A migration that is not judged does not apply.
     fn chain_fails(&self, at: usize, failure: &Failure) -> Finding {
         let migration = &self.set.chain.migrations[at];
@@ -268,15 +297,6 @@ impl Work<'_> {
         }
         finding
     }
-}
-
-/// A step that is no SQL: the chain ends there.
-fn foreign(migration: &Migration) -> Option<Finding> {
-    let path = migration.foreign.as_ref()?;
-    let code = "apply.not-sql";
-    let message = format!("migration {} is not SQL, so nothing after it can be judged", migration.version);
-    let help = "give migd a SQL file that does the same: `replace` in the set's table of migd.toml";
-    Some(Finding::new(code, check::default_severity(code), message).in_file(path).help(help))
 }
 
 /// What a new connection would be: no settings, no role, no temporary tables of the run before.
