@@ -12,6 +12,7 @@
 //! | [`catalog`] | snapshots of a database's schema and their comparison in words |
 //! | [`engine`] | what provides PostgreSQL: container, local, url |
 //! | [`repo`] | git: the staged tree, the base |
+//! | [`hooks`] | git's hooks: migd's part in them |
 //! | [`pool`] | templates by prefix hash, clones made ahead, leases |
 //! | [`trace`] | apply a migration and observe |
 //! | [`check`] | pure functions from a trace to findings, and the codes |
@@ -26,6 +27,7 @@ pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod engine;
+pub mod hooks;
 pub mod judge;
 pub mod layout;
 pub mod pool;

@@ -9,17 +9,20 @@ mod roles;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use blake3::Hash;
 
 use crate::catalog::{self, Reader, Snapshot};
 use crate::engine::session::{Session, SessionError, describe};
-use crate::engine::{Engine, Role};
+use crate::engine::{Engine, Role, bootstrap};
 use roles::Shared;
 
 /// How many templates are kept; the least recently used goes first. A database is 8 to 17 MB.
 const MAX_TEMPLATES: usize = 24;
+
+/// A database that every cluster has, to connect to before there is one of migd's own.
+const MAINTENANCE: &str = "postgres";
 
 /// Why a clone could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +57,8 @@ pub struct Pool {
     /// Drops databases, one at a time: a drop may have to wait for a session that is still leaving.
     dropper: Admin,
     state: Mutex<State>,
+    /// Tells this pool's databases apart from those of one before it on the same cluster.
+    run: String,
     next: AtomicU64,
     clones: usize,
 }
@@ -137,9 +142,25 @@ impl Pool {
             maker: Admin::default(),
             dropper: Admin::default(),
             state: Mutex::default(),
+            run: format!("{:x}", SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()),
             next: AtomicU64::new(0),
             clones,
         })
+    }
+
+    /// Drops what an earlier daemon left on a cluster that was taken over: its databases, and the roles made in them.
+    pub async fn sweep(&self) -> Result<(), Error> {
+        let info = self.engine.info();
+        let sql = "SELECT datname::text FROM pg_catalog.pg_database WHERE starts_with(datname::text, $1)";
+        let left = async |admin: &Session| admin.client().query(sql, &[&info.database_prefix]).await;
+        for row in self.with(&self.dropper, left, "list databases").await? {
+            self.drop_database(row.get(0)).await?;
+        }
+        if !info.shared {
+            let own = [bootstrap::ADMIN, bootstrap::OWNER, bootstrap::APPLICATION];
+            self.with(&self.dropper, async |admin| roles::sweep(admin, &own).await, "drop roles").await?;
+        }
+        Ok(())
     }
 
     /// The server.
@@ -314,9 +335,10 @@ impl Pool {
 
     async fn create(&self, template: &str) -> Result<String, Error> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let database = format!("{}{number}", self.engine.database_prefix());
-        let strategy = if self.engine.info().major >= 15 { " STRATEGY file_copy" } else { "" };
-        let owner = self.engine.owner();
+        let database = format!("{}{}_{number}", self.engine.info().database_prefix, self.run);
+        let strategy = if self.engine.info().file_copy { " STRATEGY file_copy" } else { "" };
+        let owner = self.engine.config(MAINTENANCE, Role::Owner);
+        let owner = owner.get_user().unwrap_or(bootstrap::OWNER);
         let sql = format!("CREATE DATABASE \"{database}\" TEMPLATE \"{template}\" OWNER \"{owner}\"{strategy}");
         self.with(&self.maker, async |admin| admin.client().batch_execute(&sql).await, "create a database").await?;
         Ok(database)
@@ -360,7 +382,7 @@ impl Pool {
         let mut admin = admin.lock().await;
         let session = match admin.take().filter(|session| !session.is_closed()) {
             Some(session) => session,
-            None => Session::open(&self.engine.config(self.engine.maintenance_database(), Role::Admin)).await?,
+            None => Session::open(&self.engine.config(MAINTENANCE, Role::Admin)).await?,
         };
         let outcome = work(&session).await;
         *admin = Some(session);

@@ -54,8 +54,12 @@ impl Error {
                 format!("if you trust it: `git config --global --add safe.directory {}`", path.display())
             }
             Error::Conflicted(_) => "resolve the conflicts and `git add` the files".to_owned(),
-            Error::Unreadable(_) | Error::Unsupported => "`git status` shows whether git itself can read them".to_owned(),
-            Error::Revision(_) => "see `git branch --all`; `history.upstream` in migd.toml names the upstream".to_owned(),
+            Error::Unreadable(_) | Error::Unsupported => {
+                "`git status` shows whether git itself can read them".to_owned()
+            }
+            Error::Revision(_) => {
+                "see `git branch --all`; `history.upstream` in migd.toml names the upstream".to_owned()
+            }
             Error::NoProgram(_) => "install git, and have it on PATH".to_owned(),
         }
     }

@@ -22,9 +22,8 @@ impl Library {
     pub(super) fn open(location: &Location) -> Result<(Library, Place), Option<Error>> {
         let env = |name: &str| location.git_env.get(name).filter(|value| !value.is_empty());
         let path = |value: &String| location.cwd.join(value);
-        let ceilings: Vec<PathBuf> = env("GIT_CEILING_DIRECTORIES")
-            .map(|list| std::env::split_paths(list).collect())
-            .unwrap_or_default();
+        let ceilings: Vec<PathBuf> =
+            env("GIT_CEILING_DIRECTORIES").map(|list| std::env::split_paths(list).collect()).unwrap_or_default();
         let opened = match env("GIT_DIR").map(path) {
             Some(folder) => {
                 let flags = RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::NO_DOTGIT;
@@ -46,7 +45,9 @@ impl Library {
         let root = match (env("GIT_WORK_TREE").map(path), env("GIT_DIR")) {
             (Some(root), _) => Some(root),
             // git's rule: with GIT_DIR alone, the current folder is the top of the work tree.
-            (None, Some(_)) if !repo.is_bare() && repo.config().is_ok_and(|c| c.get_string("core.worktree").is_err()) => {
+            (None, Some(_))
+                if !repo.is_bare() && repo.config().is_ok_and(|c| c.get_string("core.worktree").is_err()) =>
+            {
                 Some(linked_root(&repo).unwrap_or_else(|| location.cwd.clone()))
             }
             (None, _) => repo.workdir().map(Path::to_path_buf),
@@ -175,7 +176,7 @@ fn walk(tree: &git2::Tree<'_>, prefix: &str, found: &mut Vec<Entry>) -> Result<(
     let mut problem = None;
     let walked = tree.walk(git2::TreeWalkMode::PreOrder, |folder, entry| {
         let regular = entry.kind() == Some(ObjectType::Blob) && entry.filemode() as u32 != LINK;
-        if let (true, Ok(folder), Ok(name)) = (regular, folder, entry.name()) {
+        if let (true, Ok(name)) = (regular, entry.name()) {
             found.push(Entry { path: format!("{prefix}{folder}{name}"), id: entry.id().to_string() });
         }
         git2::TreeWalkResult::Ok

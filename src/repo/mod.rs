@@ -178,7 +178,12 @@ impl Repo {
     pub fn base(&self, upstream: &str) -> Result<BaseCommit, Error> {
         let Some(head) = self.head()? else { return Ok(BaseCommit::default()) };
         let candidates = match upstream {
-            "" => vec!["@{upstream}", "refs/remotes/origin/HEAD", "refs/remotes/origin/main", "refs/remotes/origin/master"],
+            "" => vec![
+                "@{upstream}",
+                "refs/remotes/origin/HEAD",
+                "refs/remotes/origin/main",
+                "refs/remotes/origin/master",
+            ],
             stated => vec![stated],
         };
         for candidate in candidates {

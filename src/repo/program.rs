@@ -72,7 +72,10 @@ impl Program {
 
     pub(super) fn setting(&self, key: &str) -> Result<Option<String>, Error> {
         // Status 1 says that the key is not set.
-        Ok(self.run(&["config", "--path", "--get", key]).ok().map(|value| text(value).trim_end_matches('\n').to_owned()))
+        Ok(self
+            .run(&["config", "--path", "--get", key])
+            .ok()
+            .map(|value| text(value).trim_end_matches('\n').to_owned()))
     }
 
     pub(super) fn staged(&self, prefixes: &[String]) -> Result<Vec<Entry>, Error> {
