@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use futures_util::future::{join, try_join_all};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Row, Statement};
 
 use super::Error;
@@ -15,6 +16,7 @@ use super::versions::{self, Versions};
 /// Reads snapshots over the one connection that it was prepared on.
 #[derive(Debug)]
 pub struct Reader {
+    version: Version,
     versions: Statement,
     dependents: Statement,
     queries: HashMap<Class, Vec<Query>>,
@@ -86,7 +88,7 @@ impl Reader {
         let dependents = client.prepare(DEPENDENTS).await?;
         let query = |sql| Query { sql, ready: OnceLock::new() };
         let of = |class: &Class| (*class, class.queries(version).into_iter().map(query).collect());
-        let reader = Self { versions, dependents, queries: Class::ALL.iter().map(of).collect() };
+        let reader = Self { version, versions, dependents, queries: Class::ALL.iter().map(of).collect() };
         let common = || reader.queries.iter().filter(|(c, _)| !c.rare()).flat_map(|(_, q)| q);
         try_join_all(common().map(|q| q.ready(client))).await?;
         // One use of each makes the plans; some real objects fill the caches that deparsing needs.
@@ -110,18 +112,29 @@ impl Reader {
 
     /// The schema of the connection's database, read as a whole. The connection must not be in a transaction.
     pub async fn full(&self, client: &Client) -> Result<Snapshot, Error> {
-        framed(client, Frame::Own, self.read(client, None)).await
+        self.read_in(client, Frame::Own, None).await
     }
 
     /// The same as [`full`](Self::full), but only what changed since `base` is deparsed. The base is of this database or
     /// of one that it was copied from. The connection must not be in a transaction.
     pub async fn since(&self, client: &Client, base: &Snapshot) -> Result<Snapshot, Error> {
-        framed(client, Frame::Own, self.read(client, Some(base))).await
+        self.read_in(client, Frame::Own, Some(base)).await
     }
 
     /// [`since`](Self::since) for a connection that is in a transaction, which goes on as if nothing had been asked.
     pub async fn since_within(&self, client: &Client, base: &Snapshot) -> Result<Snapshot, Error> {
-        framed(client, Frame::Nested, self.read(client, Some(base))).await
+        self.read_in(client, Frame::Nested, Some(base)).await
+    }
+
+    async fn read_in(&self, client: &Client, frame: Frame, base: Option<&Snapshot>) -> Result<Snapshot, Error> {
+        match framed(client, frame, self.read(client, base)).await {
+            // The session threw its prepared statements away (`DISCARD ALL`): slower, but as right.
+            Err(Error::Query(error)) if error.code() == Some(&SqlState::INVALID_SQL_STATEMENT_NAME) => {
+                let again = async { Self::prepare_within(client, self.version).await?.read(client, base).await };
+                framed(client, frame, again).await
+            }
+            read => read,
+        }
     }
 
     async fn read(&self, client: &Client, base: Option<&Snapshot>) -> Result<Snapshot, Error> {
@@ -249,7 +262,7 @@ async fn framed<T>(client: &Client, frame: Frame, read: impl Future<Output = Res
 /// Whether a base's texts can be kept at all: roles have the names they had, and no operator class has come or gone,
 /// which decides whether the texts of indexes name theirs.
 fn comparable(base: &Inner, units: &HashMap<Unit, u64>, roles: &HashMap<u32, i32>) -> bool {
-    let classes = |u: &&Unit| u.class == Class::OperatorClass;
+    let classes = |u: &&Unit| u.class == Class::Opclass;
     base.roles.iter().all(|(oid, name)| roles.get(oid).is_none_or(|now| now == name))
         && units.keys().filter(classes).all(|u| base.units.contains_key(u))
         && base.units.keys().filter(classes).all(|u| units.contains_key(u))

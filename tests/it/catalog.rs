@@ -14,6 +14,15 @@ async fn run(client: &Client, sql: &str) {
     }
 }
 
+/// Roles for the tests, which all databases of the cluster share.
+async fn roles() {
+    let admin = cluster().connect("postgres").await;
+    for role in ["app", "other", "reader", "chained"] {
+        // Another test may have been faster.
+        let _ = admin.batch_execute(&format!("create role {role}")).await;
+    }
+}
+
 /// What a person is told: cosmetic differences begin with `~`.
 fn said(before: &Snapshot, after: &Snapshot) -> Vec<String> {
     let mark = |grade| if grade == Grade::Cosmetic { "~ " } else { "" };
@@ -22,8 +31,7 @@ fn said(before: &Snapshot, after: &Snapshot) -> Vec<String> {
 
 #[tokio::test]
 async fn every_case_is_said_in_its_words() {
-    let admin = cluster().connect("postgres").await;
-    run(&admin, "create role app; create role other").await;
+    roles().await;
     let mut wrong = String::new();
     for case in CASES {
         let (client, _) = cluster().database().await;
@@ -89,10 +97,10 @@ const CHAIN: &[&str] = &[
     "alter table logs attach partition logs_2 for values from ('2025-01-01') to ('2026-01-01')",
     "alter table logs detach partition logs_1",
     "alter table logs rename to journal",
-    "grant select on people to app",
-    "grant update (phone) on people to app",
+    "grant select on people to chained",
+    "grant update (phone) on people to chained",
     "revoke execute on function double(int) from public",
-    "alter default privileges in schema blog grant select on tables to app",
+    "alter default privileges in schema blog grant select on tables to chained",
     "comment on table people is 'who'",
     "comment on column people.phone is 'where'",
     "comment on type address is 'mail'",
@@ -133,8 +141,8 @@ const CHAIN: &[&str] = &[
     "create foreign table far (id int) server srv options (t 'x')",
     "alter server srv rename to serve",
     "alter user mapping for public server serve options (set password 'other')",
-    "alter role app rename to application",
-    "alter role application rename to app",
+    "alter role chained rename to enchained",
+    "alter role enchained rename to chained",
     "create cast (pair as text) with inout as assignment",
     "create aggregate total (int) (sfunc = int4pl, stype = int, initcond = '0')",
     "create event trigger noisy on ddl_command_end execute function pg_catalog.event_trigger_in()",
@@ -158,11 +166,7 @@ const BEFORE: &[(&str, &str)] = &[
 #[tokio::test]
 async fn reading_what_changed_gives_the_same_as_reading_everything() {
     let (client, _) = cluster().database().await;
-    run(&client, "do $$ begin create role application_x; exception when duplicate_object then null; end $$").await;
-    for role in ["app", "other"] {
-        let sql = format!("do $$ begin create role {role}; exception when others then null; end $$");
-        run(&client, &sql).await;
-    }
+    roles().await;
     let reader = Reader::prepare(&client).await.unwrap();
     let mut base = reader.full(&client).await.unwrap();
     for sql in CHAIN {
@@ -233,6 +237,38 @@ async fn within_a_transaction_every_statement_is_seen_and_nothing_of_the_session
     assert!(reader.since(&client, &third).await.unwrap().same(&base));
     assert!(reader.since_within(&client, &third).await.is_err(), "there is no transaction to be within");
     assert!(reader.since(&client, &third).await.unwrap().same(&base), "a failed read leaves the session usable");
+}
+
+#[tokio::test]
+async fn a_session_that_discards_everything_can_still_be_read() {
+    let (client, _) = cluster().database().await;
+    let reader = Reader::prepare(&client).await.unwrap();
+    let base = reader.full(&client).await.unwrap();
+    run(&client, "create table t (id int)").await;
+    run(&client, "discard all").await;
+    assert_eq!(said(&base, &reader.since(&client, &base).await.unwrap()), ["table t: added"]);
+    run(&client, "deallocate all").await;
+    run(&client, "begin; create table u (id int)").await;
+    assert_eq!(said(&base, &reader.since_within(&client, &base).await.unwrap()), ["table t: added", "table u: added"]);
+    run(&client, "rollback").await;
+}
+
+#[tokio::test]
+async fn whoever_reads_sees_the_same() {
+    roles().await;
+    let (client, _) = cluster().database().await;
+    run(
+        &client,
+        "create schema s; create table s.t (id serial); create policy p on s.t using (true);
+         create publication p for table s.t; create statistics s.st on id, (id + 1) from s.t;
+         create function s.f() returns int language sql security definer as 'select 1';
+         revoke all on schema s from public; revoke all on all tables in schema s from public",
+    )
+    .await;
+    let reader = Reader::prepare(&client).await.unwrap();
+    let base = reader.full(&client).await.unwrap();
+    run(&client, "set role reader").await;
+    assert!(reader.full(&client).await.unwrap().same(&base));
 }
 
 #[tokio::test]
