@@ -19,6 +19,8 @@ use super::snapshot::Unit;
 pub(super) struct Versions {
     pub(super) units: HashMap<Unit, u64>,
     pub(super) roles: HashMap<u32, i32>,
+    /// The versions of what belongs to extensions, summed.
+    pub(super) members: u64,
 }
 
 /// What a source's rows are for.
@@ -341,6 +343,7 @@ impl State {
     /// Adds a unit, unless an extension brought it.
     fn define(&mut self, class: Class, oid: u32, version: u64) -> bool {
         if self.extension.contains(&(class.catalog(), oid)) {
+            self.versions.members = self.versions.members.wrapping_add(version);
             return false;
         }
         let unit = self.versions.units.entry(Unit { class, oid }).or_default();

@@ -105,6 +105,8 @@ const CHAIN: &[&str] = &[
     "comment on column people.phone is 'where'",
     "comment on type address is 'mail'",
     "create type pair as (a int, b mood)",
+    "create table pairs (p pair, check ((p).a > 0))",
+    "create view firsts as select (p).a from pairs where (p).b = 'fine'",
     "comment on type pair is 'two'",
     "alter type pair rename attribute a to first",
     "alter type mood rename to feeling",
@@ -220,13 +222,13 @@ async fn within_a_transaction_every_statement_is_seen_and_nothing_of_the_session
     let base = reader.full(&client).await.unwrap();
     run(&client, "set search_path = pg_catalog").await;
     run(&client, "begin; set local datestyle = 'SQL, DMY'; create table public.t (a int)").await;
-    let first = reader.since_within(&client, &base).await.unwrap();
+    let first = reader.since(&client, &base).await.unwrap();
     assert_eq!(said(&base, &first), ["table t: added"]);
     // Twice the same row in one transaction.
     run(&client, "alter table public.t alter a set default 1").await;
-    let second = reader.since_within(&client, &first).await.unwrap();
+    let second = reader.since(&client, &first).await.unwrap();
     run(&client, "alter table public.t alter a set default 2").await;
-    let third = reader.since_within(&client, &second).await.unwrap();
+    let third = reader.since(&client, &second).await.unwrap();
     assert_eq!(said(&second, &third), ["column t.a: default was 1, is 2"]);
     let show = async |name: &str| -> String { client.query_one(&format!("show {name}"), &[]).await.unwrap().get(0) };
     assert_eq!(show("search_path").await, "pg_catalog");
@@ -235,7 +237,10 @@ async fn within_a_transaction_every_statement_is_seen_and_nothing_of_the_session
     assert_eq!(show("search_path").await, "pg_catalog");
     assert_eq!(show("plan_cache_mode").await, "auto");
     assert!(reader.since(&client, &third).await.unwrap().same(&base));
-    assert!(reader.since_within(&client, &third).await.is_err(), "there is no transaction to be within");
+    run(&client, "begin").await;
+    let failed = client.batch_execute("select 1 / 0").await;
+    assert!(failed.is_err() && reader.since(&client, &third).await.is_err(), "a failed transaction cannot be read in");
+    run(&client, "rollback").await;
     assert!(reader.since(&client, &third).await.unwrap().same(&base), "a failed read leaves the session usable");
 }
 
@@ -249,7 +254,7 @@ async fn a_session_that_discards_everything_can_still_be_read() {
     assert_eq!(said(&base, &reader.since(&client, &base).await.unwrap()), ["table t: added"]);
     run(&client, "deallocate all").await;
     run(&client, "begin; create table u (id int)").await;
-    assert_eq!(said(&base, &reader.since_within(&client, &base).await.unwrap()), ["table t: added", "table u: added"]);
+    assert_eq!(said(&base, &reader.since(&client, &base).await.unwrap()), ["table t: added", "table u: added"]);
     run(&client, "rollback").await;
 }
 
@@ -310,6 +315,14 @@ async fn members_of_extensions_belong_to_them() {
     run(&client, "alter extension hstore drop function hstore(record)").await;
     let less = reader.since(&client, &with).await.unwrap();
     assert_eq!(said(&with, &less), ["function hstore(record): added"]);
+    run(&client, "create table t (h hstore default hstore('a', 'b')); create schema s").await;
+    let table = reader.since(&client, &less).await.unwrap();
+    run(&client, "alter extension hstore set schema s").await;
+    let moved = reader.since(&client, &table).await.unwrap();
+    assert!(moved.same(&reader.full(&client).await.unwrap()), "members are named in texts of others");
+    assert!(said(&table, &moved).contains(&"column t.h: type was hstore, is s.hstore".to_owned()));
+    run(&client, "alter extension hstore set schema public; drop table t; drop schema s").await;
+    let less = reader.since(&client, &moved).await.unwrap();
     assert!(less.same(&reader.full(&client).await.unwrap()));
     assert_eq!(compare(&with, &less)[0].change, Change::Added);
 }
