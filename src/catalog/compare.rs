@@ -52,10 +52,15 @@ pub fn compare(before: &Snapshot, after: &Snapshot) -> Vec<Difference> {
         given_names(before, after, &missing, &added, &mut renames);
     }
 
+    let defined_anew = |(key, old): &(&String, &&Object)| {
+        &*old.kind == "constraint" && is.get(*key).is_some_and(|new| old.values.first() != new.values.first())
+    };
+    let told = was.iter().filter(defined_anew).map(|(key, _)| key.as_str()).collect();
+
     let mut found = Vec::new();
     for (key, old) in &was {
         if let Some(new) = is.get(key) {
-            attributes(old, new, &renames, &mut found);
+            attributes(old, new, &renames, &told, &mut found);
         }
     }
     for (grade, old, new) in &renames.pairs {
@@ -65,7 +70,7 @@ pub fn compare(before: &Snapshot, after: &Snapshot) -> Vec<Difference> {
         };
         let words = format!("{}: is named {name} after", old.label());
         found.push(Difference { grade: *grade, object: old.label(), change: Change::Changed, words });
-        attributes(old, new, &renames, &mut found);
+        attributes(old, new, &renames, &told, &mut found);
     }
     for (objects, change, word) in [(&missing, Change::Missing, "missing"), (&added, Change::Added, "added")] {
         for (key, object) in objects {
@@ -195,18 +200,30 @@ fn scope(object: &Object) -> &str {
     }
 }
 
-/// Adds how two objects of the same name differ.
-fn attributes(old: &Object, new: &Object, renames: &Renames<'_>, found: &mut Vec<Difference>) {
+/// Adds how two objects differ.
+fn attributes(old: &Object, new: &Object, renames: &Renames<'_>, told: &HashSet<&str>, found: &mut Vec<Difference>) {
+    // An index that a constraint made is as the constraint says.
+    let of_told = old.parent.as_deref().is_some_and(|p| told.contains(p)) && old.parent == new.parent;
     for ((field, a), b) in old.fields.iter().zip(&old.values).zip(&new.values) {
         let (a, b) = (a.as_deref(), b.as_deref());
-        if equal(field, a, b) {
+        if equal(field, a, b) || of_told && field.name == "definition" {
             continue;
         }
         let b_named = b.map(|b| named_as_before(b, renames));
         if !renames.names.is_empty() && equal(field, a, b_named.as_deref()) {
             continue;
         }
-        let shape = field.style == Style::Sql && same_shape(&a, &b_named.as_deref());
+        let shape = match (field.style, a, b_named.as_deref()) {
+            (Style::Sql, Some(a), Some(b)) => {
+                // The order of a view's columns has words of its own.
+                if old.kind.ends_with("view") && shape::same_items(a, b) {
+                    continue;
+                }
+                shape::normal(a) == shape::normal(b)
+            }
+            (Style::Body, Some(a), Some(b)) => sql(old) && shape::same_code(a, b),
+            _ => false,
+        };
         let grade = if field.cosmetic || shape { Grade::Cosmetic } else { Grade::Behaviour };
         let object = old.label();
         let said = if shape { vec![words::shape(field)] } else { words::change(field, a, b) };
@@ -230,9 +247,14 @@ fn equal(field: &Field, a: Option<&str>, b: Option<&str>) -> bool {
     };
     match field.style {
         Style::Set => sorted(a) == sorted(b),
-        Style::Order => words::moved(a, b).is_none(),
+        Style::Order => words::moved(a, b).is_empty(),
         Style::Value | Style::Flag | Style::Sql | Style::Body => false,
     }
+}
+
+/// Whether an object's body is in a language whose line breaks mean nothing.
+fn sql(object: &Object) -> bool {
+    object.attributes().any(|(name, value)| name == "language" && matches!(value, "sql" | "plpgsql"))
 }
 
 fn same_shape<T: AsRef<str>>(a: &Option<T>, b: &Option<T>) -> bool {

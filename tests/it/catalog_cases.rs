@@ -49,8 +49,6 @@ pub const CASES: &[Case] = &[
         &[
             "column users.email: is named mail after",
             "constraint users_email_key: definition was UNIQUE (email), is UNIQUE (mail)",
-            "index users_email_key: definition was CREATE UNIQUE INDEX ON users USING btree (email), \
-         is CREATE UNIQUE INDEX ON users USING btree (mail)",
         ],
     ),
     case("alter table users set schema s", "select 1", &["table users: is named s.users after"])
@@ -80,7 +78,7 @@ pub const CASES: &[Case] = &[
     case(
         "alter table users drop name",
         "alter table users add name varchar(40) default 'nobody'",
-        &["~ table users: column order was name, age, is age, name"],
+        &["~ table users: column name moved"],
     ),
     case("alter table users drop name", "select 1", &["column users.name: missing"]),
     case("alter table users add x int", "select 1", &["column users.x: added"]),
@@ -153,7 +151,7 @@ pub const CASES: &[Case] = &[
     case(
         "alter table t drop constraint c",
         "alter table t add constraint c check (a > 0 and b > 0 and a > b)",
-        &["~ constraint c on t: definition is written differently"],
+        &["~ constraint c on t: definition is only written differently"],
     )
     .with("create table t (a int, b int, constraint c check (a > 0 and (b > 0 and a > b)))"),
     case(
@@ -196,10 +194,7 @@ pub const CASES: &[Case] = &[
     case(
         "alter table users drop id cascade",
         "alter table users add id serial primary key",
-        &[
-            "constraint posts_user_fk: missing",
-            "~ table users: column order was id, email, name, age, is email, name, age, id",
-        ],
+        &["constraint posts_user_fk: missing", "~ table users: column id moved"],
     ),
     case(
         "alter sequence users_id_seq rename to other_seq",
@@ -213,6 +208,7 @@ pub const CASES: &[Case] = &[
         &["view titles: definition was SELECT posts.id, posts.title FROM posts, \
          is SELECT posts.id, posts.title FROM posts WHERE (posts.id > 1)"],
     ),
+    case("drop view titles", "create view titles as select title, id from posts", &["~ view titles: column id moved"]),
     case("alter view titles set (security_barrier)", "select 1", &["view titles: option security_barrier=true is new"]),
     case("create materialized view m as select 1 as a", "select 1", &["materialized view m: added"]),
     case("refresh materialized view m", "select 1", &["materialized view m: WITH NO DATA is gone"])
@@ -262,11 +258,7 @@ pub const CASES: &[Case] = &[
         "select 1",
         &["type mood: label 'ok' is gone", "type mood: label 'fine' is new"],
     ),
-    case(
-        "drop type mood",
-        "create type mood as enum ('sad', 'happy', 'ok')",
-        &["type mood: label order was 'ok', 'happy', is 'happy', 'ok'"],
-    ),
+    case("drop type mood", "create type mood as enum ('sad', 'happy', 'ok')", &["type mood: label 'ok' moved"]),
     case(
         "alter domain d drop constraint d_check",
         "alter domain d set not null",

@@ -154,7 +154,8 @@ pub(super) fn indexes() -> String {
     )
 }
 
-pub(super) fn constraints() -> String {
+pub(super) fn constraints(v: Version) -> String {
+    let checked = v.pick(18, "k.convalidated or not k.conenforced", "k.convalidated");
     let (note, table) = (comment(Class::Constraint, "k.oid"), relation("k.conrelid"));
     // What may stand after the definition proper is said by attributes of its own.
     format!(
@@ -163,7 +164,7 @@ pub(super) fn constraints() -> String {
             case when k.conrelid <> 0 then {table} else 'domain ' || format_type(k.contypid, null) end,
             regexp_replace(pg_get_constraintdef(k.oid),
                 '( DEFERRABLE)?( INITIALLY DEFERRED)?( NOT VALID)?$', '') as "definition=",
-            case when not k.convalidated then '' end as "NOT VALID?",
+            case when not ({checked}) then '' end as "NOT VALID?",
             case when k.condeferrable then '' end as "DEFERRABLE?",
             case when k.condeferred then '' end as "INITIALLY DEFERRED?",
             (select '' from pg_trigger t where t.tgconstraint = k.oid and t.tgenabled <> 'O' and t.tgisinternal limit 1)
