@@ -21,6 +21,9 @@ use roles::Shared;
 /// How many templates are kept; the least recently used goes first. A database is 8 to 17 MB.
 const MAX_TEMPLATES: usize = 24;
 
+/// For how many templates, of all repositories, clones are kept ready: those before and after what was just judged.
+const MAX_READY: usize = 3;
+
 /// A database that every cluster has, to connect to before there is one of migd's own.
 const MAINTENANCE: &str = "postgres";
 
@@ -274,8 +277,10 @@ impl Pool {
             let Some(template) = state.templates.get_mut(&prefix) else { return };
             let wanted = self.clones.saturating_sub(template.ready.len() + template.coming);
             template.coming += wanted;
+            template.used = Instant::now();
             wanted
         };
+        self.trim();
         for _ in 0..wanted {
             let pool = Arc::clone(self);
             tokio::spawn(async move {
@@ -304,16 +309,18 @@ impl Pool {
         }
     }
 
-    /// Lets go of the clones kept ready, but for the newest template's.
-    pub fn trim(self: &Arc<Self>, keep: &Hash) {
-        let mut state = self.state();
-        let spare: Vec<Lease> = state
-            .templates
-            .iter_mut()
-            .filter(|(prefix, _)| *prefix != keep)
-            .flat_map(|(_, template)| template.ready.drain(..))
-            .collect();
-        drop(state);
+    /// Lets go of clones of templates that have not been used lately: each holds two of the server's processes.
+    fn trim(self: &Arc<Self>) {
+        let spare: Vec<Lease> = {
+            let mut state = self.state();
+            let mut ages: Vec<(Instant, Hash)> = state.templates.iter().map(|(hash, t)| (t.used, *hash)).collect();
+            ages.sort_unstable_by_key(|(used, _)| std::cmp::Reverse(*used));
+            let mut spare = Vec::new();
+            for (_, old) in ages.into_iter().skip(MAX_READY) {
+                spare.extend(state.templates.get_mut(&old).into_iter().flat_map(|template| template.ready.drain(..)));
+            }
+            spare
+        };
         spare.into_iter().for_each(|lease| self.discard_later(lease));
     }
 
