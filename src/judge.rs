@@ -15,7 +15,7 @@ pub use plan::{Kept, Plan, Query, SetPlan};
 use crate::engine::Info;
 use crate::layout;
 use crate::pool::Pool;
-use crate::verdict::{Mode, Outcome, Report, SCHEMA, Timing, Verdict};
+use crate::verdict::{Finding, Outcome, Report, SCHEMA, Timing, Verdict};
 
 /// How many verdicts are kept.
 const KEPT_VERDICTS: usize = 256;
@@ -25,6 +25,8 @@ pub struct Bench {
     pool: Arc<Pool>,
     /// One judgement at a time: roles are shared by all databases.
     turn: tokio::sync::Mutex<()>,
+    /// Somebody waits for a verdict: what is done ahead gives up its turn.
+    urgent: tokio::sync::Notify,
     verdicts: Mutex<VecDeque<(blake3::Hash, Verdict)>>,
     /// The durations of the last judgements, newest last.
     recent: Mutex<VecDeque<(String, Outcome, f64)>>,
@@ -42,6 +44,8 @@ pub struct Order<'a> {
     pub started: Instant,
     /// When the verdict must be there.
     pub deadline: Instant,
+    /// Until when the chain before it may go on being built, for the next try.
+    pub patience: Instant,
     /// Told how far it is.
     pub progress: Progress<'a>,
 }
@@ -52,6 +56,7 @@ impl Bench {
         Bench {
             pool,
             turn: tokio::sync::Mutex::default(),
+            urgent: tokio::sync::Notify::new(),
             verdicts: Mutex::default(),
             recent: Mutex::default(),
         }
@@ -90,6 +95,7 @@ impl Bench {
             verdict.elapsed_ms = ms(order.started.elapsed());
             return Ok(verdict);
         }
+        self.urgent.notify_waiters();
         let left = order.deadline.saturating_duration_since(Instant::now());
         let turn = tokio::time::timeout(left, self.turn.lock()).await.map_err(|_| Error::Deadline)?;
         let mut timings = vec![Timing { step: "plan".to_owned(), ms: ms(order.started.elapsed()) }];
@@ -97,6 +103,10 @@ impl Bench {
         let judged = work.judge(&mut timings).await?;
         drop(turn);
         let mut findings = set.findings.clone();
+        findings.extend(info.mismatch.as_ref().map(|said| {
+            let help = "judge on production's version: see `[engine]` in migd.toml";
+            Finding::new("engine.version", crate::check::default_severity("engine.version"), said).help(help)
+        }));
         findings.extend(judged.findings);
         let findings = settle::findings(findings, set, &plan.config, &judged.ran);
         let verdict = Verdict {
@@ -128,17 +138,43 @@ impl Bench {
         Ok(verdict)
     }
 
+    /// [`Bench::prepare`] in the background: for the sets that passed, until somebody waits for a verdict.
+    pub async fn prepare_quietly(&self, plan: &Plan, passed: &[bool], order: Order<'_>) -> Result<(), Error> {
+        for (set, passed) in plan.sets.iter().zip(passed) {
+            let prefixes = prefixes(set, self.pool.engine().info());
+            let work = run::Work { pool: &self.pool, plan, set, prefixes: &prefixes, order };
+            let urgent = self.urgent.notified();
+            let ahead = async {
+                let _turn = self.turn.lock().await;
+                match passed {
+                    true => work.prepare().await.map(|_| ()),
+                    // What follows a migration that does not apply cannot be built.
+                    false => Ok(self.pool.refill_later(prefixes[set.first])),
+                }
+            };
+            tokio::select! {
+                outcome = ahead => outcome?,
+                // Whoever it is makes ready anew afterwards.
+                () = urgent => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
     /// Makes ready what the next judgement of these sets will want: the templates before and after what changed, and
     /// clones of them.
-    pub async fn prepare(&self, plan: &Plan, order: Order<'_>) -> Result<(), Error> {
+    ///
+    /// For each set, what is wrong with the first migration that does not apply.
+    pub async fn prepare(&self, plan: &Plan, order: Order<'_>) -> Result<Vec<Option<Finding>>, Error> {
+        let mut broken = Vec::new();
         for set in &plan.sets {
             let prefixes = prefixes(set, self.pool.engine().info());
             let work = run::Work { pool: &self.pool, plan, set, prefixes: &prefixes, order };
             let turn = self.turn.lock().await;
-            work.prepare().await?;
+            broken.push(work.prepare().await?);
             drop(turn);
         }
-        Ok(())
+        Ok(broken)
     }
 }
 

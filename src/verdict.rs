@@ -155,6 +155,9 @@ pub struct Base {
     pub rev: Option<String>,
     /// The last version of the set at that commit.
     pub version: Option<String>,
+    /// The upstream branch that the commit is shared with; none when there is none, and `rev` is HEAD.
+    #[serde(default)]
+    pub upstream: Option<String>,
 }
 
 /// What was observed of one migration.
@@ -172,9 +175,6 @@ pub struct MigrationReport {
     pub up_ms: Option<f64>,
     /// How long down took, in milliseconds.
     pub down_ms: Option<f64>,
-    /// How long the second up, after down, took, in milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub up_again_ms: Option<f64>,
     /// Whether up ran inside one transaction.
     pub transactional: bool,
     /// How many statements up has.

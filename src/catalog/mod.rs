@@ -1,10 +1,53 @@
-//! x
-use tokio_postgres::Client;
-#[derive(Debug)] pub struct Reader;
-#[derive(Debug,Clone)] pub struct Snapshot;
-#[derive(Debug,thiserror::Error)] #[error("x")] pub struct Error;
-impl Reader { pub async fn prepare(_c:&Client)->Result<Reader,Error>{Ok(Reader)} pub async fn full(&self,_c:&Client)->Result<Snapshot,Error>{Ok(Snapshot)} pub async fn since(&self,_c:&Client,_b:&Snapshot)->Result<Snapshot,Error>{Ok(Snapshot)}}
-#[derive(Debug,Clone,Copy,PartialEq,Eq)] pub enum Grade{Behaviour,Cosmetic}
-#[derive(Debug,Clone,Copy,PartialEq,Eq)] pub enum Change{Missing,Added,Changed}
-#[derive(Debug,Clone)] pub struct Difference{pub grade:Grade,pub object:String,pub change:Change,pub words:String}
-pub fn compare(_b:&Snapshot,_a:&Snapshot)->Vec<Difference>{vec![]}
+//! The catalog: what a database's schema is, and how two states of it differ, in words.
+//!
+//! A [`Reader`] makes a [`Snapshot`] of the database that its connection is in; [`compare`] says how two of them differ.
+//!
+//! A snapshot is cheap to take again: every object carries the versions of the catalog rows that it was made from, so
+//! [`Reader::since`] reads these versions (one query) and deparses only what has another version than in the base. A
+//! database made by `CREATE DATABASE … TEMPLATE` keeps the row versions of its template, so the template's snapshot is a
+//! base for all its clones. Row versions mean nothing across clusters: never use a base from another one.
+//!
+//! Blind spots: rows, roles and other catalogs that databases share, `ALTER DATABASE … SET`, large objects, security
+//! labels, subscriptions, and the owner's own rights on what it owns when they are what everyone has by default.
+
+mod compare;
+mod object;
+mod reader;
+mod sections;
+mod shape;
+mod snapshot;
+mod versions;
+mod words;
+
+pub use compare::{Change, Difference, Grade, compare};
+pub use object::Object;
+pub use reader::Reader;
+pub use snapshot::Snapshot;
+
+/// The names and oids of the catalogs that objects are rows of, as the server must have them.
+pub fn catalogs() -> impl Iterator<Item = (&'static str, u32)> {
+    sections::Class::ALL.iter().map(|c| c.home())
+}
+
+/// Why the catalog could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The server refused, or went away.
+    #[error("the catalog could not be read: {}", said(.0))]
+    Query(#[from] tokio_postgres::Error),
+    /// The server is older than migd knows, or says no version.
+    #[error("postgresql {0} is not supported, 12 is the oldest that is")]
+    Version(String),
+    /// A row was not what its query asks for.
+    #[error("the catalog gave rows of an unknown form ({0})")]
+    Form(&'static str),
+}
+
+/// What the server said, without the names of its C sources that its own `Display` has.
+fn said(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(db) => format!("{} ({})", db.message(), db.code().code()),
+        None if error.is_closed() => "the connection is closed".to_owned(),
+        None => error.to_string(),
+    }
+}

@@ -74,7 +74,7 @@ fn server(source: &Source, range: Option<std::ops::Range<usize>>, error: &Server
     if !detail.is_empty() {
         finding.detail = Some(detail.join("\n"));
     }
-    finding.help = error.hint.clone().or_else(|| advice(error));
+    finding.help = advice(error).or_else(|| error.hint.clone());
     finding
 }
 
@@ -115,6 +115,9 @@ fn not_sql(source: &Source, range: Option<std::ops::Range<usize>>, problem: &Pro
             at(source, range, "apply.unterminated", format!("{opener} is never closed"))
                 .help("close it; everything after it is read as part of it")
         }
+        ProblemKind::Nul => at(source, range, "apply.not-sql", "the file has a NUL byte".to_owned())
+            .detail("PostgreSQL's texts end at one: nothing after it would be run")
+            .help("is it a text file, and in UTF-8?"),
         ProblemKind::CopyWithoutEnd => {
             at(source, range, "apply.unterminated", "the data of COPY … FROM STDIN never ends".to_owned())
                 .help("end it with a line that holds only `\\.`")

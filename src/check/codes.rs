@@ -19,10 +19,61 @@ pub struct Code {
     pub explain: &'static str,
 }
 
+/// A migration in an explanation, to be run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Example {
+    /// Whether it is the repaired form; else it is reported.
+    pub good: bool,
+    /// The schema before, and its rows.
+    pub setup: String,
+    /// The change.
+    pub up: String,
+    /// Its reverse, where the example has one.
+    pub down: Option<String>,
+}
+
 impl Code {
+    /// The explanation's migrations, in order. Those of `history.*` and `config.*` are about files, and are not among them.
+    pub fn examples(&self) -> Vec<Example> {
+        let mut blocks: Vec<(&str, String)> = Vec::new();
+        let mut open = false;
+        for line in self.explain.lines() {
+            match line.strip_prefix("```") {
+                Some(info) => {
+                    open = !open;
+                    if open {
+                        blocks.push((info, String::new()));
+                    }
+                }
+                None if open => {
+                    if let Some((_, text)) = blocks.last_mut() {
+                        text.push_str(line);
+                        text.push('\n');
+                    }
+                }
+                None => {}
+            }
+        }
+        let setup: String =
+            blocks.iter().filter(|(info, _)| *info == "sql setup").map(|(_, text)| text.as_str()).collect();
+        let migrations = blocks.iter().filter(|(info, _)| matches!(*info, "sql bad" | "sql good"));
+        migrations.map(|(info, text)| Example::new(*info == "sql good", &setup, text)).collect()
+    }
+
     /// The part before the dot.
     pub fn family(&self) -> &'static str {
         self.name.split_once('.').map_or(self.name, |(family, _)| family)
+    }
+}
+
+impl Example {
+    fn new(good: bool, setup: &str, text: &str) -> Example {
+        let (up, down) = match text.split_once("-- down\n") {
+            Some((up, down)) => (up, Some(down.to_owned())),
+            None => (text, None),
+        };
+        let up = up.replacen("-- up\n", "", 1);
+        Example { good, setup: setup.to_owned(), up, down }
     }
 }
 
@@ -43,7 +94,7 @@ pub static CODES: &[Code] = codes! {
     "apply.connection-lost" Error "the connection ended while the migration ran",
     "apply.disk" Error "the migration wrote more than it may, or the disk is full",
     "apply.empty" Warning "the migration has no statement",
-    "apply.encoding" Error "the file is no valid UTF-8",
+    "apply.encoding" Error "the file is not UTF-8",
     "apply.error" Error "a statement of the migration fails on a fresh database",
     "apply.meta-command" Error "the file has commands of the program psql",
     "apply.not-sql" Error "the file is no SQL",
@@ -59,23 +110,31 @@ pub static CODES: &[Code] = codes! {
     "config.no-sets" Error "the repository has no migration set",
     "config.not-a-repository" Error "this is no git repository",
     "config.unreadable-index" Error "the index cannot be read",
+    "engine.busy" Error "another process has the server",
     "engine.connect" Error "the server does not accept the connection",
+    "engine.folder" Error "the folder for the server cannot be used",
+    "engine.image" Error "the container image cannot be had",
     "engine.lost" Error "the server was gone in the middle of a judgement",
     "engine.not-found" Error "there is no PostgreSQL to judge with",
+    "engine.role" Error "the role may not make databases",
+    "engine.settings" Error "a setting of the server cannot be used",
     "engine.start" Error "PostgreSQL does not start",
-    "engine.superuser" Error "superuser rights are asked for outside a container",
+    "engine.superuser" Error "migrations would run as a superuser outside a container",
     "engine.timeout" Error "there was no verdict in time",
+    "engine.tls" Error "the server wants an encrypted connection",
     "engine.version" Warning "the server has another major version than production",
     "history.deleted" Error "a migration that production may have is gone",
-    "history.down-without-up" Error "a down has no up",
+    "history.down-without-up" Warning "a down has no up",
     "history.duplicate-version" Error "two migrations have the same version",
     "history.edited" Error "a migration that production may have has other content",
+    "history.lexical-order" Warning "by name the migrations have another order than by number",
+    "history.naming" Error "a file has a name that the runner does not expect",
     "history.out-of-order" Warning "a new migration has a lower version than one that production may have",
     "history.unknown-file" Warning "a file in the set's folder belongs to no migration",
     "revert.cosmetic" Note "down brings the schema back but for what changes no behaviour",
     "revert.fails" Error "down does not run",
     "revert.missing" Warning "the migration has no down",
-    "revert.no-op" Error "down changes nothing",
+    "revert.no-op" Error "down does nothing",
     "revert.reapply" Error "up cannot be applied again after down",
     "revert.schema-mismatch" Error "down leaves another schema than there was before up",
     "suppress.expired" Error "a finding was accepted until a day that has passed",
@@ -154,6 +213,27 @@ mod tests {
             if fences.contains(&"```sql bad") {
                 assert!(fences.contains(&"```sql good"), "{}", code.name);
             }
+        }
+    }
+
+    #[test]
+    fn examples_have_their_directions_apart() {
+        let examples = code("revert.no-op").unwrap().examples();
+        let [bad, good] = examples.as_slice() else { panic!("{examples:?}") };
+        assert!(!bad.good && good.good);
+        assert_eq!(bad.up, "CREATE TABLE coupons (code text PRIMARY KEY);\n");
+        assert_eq!(good.down.as_deref(), Some("DROP TABLE coupons;\n"));
+        let examples = code("apply.error").unwrap().examples();
+        assert_eq!(examples[0].setup, "CREATE TABLE users (id bigint PRIMARY KEY);\n");
+        assert_eq!(examples[0].down, None);
+    }
+
+    #[test]
+    fn whatever_a_migration_may_do_wrong_has_an_example_of_it() {
+        let about_files = ["apply.encoding"];
+        for code in CODES.iter().filter(|code| matches!(code.family(), "apply" | "revert" | "suppress")) {
+            let bad = code.examples().iter().any(|example| !example.good);
+            assert!(bad || about_files.contains(&code.name), "{}", code.name);
         }
     }
 

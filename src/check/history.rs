@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{Check, History, at, default_severity};
 use crate::layout::Migration;
-use crate::verdict::Finding;
+use crate::verdict::{Finding, Severity};
 
 /// Edited, deleted, or put before what production already has.
 pub(super) struct Order;
@@ -28,6 +28,11 @@ impl Check for Order {
         if let Some((newest, last)) = newest {
             let early = history.chain[..newest].iter().filter(|new| !base.contains_key(new.version.as_str()));
             findings.extend(early.map(|new| out_of_order(new, last)));
+        }
+        if history.upstream.is_none() {
+            // HEAD stands for production only because there is nothing better to go by; an amended commit, for one,
+            // replaces what nobody else has seen.
+            findings.iter_mut().for_each(|finding| finding.severity = finding.severity.min(Severity::Warning));
         }
         findings
     }

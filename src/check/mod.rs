@@ -45,6 +45,8 @@ pub struct History<'a> {
     pub root: &'a str,
     /// The commit that `base` is from, shortened for a person.
     pub base_rev: &'a str,
+    /// Whether `base` is shared with an upstream branch, so that others may have run it.
+    pub upstream: Option<&'a str>,
 }
 
 /// One check.

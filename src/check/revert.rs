@@ -2,7 +2,7 @@
 
 use super::apply::{failure, left_open};
 use super::{Check, Subject, at};
-use crate::catalog::{Difference, Grade};
+use crate::catalog::{Change, Difference, Grade};
 use crate::verdict::Finding;
 
 /// How many differences a finding lists; the rest is counted.
@@ -32,19 +32,27 @@ impl Check for Revert {
         }
         findings.extend(left_open(down, run));
         let (behaviour, cosmetic) = graded(subject.after_down);
+        let mut lost = list(&behaviour, "after down");
+        let again = again(subject);
+        // An up that fails over what down left behind has one cause, and is one finding.
+        if !behaviour.is_empty() {
+            lost.extend(again.iter().map(|finding| finding.message.clone()));
+        }
         if run.statements.is_empty() && !behaviour.is_empty() {
             let finding = at(down, None, "revert.no-op", "down does nothing, and up changed the schema".to_owned());
-            findings.push(finding.detail(list(&behaviour, "after down")).help("write the statements that undo up"));
+            findings.push(finding.detail(lost.join("\n")).help("write the statements that undo up"));
         } else if !behaviour.is_empty() {
             let finding = at(down, None, "revert.schema-mismatch", "down leaves another schema".to_owned());
-            let help = "make down undo exactly what up does; what cannot be undone is better said in a down that raises";
-            findings.push(finding.detail(list(&behaviour, "after down")).help(help));
+            let help = "make down undo exactly what up does; if that is impossible, let it raise an exception";
+            findings.push(finding.detail(lost.join("\n")).help(help));
         }
         if !cosmetic.is_empty() {
             let message = "down brings the schema back in another shape".to_owned();
-            findings.push(at(down, None, "revert.cosmetic", message).detail(list(&cosmetic, "after down")));
+            findings.push(at(down, None, "revert.cosmetic", message).detail(list(&cosmetic, "after down").join("\n")));
         }
-        findings.extend(again(subject));
+        if behaviour.is_empty() {
+            findings.extend(again);
+        }
         findings
     }
 }
@@ -69,18 +77,23 @@ fn again(subject: &Subject<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let message = "up, applied again after down, makes another schema".to_owned();
-    vec![at(up, None, "revert.reapply", message).detail(list(&new, "after up, down, up"))]
+    vec![at(up, None, "revert.reapply", message).detail(list(&new, "after up, down, up").join("\n"))]
 }
 
 fn graded(differences: &[Difference]) -> (Vec<&Difference>, Vec<&Difference>) {
     differences.iter().partition(|difference| difference.grade == Grade::Behaviour)
 }
 
-fn list(differences: &[&Difference], when: &str) -> String {
-    let mut lines: Vec<String> =
-        differences.iter().take(LISTED).map(|difference| format!("{} {when}", difference.words)).collect();
+/// The differences in words, one a line.
+fn list(differences: &[&Difference], when: &str) -> Vec<String> {
+    let words = |difference: &&Difference| match difference.change {
+        Change::Missing => format!("{}: missing {when}", difference.object),
+        Change::Added => format!("{}: left behind {when}", difference.object),
+        Change::Changed => format!("{} {when}", difference.words),
+    };
+    let mut lines: Vec<String> = differences.iter().take(LISTED).map(words).collect();
     if differences.len() > LISTED {
         lines.push(format!("and {} more", differences.len() - LISTED));
     }
-    lines.join("\n")
+    lines
 }

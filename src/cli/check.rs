@@ -8,6 +8,7 @@ use super::{Failure, note, print, runtime};
 use crate::daemon::{Reported, Service, spawn};
 use crate::render::{self, Format};
 use crate::verdict::Report;
+use crate::wire::endpoint::private_dir;
 use crate::wire::{CheckRequest, Endpoint, Place, Reply, Request, Selection, Terminal, Wanted};
 
 /// The options of `migd check`.
@@ -50,7 +51,7 @@ pub(super) fn run(args: &Args, endpoint: &Endpoint) -> Result<u8, Failure> {
     };
     let request = CheckRequest { place, selection, sets: args.set.clone(), wanted: Wanted::Report, hook: false };
     let (report, exit) = match args.no_daemon {
-        true => alone(&request)?,
+        true => alone(&request, endpoint)?,
         false => asked(request, endpoint)?,
     };
     let terminal = if args.output.is_some() { Terminal::PLAIN } else { Terminal::of(&io::stdout()) };
@@ -78,16 +79,13 @@ fn asked(request: CheckRequest, endpoint: &Endpoint) -> Result<(Report, u8), Fai
 }
 
 /// Judges in this process, with a server of its own that ends with it.
-fn alone(request: &CheckRequest) -> Result<(Report, u8), Failure> {
-    let folder = tempfile::Builder::new()
-        .prefix("migd-")
-        .tempdir()
-        .map_err(|error| Failure::broken(format!("cannot make a temporary folder: {error}"), "make room in $TMPDIR"))?;
-    let endpoint = Endpoint { runtime: folder.path().to_owned(), state: Endpoint::of_user().state };
+fn alone(request: &CheckRequest, endpoint: &Endpoint) -> Result<(Report, u8), Failure> {
+    let ready = endpoint.prepare().and_then(|()| private_dir(&endpoint.state));
+    ready.map_err(|error| Failure::broken(error.to_string(), "`migd doctor` looks at everything it needs"))?;
     let progress = Arc::new(Progress::new());
     let runtime = runtime()?;
     let outcome = runtime.block_on(async {
-        let service = Arc::new(Service::new(&endpoint));
+        let service = Arc::new(Service::new(endpoint, true));
         let prepared = service.prepare(request).await?;
         let tell = Arc::clone(&progress);
         let work = service.check(request, &prepared, Arc::new(move |text| tell.say(text)));

@@ -2,7 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 
-use crate::check::{CODES, Code, code, suggest};
+use crate::check::codes::{CODES, Code, code, suggest};
 use crate::render::{Terminal, line};
 use crate::verdict::Severity;
 
@@ -171,7 +171,7 @@ fn styled(text: &str, style: Style, terminal: &Terminal) -> String {
 mod tests {
     use super::*;
 
-    const PLAIN: Terminal = Terminal { width: 80, color: false, unicode: false };
+    const PLAIN: Terminal = Terminal { width: 80, ..Terminal::PLAIN };
 
     #[test]
     fn a_code_is_explained_in_four_sections() {

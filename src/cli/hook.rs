@@ -112,7 +112,7 @@ fn pre_commit(endpoint: &Endpoint) -> Result<u8, Failure> {
 /// Reads the repository in this process; none when the commit touches no set, and nothing need be started.
 fn untouched(request: &CheckRequest, endpoint: &Endpoint) -> Result<Option<service::Prepared>, Failure> {
     let runtime = runtime()?;
-    let service = Arc::new(Service::new(endpoint));
+    let service = Arc::new(Service::new(endpoint, true));
     let prepared = runtime.block_on(service.prepare(request))?;
     Ok(Some(prepared).filter(|prepared| !prepared.is_untouched()))
 }

@@ -2,7 +2,7 @@
 
 use super::{Failure, check, hook, note, print};
 use crate::daemon::spawn;
-use crate::wire::{CheckRequest, Endpoint, Place, Reply, Request, Selection, Wanted};
+use crate::wire::{Endpoint, Place, Reply, Request};
 
 /// The options of `migd init`.
 #[derive(Debug, clap::Args)]
@@ -24,11 +24,8 @@ pub(super) fn run(args: &Args, endpoint: &Endpoint) -> Result<u8, Failure> {
     if args.no_start {
         return Ok(0);
     }
-    // Judging the tree as it lies there brings the server up, builds the chain and shows that both work.
+    // The first commit is to be a warm one, and a chain that does not apply is better known now.
     let progress = check::Progress::new();
-    let request =
-        CheckRequest { place: place.clone(), selection: Selection::Staged, sets: Vec::new(), wanted: Wanted::Report, hook: false };
-    let _ = request;
     spawn::ask(endpoint, &Request::Ready(place), |reply| match reply {
         Reply::Progress { text } => progress.say(&text),
         Reply::Text { text } => {

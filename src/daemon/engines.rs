@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::config::Config;
-use crate::engine::{self, Place, Progress};
+use crate::engine::{self, Environment, Place, Progress};
 use crate::judge::{Bench, Error};
 use crate::pool::Pool;
+use crate::wire::env;
 
 /// How many servers run at once; the least recently used is stopped for a new one.
 const MAX_ENGINES: usize = 3;
@@ -15,6 +16,8 @@ const MAX_ENGINES: usize = 3;
 /// The servers.
 pub(super) struct Engines {
     place: Place,
+    /// Without a daemon: a server for this process only.
+    alone: bool,
     slots: Mutex<HashMap<String, Arc<Slot>>>,
 }
 
@@ -34,8 +37,8 @@ struct Seen {
 }
 
 impl Engines {
-    pub(super) fn new(place: Place) -> Engines {
-        Engines { place, slots: Mutex::default() }
+    pub(super) fn new(place: Place, alone: bool) -> Engines {
+        Engines { place, alone, slots: Mutex::default() }
     }
 
     /// A running server for `config`, started if there is none.
@@ -54,13 +57,31 @@ impl Engines {
             }
         }
         let started = Instant::now();
-        let engine = engine::start(&slot.config, &self.place, progress).await?;
+        let engine = match self.alone {
+            true => engine::start_once(&slot.config, &self.place, progress).await?,
+            false => {
+                // Every configuration has a cluster of its own.
+                let key = blake3::hash(format!("{:?}", slot.config).as_bytes());
+                let owner = format!("{}{}", self.place.owner, &key.to_hex()[..6]);
+                engine::start(&slot.config, &Place { owner, ..self.place.clone() }, progress).await?
+            }
+        };
         let info = engine.info();
         tracing::info!(kind = info.kind, version = info.version, ms = started.elapsed().as_millis(), "engine started");
-        let bench = Arc::new(Bench::new(Pool::new(engine, config.daemon.clones)));
+        let adopted = info.adopted || info.shared;
+        let pool = Pool::new(engine, config.daemon.clones);
+        if adopted {
+            pool.sweep().await?;
+        }
+        let bench = Arc::new(Bench::new(pool));
         *held = Some(Arc::clone(&bench));
         slot.touch(config.daemon.engine_idle, true);
         Ok(bench)
+    }
+
+    /// What each engine that `config` allows needs. Starts nothing.
+    pub(super) async fn probe(&self, config: &crate::config::Engine) -> Vec<engine::ProbeLine> {
+        engine::probe(config, &self.place).await
     }
 
     /// Forgets a server that was lost, unless another has taken its place.
@@ -134,6 +155,20 @@ impl Engines {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Slot>>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What engines may know of this process's environment.
+pub(super) fn environment() -> Environment {
+    Environment {
+        path: env::var_os("PATH"),
+        home: env::var_os("HOME").map(Into::into),
+        xdg_runtime_dir: env::var_os("XDG_RUNTIME_DIR").map(Into::into),
+        docker_host: env::var("DOCKER_HOST").or_else(|| env::var("CONTAINER_HOST")),
+        docker_context: env::var("DOCKER_CONTEXT"),
+        docker_config: env::var_os("DOCKER_CONFIG").map(Into::into),
+        docker_cert_path: env::var_os("DOCKER_CERT_PATH").map(Into::into),
+        docker_tls_verify: env::var("DOCKER_TLS_VERIFY").is_some(),
     }
 }
 

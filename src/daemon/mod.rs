@@ -105,7 +105,7 @@ async fn serve(endpoint: Endpoint) -> Result<(), Error> {
     fs::set_permissions(&socket, fs::Permissions::from_mode(0o600)).map_err(Error::io("cannot protect the socket"))?;
     let program = endpoint::program().map_err(Error::io("cannot find this program"))?;
     let daemon = Arc::new(Daemon {
-        service: Arc::new(Service::new(&endpoint)),
+        service: Arc::new(Service::new(&endpoint, false)),
         build: endpoint::build_of(&program),
         started: Instant::now(),
         endpoint: endpoint.clone(),

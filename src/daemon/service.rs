@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::engines::Engines;
+use super::engines::{self, Engines};
 use super::status::{EngineStatus, Judgement};
 use crate::config::{Config, Unavailable};
 use crate::engine::{Place as EnginePlace, Progress};
@@ -13,7 +13,7 @@ use crate::verdict::{Mode, Outcome, Report, Verdict};
 use crate::wire::{CheckRequest, Endpoint, Place, Selection};
 
 /// How long the background may take to make the next judgement's templates.
-const PREPARE: Duration = Duration::from_secs(600);
+pub const PREPARE: Duration = Duration::from_secs(600);
 
 /// Judges; keeps servers, contents and verdicts between judgements.
 pub struct Service {
@@ -51,9 +51,18 @@ pub struct Prepared {
     pub block: bool,
 }
 
+impl Prepared {
+    /// Whether the tree changes no set.
+    pub fn is_untouched(&self) -> bool {
+        self.plan.sets.is_empty()
+    }
+}
+
 impl Service {
     /// A service with nothing running yet.
-    pub fn new(endpoint: &Endpoint) -> Service {
+    ///
+    /// `alone`: in a process that ends after one judgement, beside whatever daemon there is.
+    pub fn new(endpoint: &Endpoint, alone: bool) -> Service {
         let mut owner = blake3::Hasher::new();
         owner.update(endpoint.runtime.as_os_str().as_encoded_bytes());
         owner.update(&rustix::process::getuid().as_raw().to_le_bytes());
@@ -61,10 +70,11 @@ impl Service {
             runtime: endpoint.runtime.clone(),
             state: endpoint.state.clone(),
             owner: owner.finalize().to_hex()[..8].to_owned(),
+            env: engines::environment(),
         };
         let rest = crate::config::Daemon::default().idle;
         Service {
-            engines: Engines::new(place),
+            engines: Engines::new(place, alone),
             kept: Arc::default(),
             seen: Mutex::new(Seen { used: Instant::now(), rest }),
         }
@@ -87,7 +97,12 @@ impl Service {
         if plan.sets.is_empty() && request.hook {
             return Reported::Untouched;
         }
-        let order = Moment { repo: prepared.repo.clone(), started, deadline: started + prepared.budget };
+        let order = Moment {
+            repo: prepared.repo.clone(),
+            started,
+            deadline: started + prepared.budget,
+            patience: started + plan.config.limits.judgement.max(prepared.budget),
+        };
         let outcome = if plan.sets.iter().all(is_settled) {
             Ok(Report::new(&order.repo, plan.mode, elapsed_ms(started), Vec::new()))
         } else {
@@ -129,25 +144,28 @@ impl Service {
                     }
                 }
                 other => {
-                    self.prepare_later(plan, bench, order.repo);
+                    if let Ok(report) = &other {
+                        let passed = report.verdicts.iter().map(|v| v.outcome < Outcome::Fail).collect();
+                        self.prepare_later(plan, bench, order.repo, passed);
+                    }
                     return other;
                 }
             }
         }
     }
 
-    fn prepare_later(self: &Arc<Self>, plan: Arc<Plan>, bench: Arc<Bench>, repo: String) {
+    fn prepare_later(self: &Arc<Self>, plan: Arc<Plan>, bench: Arc<Bench>, repo: String, passed: Vec<bool>) {
         tokio::spawn(async move {
             let now = Instant::now();
-            let order = Moment { repo, started: now, deadline: now + PREPARE };
-            if let Err(error) = bench.prepare(&plan, order.with(&|_| {})).await {
+            let order = Moment { repo, started: now, deadline: now + PREPARE, patience: now + PREPARE };
+            if let Err(error) = bench.prepare_quietly(&plan, &passed, order.with(&|_| {})).await {
                 tracing::warn!(%error, "the next judgement's databases were not made ready");
             }
         });
     }
 
-    /// Starts the engine for the repository at `place` and makes its sets' databases ready.
-    pub async fn warm(self: &Arc<Self>, place: Place, progress: Progress) -> Result<(), Error> {
+    /// Starts the engine for the repository at `place` and makes its sets' databases ready. What there is now, in words.
+    pub async fn warm(self: &Arc<Self>, place: Place, progress: Progress) -> Result<Vec<String>, Error> {
         let request = CheckRequest {
             place,
             selection: Selection::Staged,
@@ -157,12 +175,33 @@ impl Service {
         };
         let prepared = self.prepare(&request).await?;
         if prepared.plan.sets.is_empty() {
-            return Ok(());
+            return Err(Error::no_sets());
         }
         let bench = self.engines.bench(&prepared.plan.config, &progress).await?;
+        let info = bench.pool().engine().info();
+        let mut lines = vec![format!("PostgreSQL {} is ready ({}, {})", info.version, info.kind, info.source)];
         let now = Instant::now();
-        let order = Moment { repo: prepared.repo, started: now, deadline: now + PREPARE };
-        bench.prepare(&prepared.plan, order.with(&*progress)).await
+        let order = Moment { repo: prepared.repo, started: now, deadline: now + PREPARE, patience: now + PREPARE };
+        let broken = bench.prepare(&prepared.plan, order.with(&*progress)).await?;
+        for (set, broken) in prepared.plan.sets.iter().zip(broken) {
+            lines.push(match broken {
+                None => {
+                    let seconds = now.elapsed().as_secs_f64();
+                    format!("{}: {} migrations apply ({seconds:.1} s)", set.name, set.chain.migrations.len())
+                }
+                Some(finding) => {
+                    let place = finding.path.unwrap_or_default();
+                    let line = finding.line.map(|line| format!(":{line}")).unwrap_or_default();
+                    format!("{}: the chain does not apply: {place}{line}: {}", set.name, finding.message)
+                }
+            });
+        }
+        Ok(lines)
+    }
+
+    /// What each engine needs, and whether it is there.
+    pub async fn probe(&self, config: &crate::config::Engine) -> Vec<crate::engine::ProbeLine> {
+        self.engines.probe(config).await
     }
 
     /// The servers that run.
@@ -217,11 +256,13 @@ struct Moment {
     repo: String,
     started: Instant,
     deadline: Instant,
+    patience: Instant,
 }
 
 impl Moment {
     fn with<'a>(&'a self, progress: judge::Progress<'a>) -> Order<'a> {
-        Order { repo: &self.repo, started: self.started, deadline: self.deadline, progress }
+        let Moment { repo, started, deadline, patience } = self;
+        Order { repo, started: *started, deadline: *deadline, patience: *patience, progress }
     }
 }
 

@@ -13,10 +13,9 @@ use super::status::{Status, memory_of};
 use super::{Admitted, Daemon};
 use crate::config::Unavailable;
 use crate::engine::Progress;
-use crate::judge::Error;
 use crate::render::{self, Format};
 use crate::verdict::{Mode, Report};
-use crate::wire::message::{CheckRequest, Envelope, Reply, Request, Wanted};
+use crate::wire::message::{CheckRequest, Envelope, Place, Reply, Request, Wanted};
 use crate::wire::{Selection, frame};
 
 /// How long a client may take to say what it wants.
@@ -67,6 +66,7 @@ async fn serve(_place: &Admitted, daemon: &Arc<Daemon>, stream: &mut UnixStream)
             });
             0
         }
+        Request::Ready(place) => ready(daemon, stream, place).await?,
         Request::Stop => {
             daemon.ask_to_stop();
             0
@@ -90,10 +90,7 @@ async fn check(daemon: &Arc<Daemon>, stream: &mut UnixStream, request: &CheckReq
     };
     let budget_ms = prepared.budget.as_millis() as u64;
     send(stream, &Reply::Accepted { budget_ms, block: prepared.block }).await?;
-    let (tell, mut told) = mpsc::unbounded_channel::<String>();
-    let progress: Progress = Arc::new(move |text| {
-        let _ = tell.send(text.to_owned());
-    });
+    let (progress, mut told) = channel();
     let mut work = std::pin::pin!(daemon.service.check(request, &prepared, progress));
     let reported = loop {
         tokio::select! {
@@ -108,6 +105,35 @@ async fn check(daemon: &Arc<Daemon>, stream: &mut UnixStream, request: &CheckReq
             Ok(exit)
         }
     }
+}
+
+/// Brings everything up that the first judgement needs, and says what there is.
+async fn ready(daemon: &Arc<Daemon>, stream: &mut UnixStream, place: Place) -> io::Result<u8> {
+    let budget_ms = service::PREPARE.as_millis() as u64;
+    send(stream, &Reply::Accepted { budget_ms, block: true }).await?;
+    let (progress, mut told) = channel();
+    let mut work = std::pin::pin!(daemon.service.warm(place, progress));
+    let warmed = loop {
+        tokio::select! {
+            warmed = &mut work => break warmed,
+            Some(text) = told.recv() => send(stream, &Reply::Progress { text }).await?,
+        }
+    };
+    let (text, exit) = match warmed {
+        Ok(lines) => (lines.iter().map(|line| format!("{line}\n")).collect(), 0),
+        Err(error) => (format!("error: {error} [{}]\nhelp: {}\n", error.code(), error.help()), 3),
+    };
+    send(stream, &Reply::Text { text }).await?;
+    Ok(exit)
+}
+
+/// Progress that a connection can forward.
+fn channel() -> (Progress, mpsc::UnboundedReceiver<String>) {
+    let (tell, told) = mpsc::unbounded_channel::<String>();
+    let progress: Progress = Arc::new(move |text| {
+        let _ = tell.send(text.to_owned());
+    });
+    (progress, told)
 }
 
 async fn answer(stream: &mut UnixStream, request: &CheckRequest, report: &Report, lenient: bool) -> io::Result<()> {

@@ -38,7 +38,9 @@ pub fn ask(endpoint: &Endpoint, request: &Request, mut on_reply: impl FnMut(Repl
         ensure(endpoint)?;
         match converse(endpoint, &envelope, &mut on_reply) {
             Ok(Answer::Done(exit)) => return Ok(exit),
-            Ok(Answer::OtherBuild) => stop(endpoint)?,
+            Ok(Answer::OtherBuild) => {
+                stop(endpoint)?;
+            }
             Ok(Answer::Busy) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(50)),
             Ok(Answer::Busy) => {
                 return Err(Error::Client(ClientError::Late { waited: PATIENCE, block: true }));

@@ -1,13 +1,29 @@
-//! Engines: what provides PostgreSQL. One trait, three of them: `container`, `local`, `url`.
+//! Engines: what provides PostgreSQL. One trait, three of them: `container`, `local`, `url`, and `auto` that chooses.
 //!
 //! Every engine gives one cluster with two roles: an administrator, which migd alone uses, and the owner under which
 //! migrations run, which is no superuser. Nothing but migd's user can reach the cluster.
 
-use futures_util::future::BoxFuture;
-pub mod session;
-
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
+
+use crate::config;
+
+mod account;
+mod auto;
+mod binaries;
+pub mod bootstrap;
+mod error;
+mod folder;
+mod local;
+mod lock;
+mod process;
+mod seed;
+pub mod session;
+
+pub use error::{Error, ErrorKind};
 
 /// A running PostgreSQL.
 pub trait Engine: Send + Sync {
@@ -15,12 +31,6 @@ pub trait Engine: Send + Sync {
     fn info(&self) -> &Info;
     /// How to connect to `database` as `role`.
     fn config(&self, database: &str, role: Role) -> tokio_postgres::Config;
-    /// How the names of migd's own databases begin.
-    fn database_prefix(&self) -> &str;
-    /// The role that owns them and under which migrations run.
-    fn owner(&self) -> &str;
-    /// A database to connect to before there is one of migd's own.
-    fn maintenance_database(&self) -> &str;
     /// Whether the server is still there (the process or container, not a connection). Cheap.
     fn alive(&self) -> BoxFuture<'_, bool>;
     /// Stops the server (or removes migd's own databases, for `url`). Bounded; errors are logged.
@@ -42,6 +52,19 @@ pub struct Info {
     pub tmpfs: bool,
     /// The server's process, where it is ours to see.
     pub pid: Option<u32>,
+    /// Every database that migd makes on this cluster is named with this in front. At start none is left but in an
+    /// adopted cluster.
+    pub database_prefix: String,
+    /// `CREATE DATABASE … STRATEGY file_copy` is understood (from 15 on; before, it is the only way and has no name).
+    pub file_copy: bool,
+    /// The owner is a superuser.
+    pub superuser: bool,
+    /// The cluster is somebody else's as well: roles and settings that migd did not make are not to be touched.
+    pub shared: bool,
+    /// The server was running already and was taken over, with whatever databases it has.
+    pub adopted: bool,
+    /// Said in every verdict: the major version is not the one that `engine.postgres` asks for.
+    pub mismatch: Option<String>,
 }
 
 /// Whom to connect as.
@@ -55,3 +78,125 @@ pub enum Role {
 
 /// Told what takes time while an engine starts (a pull, an initdb), for a person to read.
 pub type Progress = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Where an engine may put things, and what it may know of its surroundings.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Sockets and locks: a short path, mode 0700, gone after a reboot.
+    pub runtime: PathBuf,
+    /// What survives reboots: the initialised cluster that is copied.
+    pub state: PathBuf,
+    /// Tells apart daemons on one machine; `[a-z0-9]`, at most 24 characters. Part of labels, folders and database names.
+    pub owner: String,
+    /// The environment variables that matter here.
+    pub env: Environment,
+}
+
+/// The environment variables that engines look at, read by [`crate::wire`].
+#[derive(Debug, Clone, Default)]
+pub struct Environment {
+    /// `PATH`.
+    pub path: Option<OsString>,
+    /// `HOME`.
+    pub home: Option<PathBuf>,
+    /// `XDG_RUNTIME_DIR`.
+    pub xdg_runtime_dir: Option<PathBuf>,
+    /// `DOCKER_HOST`, or `CONTAINER_HOST`.
+    pub docker_host: Option<String>,
+    /// `DOCKER_CONTEXT`.
+    pub docker_context: Option<String>,
+    /// `DOCKER_CONFIG`.
+    pub docker_config: Option<PathBuf>,
+    /// `DOCKER_CERT_PATH`.
+    pub docker_cert_path: Option<PathBuf>,
+    /// `DOCKER_TLS_VERIFY` is set and not empty.
+    pub docker_tls_verify: bool,
+}
+
+impl Place {
+    /// The same place for another owner: one of the slots of runs without a daemon.
+    fn slot(&self, slot: u32) -> Place {
+        Place { owner: format!("{}s{slot}", self.owner), ..self.clone() }
+    }
+
+    /// Refuses what could not be part of a path, a label and a database name alike.
+    fn checked(&self) -> Result<(), Error> {
+        let fine = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
+        if self.owner.is_empty() || self.owner.len() > 27 || !self.owner.bytes().all(fine) {
+            return Err(Error::new(
+                ErrorKind::Folder,
+                format!("{:?} cannot tell engines apart", self.owner),
+                "use 1 to 24 lower-case letters and digits",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Starts the configured engine, or takes over the one that an earlier daemon of this owner left running.
+///
+/// One process at a time has an owner's engine; a second gets [`ErrorKind::Busy`].
+pub async fn start(config: &config::Engine, place: &Place, progress: &Progress) -> Result<Arc<dyn Engine>, Error> {
+    place.checked()?;
+    match config.kind {
+        config::EngineKind::Auto => auto::start(config, place, progress).await,
+        config::EngineKind::Local => local::start(config, place, progress).await,
+        config::EngineKind::Container | config::EngineKind::Url => {
+            Err(Error::new(ErrorKind::Settings, "this engine is not built in", "set engine.kind = \"local\""))
+        }
+    }
+}
+
+/// As [`start`], for a run without a daemon: takes the first of a few slots beside the daemon's own engine, so that
+/// such runs neither meet the daemon nor each other, and what a killed one left is taken over by the next.
+pub async fn start_once(config: &config::Engine, place: &Place, progress: &Progress) -> Result<Arc<dyn Engine>, Error> {
+    const SLOTS: u32 = 64;
+    let mut last = None;
+    for slot in 0..SLOTS {
+        match start(config, &place.slot(slot), progress).await {
+            Err(busy) if busy.kind() == ErrorKind::Busy => last = Some(busy),
+            other => return other,
+        }
+    }
+    Err(last.unwrap_or_else(|| Error::new(ErrorKind::Busy, "no engine is free", "try again later")))
+}
+
+/// One precondition of an engine, for `migd doctor`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeLine {
+    /// What was looked at.
+    pub what: String,
+    /// Whether it is as needed.
+    pub ok: bool,
+    /// What was found.
+    pub found: String,
+    /// What to do when it is not.
+    pub remedy: Option<String>,
+}
+
+impl ProbeLine {
+    fn ok(what: &str, found: impl Into<String>) -> Self {
+        ProbeLine { what: what.to_owned(), ok: true, found: found.into(), remedy: None }
+    }
+
+    fn missing(what: &str, error: &Error) -> Self {
+        ProbeLine {
+            what: what.to_owned(),
+            ok: false,
+            found: error.to_string(),
+            remedy: Some(error.help().to_owned()).filter(|help| !help.is_empty()),
+        }
+    }
+}
+
+/// What each engine that the configuration allows needs, and whether it is there. Starts nothing.
+pub async fn probe(config: &config::Engine, place: &Place) -> Vec<ProbeLine> {
+    local::probe(config, place).await
+}
+
+/// What to say when the server's major version is not the one asked for.
+fn mismatch(config: &config::Engine, major: u32) -> Option<String> {
+    let wanted = config.postgres.trim();
+    (!wanted.is_empty() && wanted.split('.').next() != Some(major.to_string().as_str()))
+        .then(|| format!("judged on PostgreSQL {major}, but engine.postgres asks for {wanted}"))
+}

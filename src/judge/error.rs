@@ -69,7 +69,7 @@ impl Error {
         match self {
             Error::Repo(error) => error.help(),
             Error::Config(error) => error.help(),
-            Error::Engine(error) => error.help(),
+            Error::Engine(error) => error.help().to_owned(),
             Error::Pool(_) | Error::Lost(_) => "try again; if it stays, `migd restart` and `migd logs`".to_owned(),
             Error::Deadline => {
                 "try again: the chain is being made ready meanwhile; or raise `hook.budget` in migd.toml".to_owned()

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Error;
 use crate::config::{Config, Set};
 use crate::layout::{self, Chain, File, Layout, Migration, Tree};
-use crate::repo::{Entry, Repo};
+use crate::repo::{BaseCommit, Entry, Repo};
 use crate::verdict::{Base, Change, Finding, Mode};
 use crate::wire::Selection;
 
@@ -113,7 +113,7 @@ pub fn sets(repo: &Repo, config: &Config) -> Result<Vec<Set>, Error> {
     let found = layout::discover(&repo.paths()?, &read);
     Ok(found
         .into_iter()
-        .map(|found| Set { path: found.path, layout: Some(found.layout.to_owned()), ..Set::default() })
+        .map(|found| Set { path: found.path, layout: Some(found.layout.name().to_owned()), ..Set::default() })
         .collect())
 }
 
@@ -136,7 +136,7 @@ pub fn plan(repo: &Repo, config: Config, kept: &Kept, query: &Query<'_>) -> Resu
         Selection::Base(rev) => Some(repo.resolve(rev)?),
         _ => repo.head()?,
     };
-    let mut base = None;
+    let mut base: Option<BaseCommit> = None;
     let mut plans = Vec::new();
     for set in all.iter().filter(|set| query.sets.is_empty() || query.sets.iter().any(|name| name == set_name(set))) {
         let folder = Folder { repo, kept, root: &set.path, max: config.limits.file_bytes };
@@ -148,14 +148,14 @@ pub fn plan(repo: &Repo, config: Config, kept: &Kept, query: &Query<'_>) -> Resu
         if query.touched_only && now.same(&before) {
             continue;
         }
-        let base_rev = match &base {
-            Some(rev) => Option::clone(rev),
-            None => base.insert(repo.base(&config.history.upstream)?).clone(),
+        let from: &BaseCommit = match &base {
+            Some(base) => base,
+            None => base.insert(repo.base(&config.history.upstream)?),
         };
         let layout = layout_of(set, &now, &before, &folder)?;
         let chain = folder.chain(layout, set, &now)?;
         let old = folder.chain(layout, set, &before)?;
-        let base_chain = match &base_rev {
+        let base_chain = match &from.rev {
             rev if *rev == against => Arc::clone(&old),
             rev => folder.chain(layout, set, &folder.at(rev.as_deref())?)?,
         };
@@ -168,7 +168,11 @@ pub fn plan(repo: &Repo, config: Config, kept: &Kept, query: &Query<'_>) -> Resu
             layout,
             changes,
             first: if mode == Mode::All { 0 } else { first },
-            base: Base { rev: base_rev, version: base_chain.migrations.last().map(|last| last.version.clone()) },
+            base: Base {
+                rev: from.rev.clone(),
+                version: base_chain.migrations.last().map(|last| last.version.clone()),
+                upstream: from.upstream.clone(),
+            },
             findings: chain.findings.clone(),
             setup: folder.setup(set)?,
             chain,

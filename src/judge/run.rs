@@ -11,8 +11,9 @@ use crate::catalog::{self, Difference};
 use crate::check::{self, CHECKS, History, Subject};
 use crate::layout::{Migration, Source};
 use crate::pool::{Held, Pool};
-use crate::trace::{self, Bench, Failure, Limits, Run};
-use crate::verdict::{Change, Finding, MigrationReport, Mode, Reversible, Timing};
+use crate::trace::apply::Bench;
+use crate::trace::{self, Failure, Limits, Run};
+use crate::verdict::{Change, Finding, MigrationReport, Mode, Reversible, Severity, Timing};
 
 /// A template is kept at every so many migrations of a chain that has to be built.
 const CHECKPOINT: usize = 64;
@@ -67,8 +68,8 @@ impl Work<'_> {
                 return Ok(judged);
             }
             push(timings, "chain", started);
-            if let Some(finding) = foreign(&chain[at]) {
-                judged.findings.push(finding);
+            if chain[at].foreign.is_some() {
+                judged.findings.extend(self.foreign(&chain[at]));
                 return Ok(judged);
             }
             let started = Instant::now();
@@ -99,17 +100,17 @@ impl Work<'_> {
     }
 
     /// Makes the templates before and after what changed, and clones of them.
-    pub(super) async fn prepare(&self) -> Result<(), Error> {
+    ///
+    /// The first migration that does not apply is said, as a finding.
+    pub(super) async fn prepare(&self) -> Result<Option<Finding>, Error> {
         let end = self.set.chain.migrations.len();
-        if self.set.first < end {
-            if self.advance(self.set.first).await?.is_none() {
-                self.pool.refill_later(self.prefixes[self.set.first]);
+        for at in [self.set.first, end] {
+            if let Some(broken) = self.advance(at).await? {
+                return Ok(Some(broken));
             }
+            self.pool.refill_later(self.prefixes[at]);
         }
-        if self.advance(end).await?.is_none() {
-            self.pool.refill_later(self.prefixes[end]);
-        }
-        Ok(())
+        Ok(None)
     }
 
     /// Makes sure that there is a template with the first `end` migrations applied. A finding when one does not apply.
@@ -126,14 +127,14 @@ impl Work<'_> {
         }
         let chain = &self.set.chain.migrations;
         while at < end {
-            if let Some(finding) = foreign(&chain[at]) {
+            if let Some(finding) = self.foreign(&chain[at]) {
                 return Ok(Some(finding));
             }
             let migration = &chain[at];
             if at % 16 == 0 && end - at > 16 {
                 (self.order.progress)(&format!("building the chain: {}/{end}", at + 1));
             }
-            let run = self.run(&held, &migration.up, &self.set.layout.bookkeeping(migration).applied).await?;
+            let run = self.build(&held, &migration.up, &self.set.layout.bookkeeping(migration).applied).await?;
             if let Some(failure) = &run.failure {
                 return Ok(Some(self.chain_fails(at, failure)));
             }
@@ -160,7 +161,7 @@ impl Work<'_> {
     /// What production has before the first migration, and the runner's own table.
     async fn setup(&self, held: &Held) -> Result<Option<Finding>, Error> {
         for source in &self.set.setup {
-            let run = self.run(held, source, &[]).await?;
+            let run = self.build(held, source, &[]).await?;
             if let Some(failure) = &run.failure {
                 return Ok(Some(check::apply_failure(source, failure)));
             }
@@ -214,13 +215,29 @@ impl Work<'_> {
         Ok(seen)
     }
 
+    /// Runs a migration that is not judged: the time is the chain's.
+    async fn build(&self, held: &Held, source: &Source, bookkeeping: &[String]) -> Result<Run, Error> {
+        self.run_until(self.order.patience, held, source, bookkeeping).await
+    }
+
+    /// Runs a migration that is judged: the time is the verdict's.
     async fn run(&self, held: &Held, source: &Source, bookkeeping: &[String]) -> Result<Run, Error> {
+        self.run_until(self.order.deadline, held, source, bookkeeping).await
+    }
+
+    async fn run_until(
+        &self,
+        deadline: Instant,
+        held: &Held,
+        source: &Source,
+        bookkeeping: &[String],
+    ) -> Result<Run, Error> {
         let limits = &self.plan.config.limits;
         let limits = Limits {
             statement: limits.statement,
             database_bytes: limits.database_bytes,
-            deadline: self.order.deadline,
-            elevate: self.pool.engine().info().kind != "url",
+            deadline,
+            elevate: !self.pool.engine().info().shared,
         };
         let bench = Bench { runner: &held.runner, observer: &held.observer, limits: &limits };
         let run = trace::run(bench, source, bookkeeping).await?;
@@ -251,8 +268,22 @@ impl Work<'_> {
             base: &self.set.base_chain.migrations,
             root: &self.set.root,
             base_rev: &format!("commit {}", &rev[..rev.len().min(12)]),
+            upstream: self.set.base.upstream.as_deref(),
         };
         CHECKS.iter().flat_map(|check| check.history(&history)).collect()
+    }
+
+    /// A step that migd cannot run: the chain ends there. Where the layout has said why it cannot, that is enough.
+    fn foreign(&self, migration: &Migration) -> Option<Finding> {
+        let path = migration.foreign.as_ref()?;
+        let said = |finding: &&Finding| finding.severity == Severity::Error && finding.path.as_ref() == Some(path);
+        if let Some(said) = self.set.findings.iter().find(said) {
+            return Some(said.clone());
+        }
+        let code = "apply.not-sql";
+        let message = format!("migration {} is not SQL, so nothing after it can be judged", migration.version);
+        let help = "give migd a SQL file that does the same: `replace` in the set's table of migd.toml";
+        Some(Finding::new(code, check::default_severity(code), message).in_file(path).help(help))
     }
 
     /// A migration that is not judged does not apply.
@@ -266,15 +297,6 @@ impl Work<'_> {
         }
         finding
     }
-}
-
-/// A step that is no SQL: the chain ends there.
-fn foreign(migration: &Migration) -> Option<Finding> {
-    let path = migration.foreign.as_ref()?;
-    let code = "apply.not-sql";
-    let message = format!("migration {} is not SQL, so nothing after it can be judged", migration.version);
-    let help = "give migd a SQL file that does the same: `replace` in the set's table of migd.toml";
-    Some(Finding::new(code, check::default_severity(code), message).in_file(path).help(help))
 }
 
 /// What a new connection would be: no settings, no role, no temporary tables of the run before.

@@ -116,10 +116,8 @@ impl<'a> Repository<'a> {
         for &path in &self.paths {
             let (folder, name) = split(path);
             match name {
-                "up.sql" | "migration.sql" | "_journal.json" => {
-                    if !folder.is_empty() {
-                        folders.insert(split(folder).0);
-                    }
+                "up.sql" | "migration.sql" | "_journal.json" if !folder.is_empty() => {
+                    folders.insert(split(folder).0);
                 }
                 _ if name.ends_with(".sql") => {
                     folders.insert(folder);

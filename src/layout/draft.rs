@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
+use super::marked::Refusal;
 use super::{Chain, Migration, Mode, Source, Tree};
 use crate::sql::{LineIndex, is_blank};
 use crate::verdict::{Finding, Severity};
@@ -56,6 +57,13 @@ impl<'a> Draft<'a> {
             let message = format!("{} ignores this file: it is not named {expected}", self.runner);
             self.find(Finding::new("history.naming", Severity::Warning, message), file);
         }
+    }
+
+    /// The runner stops at this place of the file.
+    pub(super) fn malformed(&mut self, file: &str, text: &str, (range, message): Refusal) {
+        let lines = LineIndex::new(text);
+        let span = lines.span(range);
+        self.find(Finding::new("apply.format", Severity::Error, message).at(span, lines.lines(span)), file);
     }
 
     pub(super) fn duplicate(&mut self, version: &str, first: &str, file: &str) {
@@ -118,11 +126,9 @@ impl<'a> Draft<'a> {
     /// Appends a migration. Without an `up` the chain cannot go on behind it.
     pub(super) fn push(&mut self, file: &str, version: String, name: &str, up: Option<Source>, down: Option<Source>) {
         let path = self.path(file);
-        if let Some(up) = &up {
-            if is_blank(&up.text[up.body.clone()]) {
-                let finding = Finding::new("apply.empty", Severity::Warning, "the migration holds no statement");
-                self.find(finding, file);
-            }
+        if up.as_ref().is_some_and(|up| is_blank(&up.text[up.body.clone()])) {
+            let finding = Finding::new("apply.empty", Severity::Warning, "the migration holds no statement");
+            self.find(finding, file);
         }
         let foreign = up.is_none().then(|| path.clone());
         let up =
@@ -228,6 +234,11 @@ impl<'a, K: Ord> Pairs<'a, K> {
 /// A string as an SQL literal.
 pub(super) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
+}
+
+/// Bytes as lower-case hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn field(hasher: &mut blake3::Hasher, bytes: &[u8]) {

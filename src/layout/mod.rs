@@ -3,12 +3,21 @@
 //! A layout knows how its runner names, orders, splits and wraps migrations and what it writes into its bookkeeping table.
 //! Adding one is one file and one line in [`LAYOUTS`].
 
+mod dbmate;
 mod diesel;
 mod discover;
 mod draft;
+mod drizzle;
+mod flyway;
 mod golang_migrate;
+mod goose;
+mod marked;
 mod plain;
+mod prisma;
+mod refinery;
+mod sql_migrate;
 mod sqlx;
+mod supabase;
 #[cfg(test)]
 mod tests;
 
@@ -21,7 +30,20 @@ use crate::verdict::Finding;
 pub use discover::{Found, discover, recognise_at};
 
 /// Every layout. Where two are equally sure of a tree, the earlier one has it.
-pub static LAYOUTS: &[&dyn Layout] = &[&sqlx::Sqlx, &golang_migrate::GolangMigrate, &diesel::Diesel, &plain::Plain];
+pub static LAYOUTS: &[&dyn Layout] = &[
+    &sqlx::Sqlx,
+    &golang_migrate::GolangMigrate,
+    &diesel::Diesel,
+    &dbmate::Dbmate,
+    &goose::Goose,
+    &sql_migrate::SqlMigrate,
+    &flyway::Flyway,
+    &refinery::Refinery,
+    &drizzle::Drizzle,
+    &prisma::Prisma,
+    &supabase::Supabase,
+    &plain::Plain,
+];
 
 /// The layout of that name.
 pub fn by_name(name: &str) -> Option<&'static dyn Layout> {

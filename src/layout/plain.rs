@@ -128,15 +128,15 @@ fn direction<'a>(stem: &'a str, stems: &BTreeSet<&str>) -> (&'a str, Direction) 
         }
     }
     for mark in ['_', '-'] {
-        if let Some(base) = stem.strip_suffix("up").and_then(|b| b.strip_suffix(mark)) {
-            if stems.contains(format!("{base}{mark}down").as_str()) {
-                return (base, Direction::Up);
-            }
+        if let Some(base) = stem.strip_suffix("up").and_then(|b| b.strip_suffix(mark))
+            && stems.contains(format!("{base}{mark}down").as_str())
+        {
+            return (base, Direction::Up);
         }
-        if let Some(base) = stem.strip_suffix("down").and_then(|b| b.strip_suffix(mark)) {
-            if stems.contains(base) || stems.contains(format!("{base}{mark}up").as_str()) {
-                return (base, Direction::Down);
-            }
+        if let Some(base) = stem.strip_suffix("down").and_then(|b| b.strip_suffix(mark))
+            && (stems.contains(base) || stems.contains(format!("{base}{mark}up").as_str()))
+        {
+            return (base, Direction::Down);
         }
     }
     (stem, Direction::Up)

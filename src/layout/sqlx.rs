@@ -5,7 +5,7 @@
 
 use sha2::{Digest, Sha384};
 
-use super::draft::{Direction, Draft, Pairs, literal};
+use super::draft::{Direction, Draft, Pairs, hex, literal};
 use super::{Bookkeeping, Chain, Layout, Migration, Mode, Tree};
 
 /// See the module.
@@ -65,8 +65,7 @@ impl Layout for Sqlx {
 
     fn bookkeeping(&self, migration: &Migration) -> Bookkeeping {
         let version = &migration.version;
-        let checksum: String =
-            Sha384::digest(migration.up.text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
+        let checksum = hex(&Sha384::digest(migration.up.text.as_bytes()));
         let description = literal(&migration.name.replace('_', " "));
         Bookkeeping {
             setup: vec![SETUP.to_owned()],

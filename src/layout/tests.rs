@@ -1,7 +1,11 @@
 //! The registry, prefix hashes and discovery; each layout's own tests stand below `tests/`.
 
+#![allow(clippy::unwrap_used)]
+
 mod core;
 mod discovery;
+mod marked;
+mod others;
 
 use super::*;
 

@@ -9,17 +9,23 @@ mod roles;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use blake3::Hash;
 
 use crate::catalog::{self, Reader, Snapshot};
 use crate::engine::session::{Session, SessionError, describe};
-use crate::engine::{Engine, Role};
+use crate::engine::{Engine, Role, bootstrap};
 use roles::Shared;
 
 /// How many templates are kept; the least recently used goes first. A database is 8 to 17 MB.
 const MAX_TEMPLATES: usize = 24;
+
+/// For how many templates, of all repositories, clones are kept ready: those before and after what was just judged.
+const MAX_READY: usize = 3;
+
+/// A database that every cluster has, to connect to before there is one of migd's own.
+const MAINTENANCE: &str = "postgres";
 
 /// Why a clone could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +60,8 @@ pub struct Pool {
     /// Drops databases, one at a time: a drop may have to wait for a session that is still leaving.
     dropper: Admin,
     state: Mutex<State>,
+    /// Tells this pool's databases apart from those of one before it on the same cluster.
+    run: String,
     next: AtomicU64,
     clones: usize,
 }
@@ -137,9 +145,25 @@ impl Pool {
             maker: Admin::default(),
             dropper: Admin::default(),
             state: Mutex::default(),
+            run: format!("{:x}", SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()),
             next: AtomicU64::new(0),
             clones,
         })
+    }
+
+    /// Drops what an earlier daemon left on a cluster that was taken over: its databases, and the roles made in them.
+    pub async fn sweep(&self) -> Result<(), Error> {
+        let info = self.engine.info();
+        let sql = "SELECT datname::text FROM pg_catalog.pg_database WHERE starts_with(datname::text, $1)";
+        let left = async |admin: &Session| admin.client().query(sql, &[&info.database_prefix]).await;
+        for row in self.with(&self.dropper, left, "list databases").await? {
+            self.drop_database(row.get(0)).await?;
+        }
+        if !info.shared {
+            let own = [bootstrap::ADMIN, bootstrap::OWNER, bootstrap::APPLICATION];
+            self.with(&self.dropper, async |admin| roles::sweep(admin, &own).await, "drop roles").await?;
+        }
+        Ok(())
     }
 
     /// The server.
@@ -253,8 +277,10 @@ impl Pool {
             let Some(template) = state.templates.get_mut(&prefix) else { return };
             let wanted = self.clones.saturating_sub(template.ready.len() + template.coming);
             template.coming += wanted;
+            template.used = Instant::now();
             wanted
         };
+        self.trim();
         for _ in 0..wanted {
             let pool = Arc::clone(self);
             tokio::spawn(async move {
@@ -283,16 +309,18 @@ impl Pool {
         }
     }
 
-    /// Lets go of the clones kept ready, but for the newest template's.
-    pub fn trim(self: &Arc<Self>, keep: &Hash) {
-        let mut state = self.state();
-        let spare: Vec<Lease> = state
-            .templates
-            .iter_mut()
-            .filter(|(prefix, _)| *prefix != keep)
-            .flat_map(|(_, template)| template.ready.drain(..))
-            .collect();
-        drop(state);
+    /// Lets go of clones of templates that have not been used lately: each holds two of the server's processes.
+    fn trim(self: &Arc<Self>) {
+        let spare: Vec<Lease> = {
+            let mut state = self.state();
+            let mut ages: Vec<(Instant, Hash)> = state.templates.iter().map(|(hash, t)| (t.used, *hash)).collect();
+            ages.sort_unstable_by_key(|(used, _)| std::cmp::Reverse(*used));
+            let mut spare = Vec::new();
+            for (_, old) in ages.into_iter().skip(MAX_READY) {
+                spare.extend(state.templates.get_mut(&old).into_iter().flat_map(|template| template.ready.drain(..)));
+            }
+            spare
+        };
         spare.into_iter().for_each(|lease| self.discard_later(lease));
     }
 
@@ -314,9 +342,10 @@ impl Pool {
 
     async fn create(&self, template: &str) -> Result<String, Error> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let database = format!("{}{number}", self.engine.database_prefix());
-        let strategy = if self.engine.info().major >= 15 { " STRATEGY file_copy" } else { "" };
-        let owner = self.engine.owner();
+        let database = format!("{}{}_{number}", self.engine.info().database_prefix, self.run);
+        let strategy = if self.engine.info().file_copy { " STRATEGY file_copy" } else { "" };
+        let owner = self.engine.config(MAINTENANCE, Role::Owner);
+        let owner = owner.get_user().unwrap_or(bootstrap::OWNER);
         let sql = format!("CREATE DATABASE \"{database}\" TEMPLATE \"{template}\" OWNER \"{owner}\"{strategy}");
         self.with(&self.maker, async |admin| admin.client().batch_execute(&sql).await, "create a database").await?;
         Ok(database)
@@ -360,7 +389,7 @@ impl Pool {
         let mut admin = admin.lock().await;
         let session = match admin.take().filter(|session| !session.is_closed()) {
             Some(session) => session,
-            None => Session::open(&self.engine.config(self.engine.maintenance_database(), Role::Admin)).await?,
+            None => Session::open(&self.engine.config(MAINTENANCE, Role::Admin)).await?,
         };
         let outcome = work(&session).await;
         *admin = Some(session);

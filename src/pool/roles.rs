@@ -120,6 +120,16 @@ pub(super) async fn tidy(session: &Session, known: &BTreeSet<u64>) -> Result<(),
     Ok(())
 }
 
+/// Drops every role but `own` and the server's: for a cluster without any database of migd's left.
+pub(super) async fn sweep(session: &Session, own: &[&str]) -> Result<(), Error> {
+    let sql = "SELECT format('DROP ROLE %I', rolname) FROM pg_catalog.pg_authid
+               WHERE rolname !~ '^pg_' AND NOT rolname::text = ANY ($1)";
+    for row in session.client().query(sql, &[&own]).await? {
+        session.client().batch_execute(row.get(0)).await?;
+    }
+    Ok(())
+}
+
 /// Gives a clone the `ALTER DATABASE … SET` of its template.
 pub(super) async fn apply_database_settings(session: &Session, shared: &Shared) -> Result<(), Error> {
     if shared.database_settings.as_array().is_none_or(Vec::is_empty) {

@@ -3,17 +3,18 @@
 use quick_xml::escape::escape;
 
 use super::{clean, reasons, summary};
-use crate::verdict::{Finding, Report, Severity, Verdict};
+use crate::verdict::{Finding, Outcome, Report, Severity, Verdict};
 
 /// All sets.
 pub(super) fn render(report: &Report) -> String {
     let suites: Vec<Suite> = report.verdicts.iter().map(suite).collect();
     let tests: usize = suites.iter().map(|s| s.tests).sum();
     let failures: usize = suites.iter().map(|s| s.failures).sum();
+    let errors: usize = suites.iter().map(|s| s.errors).sum();
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let time = seconds(report.elapsed_ms);
     out.push_str(&format!(
-        "<testsuites name=\"migd\" tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" time=\"{time}\">\n"
+        "<testsuites name=\"migd\" tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" time=\"{time}\">\n"
     ));
     for suite in suites {
         out.push_str(&suite.xml);
@@ -26,16 +27,19 @@ struct Suite {
     xml: String,
     tests: usize,
     failures: usize,
+    errors: usize,
 }
 
 fn suite(verdict: &Verdict) -> Suite {
     let name = if verdict.set.is_empty() { "repository" } else { &verdict.set };
     let mut cases = String::new();
-    let (mut tests, mut failures) = (0, 0);
+    let (mut tests, mut failed) = (0, 0);
+    // JUnit tells a test that failed from one that could not be run.
+    let element = if verdict.outcome == Outcome::Error { "error" } else { "failure" };
     let mut case = |name: &str, ms: f64, findings: &[&Finding]| {
         tests += 1;
         let errors: Vec<&&Finding> = findings.iter().filter(|f| f.severity == Severity::Error).collect();
-        failures += usize::from(!errors.is_empty());
+        failed += usize::from(!errors.is_empty());
         let set = attribute(if verdict.set.is_empty() { "repository" } else { &verdict.set });
         cases.push_str(&format!(
             "    <testcase name=\"{}\" classname=\"{set}\" time=\"{}\">\n",
@@ -45,7 +49,7 @@ fn suite(verdict: &Verdict) -> Suite {
         if let Some(first) = errors.first() {
             let all: Vec<String> = errors.iter().map(|f| in_full(f)).collect();
             cases.push_str(&format!(
-                "      <failure type=\"{}\" message=\"{}\">{}</failure>\n",
+                "      <{element} type=\"{}\" message=\"{}\">{}</{element}>\n",
                 attribute(&first.code),
                 attribute(&first.message),
                 text(&all.join("\n\n"))
@@ -64,18 +68,19 @@ fn suite(verdict: &Verdict) -> Suite {
         let (mine, others) =
             left.iter().partition(|f| f.path.as_deref().is_some_and(|path| same(path, &migration.path)));
         left = others;
-        let ms = [migration.up_ms, migration.down_ms, migration.up_again_ms].into_iter().flatten().sum();
+        let ms = [migration.up_ms, migration.down_ms].into_iter().flatten().sum();
         case(&summary::label(migration), ms, &mine);
     }
     if !left.is_empty() || verdict.migrations.is_empty() {
         case("migration set", 0.0, &left);
     }
+    let (failures, errors) = if verdict.outcome == Outcome::Error { (0, failed) } else { (failed, 0) };
     let head = format!(
-        "  <testsuite name=\"{}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" skipped=\"0\" time=\"{}\">\n",
+        "  <testsuite name=\"{}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"0\" time=\"{}\">\n",
         attribute(name),
         seconds(verdict.elapsed_ms)
     );
-    Suite { xml: head + &cases + "  </testsuite>\n", tests, failures }
+    Suite { xml: head + &cases + "  </testsuite>\n", tests, failures, errors }
 }
 
 /// Whether two files are of one migration: `0042_a.up.sql` and `0042_a.down.sql`, or `0042_a/up.sql` and `0042_a/down.sql`.

@@ -1,7 +1,10 @@
 //! Markdown: tables and fenced source, for a comment on a merge request or a job's summary.
 
-use super::{SEVERITIES, Terminal, clean, counted, duration, summary, with_semicolon};
+use super::{SEVERITIES, clean, counted, duration, summary, with_semicolon};
 use crate::verdict::{Finding, Outcome, Report, Severity, Verdict};
+
+/// Characters that are shown of one line.
+const LINE: usize = 400;
 
 /// A section for each set.
 pub(super) fn render(report: &Report) -> String {
@@ -118,7 +121,7 @@ fn code_span(text: &str) -> String {
 
 /// Foreign text as a block of code, with a fence that it cannot close.
 fn fenced(text: &str, language: &str) -> String {
-    let text = clean::block(&Terminal::PLAIN.shortened(text), true);
+    let text = clean::block(&shortened(text), true);
     let fence = "`".repeat(longest_run(&text).max(2) + 1);
     format!("\n{fence}{language}\n{text}\n{fence}\n")
 }
@@ -127,13 +130,16 @@ fn longest_run(text: &str) -> usize {
     text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
 }
 
-impl Terminal {
-    /// The first and last lines of a long text: a comment on a merge request has an end.
-    fn shortened(&self, text: &str) -> String {
-        let lines: Vec<&str> = text.lines().collect();
-        if lines.len() <= 40 {
-            return text.to_owned();
-        }
-        [&lines[..30], &[self.ellipsis()], &lines[lines.len() - 5..]].concat().join("\n")
-    }
+/// The first and last lines of a long text, and the start of long lines: a comment on a merge request has an end.
+fn shortened(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let shown = match lines.len() {
+        0..=40 => lines,
+        all => [&lines[..30], &["…"], &lines[all - 5..]].concat(),
+    };
+    let cut = shown.into_iter().map(|line| match line.char_indices().nth(LINE) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    });
+    cut.collect::<Vec<_>>().join("\n")
 }

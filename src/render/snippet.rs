@@ -148,7 +148,7 @@ mod tests {
     fn marked(source: &str, column: u32, end_column: u32, width: u16) -> (String, String) {
         let span = Span { line: 1, column, end_line: 1, end_column };
         let finding = Finding::new("apply.error", Severity::Error, "m").at(span, source);
-        let terminal = Terminal { width, color: false, unicode: true };
+        let terminal = Terminal { width, unicode: true, ..Terminal::PLAIN };
         let excerpt = excerpt(&finding, &terminal).unwrap();
         (excerpt.text[excerpt.mark.clone()].to_owned(), excerpt.text)
     }
@@ -181,7 +181,7 @@ mod tests {
         ) {
             let span = Span { line, column, end_line: line + lines, end_column };
             let finding = Finding::new("apply.error", Severity::Error, "m").at(span, source);
-            let terminal = Terminal { width, color: false, unicode };
+            let terminal = Terminal { width, unicode, ..Terminal::PLAIN };
             if let Some(excerpt) = excerpt(&finding, &terminal) {
                 prop_assert!(excerpt.text.get(excerpt.mark.clone()).is_some());
                 let clean = !excerpt.text.contains(['\u{1b}', '\u{202e}', '\t']);

@@ -12,7 +12,7 @@ pub(super) fn line(verdict: &Verdict, terminal: &Terminal) -> String {
         Outcome::Error => parts.push("could not judge".to_owned()),
         _ => parts.extend(counts(verdict)),
     }
-    parts.extend(migrations(&verdict.migrations, terminal));
+    parts.extend(migrations(verdict, terminal));
     parts.push(elapsed(verdict));
     parts.extend(server(verdict));
     let set = clean::line(&verdict.set, terminal.unicode);
@@ -63,7 +63,8 @@ fn counts(verdict: &Verdict) -> Option<String> {
     (!words.is_empty()).then(|| words.join(", "))
 }
 
-fn migrations(all: &[MigrationReport], terminal: &Terminal) -> Vec<String> {
+fn migrations(verdict: &Verdict, terminal: &Terminal) -> Vec<String> {
+    let all = &verdict.migrations;
     let changed: Vec<&MigrationReport> = all.iter().filter(|m| m.change != Change::Unchanged).collect();
     // `--all` judges what did not change.
     let judged = if changed.is_empty() { all.iter().collect() } else { changed };
@@ -72,15 +73,16 @@ fn migrations(all: &[MigrationReport], terminal: &Terminal) -> Vec<String> {
         [one] => clean::line(&label(one), terminal.unicode),
         several => counted(several.len(), "migration"),
     };
-    let sum = |of: fn(&MigrationReport) -> Option<f64>| {
-        let known: Vec<f64> = judged.iter().filter_map(|m| of(m)).collect();
-        (!known.is_empty()).then(|| duration(known.iter().sum()))
-    };
-    let times: Vec<String> =
-        [("up", sum(|m| m.up_ms)), ("down", sum(|m| m.down_ms)), ("up again", sum(|m| m.up_again_ms))]
-            .into_iter()
-            .filter_map(|(word, time)| Some(format!("{word} {}", time?)))
-            .collect();
+    let sum = |times: Vec<f64>| (!times.is_empty()).then(|| duration(times.iter().sum()));
+    let again = verdict.timings.iter().filter(|timing| timing.step == "up again");
+    let times: Vec<String> = [
+        ("up", sum(judged.iter().filter_map(|m| m.up_ms).collect())),
+        ("down", sum(judged.iter().filter_map(|m| m.down_ms).collect())),
+        ("up again", sum(again.map(|timing| timing.ms).collect())),
+    ]
+    .into_iter()
+    .filter_map(|(word, time)| Some(format!("{word} {}", time?)))
+    .collect();
     let mut parts = vec![name];
     if !times.is_empty() {
         parts.push(times.join(", "));

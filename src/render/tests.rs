@@ -3,9 +3,9 @@
 use super::*;
 use crate::verdict::*;
 
-const TERMINAL: Terminal = Terminal { width: 80, color: false, unicode: true };
-const ASCII: Terminal = Terminal { width: 80, color: false, unicode: false };
-const NARROW: Terminal = Terminal { width: 40, color: false, unicode: true };
+const TERMINAL: Terminal = Terminal { width: 80, color: false, unicode: true, interactive: false };
+const ASCII: Terminal = Terminal { width: 80, ..Terminal::PLAIN };
+const NARROW: Terminal = Terminal { width: 40, ..TERMINAL };
 
 fn migration() -> MigrationReport {
     MigrationReport {
@@ -15,7 +15,6 @@ fn migration() -> MigrationReport {
         change: Change::Added,
         up_ms: Some(1.9),
         down_ms: Some(0.8),
-        up_again_ms: Some(1.7),
         transactional: true,
         statements: 3,
         reversible: Reversible::Yes,
@@ -30,6 +29,7 @@ fn verdict(outcome: Outcome, findings: Vec<Finding>) -> Verdict {
         postgres: "17.5".into(),
         engine: "container".into(),
         migrations: vec![migration()],
+        timings: vec![Timing { step: "up again".into(), ms: 1.7 }],
         ..Verdict::error("/home/ann/shop", "migrations", Mode::Staged, findings)
     }
 }
@@ -326,11 +326,28 @@ fn junit_is_well_formed_and_counts_its_failures() {
 }
 
 #[test]
+fn junit_tells_what_failed_from_what_could_not_be_run() {
+    let lost = Finding::new("engine.lost", Severity::Error, "the server is gone");
+    let verdict = Verdict::error("/home/ann/shop", "migrations", Mode::Staged, vec![lost]);
+    let shown = render(&report(vec![verdict]), Format::Junit, &TERMINAL);
+    assert!(shown.contains("failures=\"0\" errors=\"1\"") && shown.contains("<error type=\"engine.lost\""), "{shown}");
+}
+
+#[test]
 fn markdown_shows_tables_and_fences_that_nothing_breaks() {
     let finding = Finding::new("apply.error", Severity::Error, "@team <img src=x> [x](y) `a`|b")
         .at(Span { line: 1, column: 1, end_line: 1, end_column: 2 }, "SELECT '```';");
     let verdict = verdict(Outcome::Fail, vec![foreign_key(), finding]);
     insta::assert_snapshot!(render(&report(vec![verdict]), Format::Markdown, &TERMINAL));
+}
+
+#[test]
+fn markdown_of_a_huge_statement_still_fits_a_comment() {
+    let source = "x, ".repeat(100_000) + &"(1),\n".repeat(10_000);
+    let finding = Finding::new("apply.error", Severity::Error, "m");
+    let place = Span { line: 1, column: 1, end_line: 10_000, end_column: 2 };
+    let verdict = verdict(Outcome::Fail, vec![finding.at(place, source)]);
+    assert!(render(&report(vec![verdict]), Format::Markdown, &TERMINAL).len() < 4000);
 }
 
 #[test]

@@ -96,7 +96,7 @@ impl Splitter<'_> {
                 },
                 _ => {
                     let text = self.text;
-                    let open = self.open.get_or_insert_with(|| Open {
+                    let open = self.open.get_or_insert(Open {
                         start: token.start,
                         end: token.end,
                         lead: Lead::Start,

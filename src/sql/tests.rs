@@ -1,5 +1,7 @@
 //! What the splitter promises, by example and by property.
 
+#![allow(clippy::unwrap_used)]
+
 use proptest::prelude::*;
 
 use super::*;

@@ -11,7 +11,7 @@ use tokio_postgres::SimpleQueryMessage;
 use super::{Cause, Executed, Failure, Run, ServerError, elevate};
 use crate::engine::session::{Session, describe};
 use crate::layout::{Mode, Source};
-use crate::sql::{self, Kind, Statement};
+use crate::sql::{self, Kind, Problem, Statement};
 use crate::verdict::RowCounts;
 
 /// How often a statement that takes its time is looked at.
@@ -61,14 +61,15 @@ pub enum Error {
 /// Runs `source`, then `bookkeeping`, as the runner would. What the migration does wrong is in [`Run::failure`].
 pub async fn run(bench: Bench<'_>, source: &Source, bookkeeping: &[String]) -> Result<Run, Error> {
     let started = Instant::now();
-    let script = sql::split_range(&source.text, source.body.clone());
-    let mut run = Run { transactional: is_transactional(source.mode, &script.statements), ..Run::default() };
-    if let Some(problem) = script.problems.first() {
+    let (batches, problem) = batches(source);
+    let statements: Vec<&Statement> = batches.iter().flatten().collect();
+    let mut run = Run { transactional: is_transactional(source.mode, &statements), ..Run::default() };
+    if let Some(problem) = problem {
         run.failure = Some(Failure { range: Some(problem.range.clone()), cause: Cause::NotSql(problem.kind.clone()) });
         return Ok(run);
     }
     let mut steps = Steps { bench, source, run: &mut run, in_transaction: false };
-    let outcome = steps.all(&script.statements, bookkeeping).await;
+    let outcome = steps.all(&batches, bookkeeping).await;
     run.ms = started.elapsed().as_secs_f64() * 1000.0;
     match outcome {
         Ok(()) => {}
@@ -83,8 +84,23 @@ pub async fn run(bench: Bench<'_>, source: &Source, bookkeeping: &[String]) -> R
     Ok(run)
 }
 
+/// The statements as the runner sends them: those of one batch travel in one simple query. And the first thing that is
+/// no SQL.
+fn batches(source: &Source) -> (Vec<Vec<Statement>>, Option<Problem>) {
+    let whole = std::slice::from_ref(&source.body);
+    let mut scripts: Vec<_> =
+        source.pieces.as_deref().unwrap_or(whole).iter().map(|piece| sql::split_range(&source.text, piece.clone())).collect();
+    let problem = scripts.iter_mut().find_map(|script| script.problems.drain(..).next());
+    let statements = scripts.into_iter().map(|script| script.statements);
+    let batches = match (source.mode, &source.pieces) {
+        (Mode::PerStatement, None) => statements.flatten().map(|statement| vec![statement]).collect(),
+        _ => statements.collect(),
+    };
+    (batches, problem)
+}
+
 /// Whether all of the file is one transaction: an outer rollback undoes it.
-fn is_transactional(mode: Mode, statements: &[Statement]) -> bool {
+fn is_transactional(mode: Mode, statements: &[&Statement]) -> bool {
     let own = statements.iter().any(|s| matches!(s.kind, Kind::Begin | Kind::Commit | Kind::Rollback));
     match mode {
         Mode::Wrapped => !own,
@@ -111,42 +127,47 @@ struct Steps<'a> {
 }
 
 impl Steps<'_> {
-    async fn all(&mut self, statements: &[Statement], bookkeeping: &[String]) -> Result<(), Stop> {
+    async fn all(&mut self, batches: &[Vec<Statement>], bookkeeping: &[String]) -> Result<(), Stop> {
         let wrapped = self.source.mode == Mode::Wrapped;
-        // Several statements in one simple query share a transaction that ends with the query, or with a COMMIT in it.
-        let implicit = self.source.mode == Mode::Simple && statements.len() > 1;
         if wrapped {
             self.own("BEGIN").await?;
             self.in_transaction = true;
         }
-        for statement in statements {
+        for batch in batches {
+            self.batch(batch, wrapped).await?;
+        }
+        if wrapped {
+            self.count_rows(batches.iter().flatten()).await;
+            self.bookkeeping(bookkeeping).await?;
+            self.commit().await?;
+        } else {
+            self.left_open().await?;
+            self.bookkeeping(bookkeeping).await?;
+        }
+        Ok(())
+    }
+
+    /// The statements of one simple query.
+    async fn batch(&mut self, batch: &[Statement], wrapped: bool) -> Result<(), Stop> {
+        // Several statements in one simple query share a transaction that ends with the query, or with a COMMIT in it.
+        let implicit = !wrapped && batch.len() > 1;
+        let mut began = false;
+        for statement in batch {
             if implicit && !self.in_transaction && statement.kind != Kind::Begin {
                 self.own("BEGIN").await?;
                 self.in_transaction = true;
             }
             self.one(statement).await?;
             match statement.kind {
-                Kind::Begin => self.in_transaction = true,
-                Kind::Commit | Kind::Rollback => self.in_transaction = false,
+                Kind::Begin => (self.in_transaction, began) = (true, true),
+                Kind::Commit | Kind::Rollback => (self.in_transaction, began) = (false, false),
                 _ => {}
             }
         }
-        if statements.iter().any(|s| matches!(s.kind, Kind::Data | Kind::CopyIn)) && self.in_transaction {
-            self.run.rows = self.rows().await;
-        }
-        if implicit && self.in_transaction && statements.iter().any(|s| s.kind == Kind::Begin) {
-            // An explicit BEGIN turns the implicit transaction into one that outlives the query.
-            self.run.left_open = true;
-        }
-        if wrapped {
-            self.bookkeeping(bookkeeping).await?;
-        }
-        if wrapped || (implicit && self.in_transaction) {
+        // An explicit BEGIN turns the implicit transaction into one that outlives the query.
+        if implicit && self.in_transaction && !began {
+            self.count_rows(batch.iter()).await;
             self.commit().await?;
-        }
-        if !wrapped {
-            self.left_open().await?;
-            self.bookkeeping(bookkeeping).await?;
         }
         Ok(())
     }
@@ -238,6 +259,18 @@ impl Steps<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Adds what this transaction has changed, where `statements` change rows at all.
+    async fn count_rows(&mut self, mut statements: impl Iterator<Item = &Statement>) {
+        if self.in_transaction && statements.any(|s| matches!(s.kind, Kind::Data | Kind::CopyIn)) {
+            for (table, counts) in self.rows().await {
+                let sum = self.run.rows.entry(table).or_default();
+                sum.inserted += counts.inserted;
+                sum.updated += counts.updated;
+                sum.deleted += counts.deleted;
+            }
+        }
     }
 
     /// Rows changed so far in this transaction, by table.

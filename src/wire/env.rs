@@ -10,7 +10,7 @@
 //! | `MIGD_HOOK_BUDGET`, `MIGD_HOOK_UNAVAILABLE` | override `hook.budget`, `hook.unavailable` |
 //! | `NO_COLOR`, `CLICOLOR_FORCE`, `CI`, `TERM`, `COLUMNS` | how the terminal is written to |
 //! | `LC_ALL`, `LC_CTYPE`, `LANG` | whether the terminal takes Unicode |
-//! | `DOCKER_HOST`, `DOCKER_CONTEXT`, `DOCKER_CONFIG`, `XDG_RUNTIME_DIR`, `HOME`, `PATH` | where container engines and PostgreSQL are found |
+//! | `DOCKER_HOST`, `DOCKER_CONTEXT`, `DOCKER_CONFIG`, `XDG_RUNTIME_DIR`, `DOCKER_CERT_PATH`, `DOCKER_TLS_VERIFY`, `CONTAINER_HOST`, `HOME`, `PATH` | where container engines and PostgreSQL are found |
 //! | `GIT_*` | sent to the daemon with every request, so that the index being committed is the one that is judged |
 
 use std::collections::BTreeMap;

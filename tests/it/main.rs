@@ -1,1 +1,8 @@
-fn main() {}
+//! The integration tests: one binary, real servers.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub)]
+
+mod catalog;
+mod catalog_cases;
+mod engine;
+mod layers;
+mod support;

@@ -96,3 +96,37 @@ fn a_stated_folder_needs_no_name() {
     assert_eq!(recognise_at("queries/", &paths, &read).map(|l| l.name()), Some("plain"));
     assert!(recognise_at("src", &paths, &read).is_none());
 }
+
+#[test]
+fn every_layout_is_found_by_its_marks() {
+    let files = [
+        ("a/migrations/1_a.sql", "-- +goose Up\nSELECT 1;"),
+        ("b/migrations/1_a.sql", "-- +migrate Up\nSELECT 1;"),
+        ("c/db/migrations/1_a.sql", "-- migrate:up\n-- migrate:down\n"),
+        ("d/pom.xml", "<artifactId>flyway-core</artifactId>"),
+        ("d/src/main/resources/db/migration/y2024/V1__a.sql", "SELECT 1;"),
+        ("d/src/main/resources/db/migration/V2__a.sql", "SELECT 1;"),
+        ("e/Cargo.toml", "refinery = { features = [\"postgres\"] }"),
+        ("e/migrations/V1__a.sql", "SELECT 1;"),
+        ("f/prisma/schema.prisma", ""),
+        ("f/prisma/migrations/migration_lock.toml", "provider = \"postgresql\""),
+        ("f/prisma/migrations/20240101000000_a/migration.sql", "SELECT 1;"),
+        ("g/drizzle/meta/_journal.json", "{\"dialect\":\"postgresql\",\"entries\":[]}"),
+        ("g/drizzle/0000_a.sql", "SELECT 1;"),
+        ("h/supabase/config.toml", "project_id = \"x\""),
+        ("h/supabase/migrations/20240101000000_a.sql", "SELECT 1;"),
+        ("i/drizzle/meta/_journal.json", "{\"dialect\":\"sqlite\",\"entries\":[]}"),
+        ("i/drizzle/0000_a.sql", "SELECT 1;"),
+    ];
+    let expected = [
+        "a/migrations (goose)",
+        "b/migrations (sql-migrate)",
+        "c/db/migrations (dbmate)",
+        "d/src/main/resources/db/migration (flyway)",
+        "e/migrations (refinery)",
+        "f/prisma/migrations (prisma)",
+        "g/drizzle (drizzle)",
+        "h/supabase/migrations (supabase)",
+    ];
+    assert_eq!(found(&files), expected);
+}

@@ -1,0 +1,153 @@
+//! Drizzle: `tag.sql` in the order of `meta/_journal.json`; newer ones a folder per migration, ordered by its name.
+//!
+//! Files are cut at `--> statement-breakpoint`; all pending ones share one transaction. No downs. A database that has a
+//! later entry passes over an earlier one for good: entries whose time runs backwards are a finding.
+
+use std::ops::Range;
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::draft::{Draft, hex};
+use super::marked::source;
+use super::{Bookkeeping, Chain, Layout, Migration, Mode, Source, Tree};
+use crate::verdict::{Finding, Severity};
+
+/// See the module.
+pub(super) struct Drizzle;
+
+const JOURNAL: &str = "meta/_journal.json";
+const BREAKPOINT: &str = "--> statement-breakpoint";
+
+impl Layout for Drizzle {
+    fn name(&self) -> &'static str {
+        "drizzle"
+    }
+
+    fn recognise(&self, tree: &Tree) -> u8 {
+        if let Some(file) = tree.files.get(JOURNAL) {
+            let journal = file.bytes.as_deref().and_then(|b| serde_json::from_slice::<Journal>(b).ok());
+            return match journal {
+                Some(j) if j.dialect.is_empty() || j.dialect == "pg" || j.dialect == "postgresql" => 98,
+                _ => 0,
+            };
+        }
+        if folders(tree).next().is_some() { 97 } else { 0 }
+    }
+
+    fn plan(&self, root: &str, tree: &Tree) -> Chain {
+        let mut draft = Draft::new(root, tree, self.name());
+        let entries = match tree.files.contains_key(JOURNAL) {
+            true => journal(&mut draft),
+            false => folders(tree)
+                .map(|f| Entry { tag: f.to_owned(), when: 0, file: format!("{f}/migration.sql") })
+                .collect(),
+        };
+        let known: std::collections::BTreeSet<&str> = entries.iter().map(|e| e.file.as_str()).collect();
+        for file in tree.files.keys().filter(|f| !known.contains(f.as_str())) {
+            draft.unknown(file);
+            if file.ends_with(".sql") && !file.contains('/') && file.as_str() != JOURNAL {
+                let message = "drizzle does not run this file: meta/_journal.json does not name it";
+                draft.find(Finding::new("history.naming", Severity::Warning, message), file);
+            }
+        }
+        let mut latest = i64::MIN;
+        for entry in &entries {
+            if !tree.files.contains_key(&entry.file) {
+                draft.refused(&entry.file, "drizzle refuses the set: meta/_journal.json names this file");
+            }
+            if entry.when < latest {
+                let message = "its time in meta/_journal.json is before that of the entry above: databases that have that \
+                               one pass over this one";
+                draft.find(Finding::new("history.out-of-order", Severity::Warning, message), &entry.file);
+            }
+            latest = latest.max(entry.when);
+            let up = cut(&mut draft, &entry.file);
+            let name = entry.tag.split_once('_').map_or("", |(_, name)| name);
+            draft.push(&entry.file, entry.tag.clone(), name, up, None);
+        }
+        draft.finish()
+    }
+
+    fn bookkeeping(&self, migration: &Migration) -> Bookkeeping {
+        let hash = hex(&Sha256::digest(migration.up.text.replace("\r\n", "\n").as_bytes()));
+        Bookkeeping {
+            setup: vec![
+                "CREATE SCHEMA IF NOT EXISTS \"drizzle\"".to_owned(),
+                "CREATE TABLE IF NOT EXISTS \"drizzle\".\"__drizzle_migrations\" \
+                 (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at bigint)"
+                    .to_owned(),
+            ],
+            applied: vec![format!(
+                "INSERT INTO \"drizzle\".\"__drizzle_migrations\" (\"hash\", \"created_at\") \
+                 VALUES ('{hash}', (extract(epoch from now()) * 1000)::bigint)"
+            )],
+            reverted: vec![format!("DELETE FROM \"drizzle\".\"__drizzle_migrations\" WHERE hash = '{hash}'")],
+        }
+    }
+
+    fn has_downs(&self) -> bool {
+        false
+    }
+
+    fn traces(&self) -> &'static [(&'static str, &'static str)] {
+        &[("drizzle.config.ts", ""), ("drizzle.config.js", "")]
+    }
+
+    fn is_deep(&self) -> bool {
+        true
+    }
+}
+
+#[derive(Deserialize)]
+struct Journal {
+    #[serde(default)]
+    dialect: String,
+    entries: Vec<JournalEntry>,
+}
+
+#[derive(Deserialize)]
+struct JournalEntry {
+    tag: String,
+    #[serde(default)]
+    when: i64,
+}
+
+struct Entry {
+    tag: String,
+    when: i64,
+    file: String,
+}
+
+fn journal(draft: &mut Draft<'_>) -> Vec<Entry> {
+    let Some(text) = draft.text(JOURNAL) else { return Vec::new() };
+    match serde_json::from_str::<Journal>(&text) {
+        Ok(journal) => {
+            let entries = journal.entries.into_iter();
+            entries.map(|e| Entry { file: format!("{}.sql", e.tag), tag: e.tag, when: e.when }).collect()
+        }
+        Err(error) => {
+            draft.refused(JOURNAL, format!("drizzle cannot read its journal: {error}"));
+            Vec::new()
+        }
+    }
+}
+
+/// Folders with `migration.sql` beside `snapshot.json`: Prisma has no snapshots.
+fn folders(tree: &Tree) -> impl Iterator<Item = &str> {
+    let folders = tree.files.keys().filter_map(|f| f.strip_suffix("/migration.sql"));
+    folders.filter(|d| !d.contains('/') && tree.files.contains_key(&format!("{d}/snapshot.json")))
+}
+
+/// The pieces between breakpoints.
+fn cut(draft: &mut Draft<'_>, file: &str) -> Option<Source> {
+    let text = draft.text(file)?;
+    let mut pieces: Vec<Range<usize>> = Vec::new();
+    let mut start = 0;
+    for (at, mark) in text.match_indices(BREAKPOINT) {
+        pieces.push(start..at);
+        start = at + mark.len();
+    }
+    pieces.push(start..text.len());
+    Some(source(&draft.path(file), &text, pieces, Mode::Wrapped))
+}

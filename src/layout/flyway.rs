@@ -1,0 +1,252 @@
+//! Flyway: `V1.2__name.sql`, `U1.2__name.sql`, `R__name.sql`, `B1.2__name.sql`, in any folder below.
+//!
+//! Versions compare number by number. A new database starts at the highest baseline. Repeatable ones run last, by name,
+//! and again whenever they change. A file runs in one transaction, or in none where a statement or its `.sql.conf` asks for
+//! that; mixing both kinds is refused. Java steps end what can be judged.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::draft::{Draft, literal};
+use super::{Bookkeeping, Chain, Layout, Migration, Mode, Source, Tree};
+use crate::sql::{Kind, LineIndex, split};
+use crate::verdict::{Finding, Severity};
+
+/// See the module.
+pub(super) struct Flyway;
+
+impl Layout for Flyway {
+    fn name(&self) -> &'static str {
+        "flyway"
+    }
+
+    fn recognise(&self, tree: &Tree) -> u8 {
+        let parsed: Vec<_> = tree.files.keys().filter(|f| f.ends_with(".sql")).filter_map(|f| parse(f)).collect();
+        let versioned = parsed.iter().any(|p| p.kind == 'V' || p.kind == 'B');
+        let own =
+            parsed.iter().any(|p| p.kind == 'R' || p.kind == 'B' || p.numbers.len() > 2 || p.version.contains('_'));
+        match (versioned, own) {
+            (true, true) => 90,
+            (true, false) => 75,
+            _ => 0,
+        }
+    }
+
+    fn plan(&self, root: &str, tree: &Tree) -> Chain {
+        self.plan_with(root, tree, &BTreeMap::new())
+    }
+
+    fn plan_with(&self, root: &str, tree: &Tree, vars: &BTreeMap<String, String>) -> Chain {
+        let mut draft = Draft::new(root, tree, self.name()).strips_bom();
+        let mut sides: BTreeMap<char, Side<'_>> = BTreeMap::new();
+        for file in tree.files.keys() {
+            let Some(parsed) = parse(file) else {
+                let settings = file.strip_suffix(".conf").is_some_and(|f| tree.files.contains_key(f));
+                let looks =
+                    file.ends_with(".sql") && file.rsplit('/').next().is_some_and(|f| f.starts_with(['V', 'U', 'R']));
+                draft.unknown(file);
+                if looks && !settings {
+                    let message = "flyway ignores this file: it is not named V<version>__<description>.sql";
+                    draft.find(Finding::new("history.naming", Severity::Warning, message), file);
+                }
+                continue;
+            };
+            let side = sides.entry(parsed.kind).or_default();
+            let key = (parsed.numbers.clone(), if parsed.kind == 'R' { parsed.name } else { "" });
+            match side.get(&key) {
+                Some((first, _)) => draft.duplicate(parsed.label(), first, file),
+                None => {
+                    side.insert(key, (file, parsed));
+                }
+            }
+        }
+        let mut take = |kind| sides.remove(&kind).unwrap_or_default();
+        let (mut versioned, mut undos, repeatable) = (take('V'), take('U'), take('R'));
+        if let Some((key, baseline)) = take('B').pop_last() {
+            for (_, (file, _)) in versioned.range(..=key.clone()) {
+                draft.unknown(file);
+            }
+            versioned.retain(|k, _| *k > key);
+            versioned.insert(key, baseline);
+        }
+        for (key, (file, parsed)) in versioned {
+            let up = sql(&mut draft, file, tree, vars);
+            let down = undos.remove(&key).and_then(|(file, _)| sql(&mut draft, file, tree, vars));
+            draft.push(file, parsed.version.replace('_', "."), parsed.name, up, down);
+        }
+        for (file, _) in undos.into_values() {
+            draft.down_without_up(file);
+        }
+        for (file, parsed) in repeatable.into_values() {
+            let up = sql(&mut draft, file, tree, vars);
+            draft.push(file, format!("R__{}", parsed.name), parsed.name, up, None);
+            if let Some(last) = draft.last() {
+                last.repeatable = true;
+            }
+        }
+        draft.finish()
+    }
+
+    fn bookkeeping(&self, migration: &Migration) -> Bookkeeping {
+        let version = if migration.repeatable { "NULL".to_owned() } else { literal(&migration.version) };
+        let description = literal(&migration.name.replace('_', " "));
+        let script = |source: &Source| literal(source.path.rsplit('/').next().unwrap_or(&source.path));
+        let row = |kind: &str, source: &Source| {
+            format!(
+                "INSERT INTO \"flyway_schema_history\" (\"installed_rank\", \"version\", \"description\", \"type\", \
+                 \"script\", \"checksum\", \"installed_by\", \"execution_time\", \"success\") \
+                 SELECT coalesce(max(\"installed_rank\"), 0) + 1, {version}, {description}, '{kind}', {}, {}, \
+                 current_user, 0, true FROM \"flyway_schema_history\"",
+                script(source),
+                checksum(&source.text),
+            )
+        };
+        Bookkeeping {
+            setup: SETUP.iter().map(|&s| s.to_owned()).collect(),
+            applied: vec![row("SQL", &migration.up)],
+            // An undo is recorded, not erased.
+            reverted: migration.down.iter().map(|down| row("UNDO_SQL", down)).collect(),
+        }
+    }
+
+    fn traces(&self) -> &'static [(&'static str, &'static str)] {
+        &[
+            ("flyway.toml", ""),
+            ("flyway.conf", ""),
+            ("pom.xml", "flyway"),
+            ("build.gradle", "flyway"),
+            ("build.gradle.kts", "flyway"),
+        ]
+    }
+
+    fn homes(&self) -> &'static [&'static str] {
+        &["db/migration"]
+    }
+
+    fn is_deep(&self) -> bool {
+        true
+    }
+}
+
+const SETUP: &[&str] = &[
+    "CREATE TABLE IF NOT EXISTS \"flyway_schema_history\" (
+    \"installed_rank\" INT NOT NULL CONSTRAINT \"flyway_schema_history_pk\" PRIMARY KEY,
+    \"version\" VARCHAR(50),
+    \"description\" VARCHAR(200) NOT NULL,
+    \"type\" VARCHAR(20) NOT NULL,
+    \"script\" VARCHAR(1000) NOT NULL,
+    \"checksum\" INTEGER,
+    \"installed_by\" VARCHAR(100) NOT NULL,
+    \"installed_on\" TIMESTAMP NOT NULL DEFAULT now(),
+    \"execution_time\" INTEGER NOT NULL,
+    \"success\" BOOLEAN NOT NULL
+)",
+    "CREATE INDEX IF NOT EXISTS \"flyway_schema_history_s_idx\" ON \"flyway_schema_history\" (\"success\")",
+];
+
+/// Flyway's: CRC-32 over the lines without their ends, as a signed number.
+fn checksum(text: &str) -> i32 {
+    let mut hasher = crc32fast::Hasher::new();
+    for line in text.lines() {
+        hasher.update(line.trim_end_matches('\r').as_bytes());
+    }
+    i32::from_ne_bytes(hasher.finalize().to_ne_bytes())
+}
+
+/// The files of one kind by version, or by name where they have none.
+type Side<'a> = BTreeMap<(Vec<u64>, &'a str), (&'a str, Parsed<'a>)>;
+
+#[derive(Debug)]
+struct Parsed<'a> {
+    /// `V`, `U`, `B` or `R`.
+    kind: char,
+    version: &'a str,
+    /// The version's parts without zeros at the end, so that 1.0 is 1.
+    numbers: Vec<u64>,
+    name: &'a str,
+}
+
+impl<'a> Parsed<'a> {
+    fn label(&self) -> &'a str {
+        if self.kind == 'R' { self.name } else { self.version }
+    }
+}
+
+/// `V1_2.3__name.sql` or `.java`, of the file's own name.
+fn parse(path: &str) -> Option<Parsed<'_>> {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    let stem = file.strip_suffix(".sql").or_else(|| file.strip_suffix(".java"))?;
+    let kind = stem.chars().next().filter(|c| "VUBR".contains(*c))?;
+    let (version, name) = stem[1..].split_once("__")?;
+    if kind == 'R' {
+        return version.is_empty().then_some(Parsed { kind, version, numbers: Vec::new(), name });
+    }
+    let parts: Option<Vec<u64>> = version.split(['.', '_']).map(|p| p.parse().ok()).collect();
+    let mut numbers = parts?;
+    while numbers.last() == Some(&0) && numbers.len() > 1 {
+        numbers.pop();
+    }
+    Some(Parsed { kind, version, numbers, name })
+}
+
+/// The file with its placeholders replaced, and the transaction that Flyway would use.
+fn sql(draft: &mut Draft<'_>, file: &str, tree: &Tree, vars: &BTreeMap<String, String>) -> Option<Source> {
+    if !file.ends_with(".sql") {
+        return None;
+    }
+    let text = draft.text(file)?;
+    let text = substitute(draft, file, text, vars);
+    let script = split(&text);
+    let bare = |kind: Kind| matches!(kind, Kind::NoTransaction | Kind::Database);
+    let transaction_of_its_own = script.statements.iter().find(|s| bare(s.kind));
+    let mixed = script.statements.iter().any(|s| !bare(s.kind) && s.kind != Kind::Set);
+    let settings = tree.files.get(&format!("{file}.conf")).and_then(|f| f.bytes.as_deref());
+    let asked = settings.map(String::from_utf8_lossy).is_some_and(|text| {
+        text.lines()
+            .filter_map(|l| l.split_once('='))
+            .any(|(key, value)| key.trim() == "executeInTransaction" && value.trim().eq_ignore_ascii_case("false"))
+    });
+    if let Some(statement) = transaction_of_its_own.filter(|_| mixed && !asked) {
+        let lines = LineIndex::new(&text);
+        let span = lines.span(statement.range.clone());
+        let message =
+            "flyway refuses a file that mixes this statement, which runs in no transaction, with others that do";
+        let finding = Finding::new("apply.format", Severity::Error, message).at(span, lines.lines(span));
+        draft.find(finding.help("give it a file of its own"), file);
+    }
+    let mode = if asked || transaction_of_its_own.is_some() { Mode::PerStatement } else { Mode::Wrapped };
+    let body = 0..text.len();
+    Some(Source { path: draft.path(file), text, body, mode, pieces: None })
+}
+
+/// Replaces `${name}`, everywhere, comments included. A name without a value is an error.
+fn substitute(draft: &mut Draft<'_>, file: &str, text: Arc<str>, vars: &BTreeMap<String, String>) -> Arc<str> {
+    if !text.contains("${") {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest: &str = &text;
+    while let Some((before, after)) = rest.split_once("${") {
+        out.push_str(before);
+        let Some((name, behind)) = after.split_once('}') else {
+            out.push_str("${");
+            rest = after;
+            break;
+        };
+        match vars.get(name) {
+            Some(value) => out.push_str(value),
+            None => {
+                let at = text.len() - after.len() - 2;
+                let lines = LineIndex::new(&text);
+                let span = lines.span(at..at + name.len() + 3);
+                let message = format!("no value for the placeholder ${{{name}}}");
+                let finding = Finding::new("config.placeholder", Severity::Error, message).at(span, lines.lines(span));
+                draft.find(finding.help("set it under `vars` of the migration set"), file);
+                out.push_str(&text[at..at + name.len() + 3]);
+            }
+        }
+        rest = behind;
+    }
+    out.push_str(rest);
+    Arc::from(out)
+}

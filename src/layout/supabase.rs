@@ -1,0 +1,93 @@
+//! Supabase: `N_name.sql` in `supabase/migrations`; ordered by file name, recorded by its digits.
+//!
+//! The statements of a file and its record are one pipeline, which is one transaction. No downs.
+
+use std::collections::BTreeMap;
+
+use super::draft::{Draft, literal};
+use super::{Bookkeeping, Chain, Layout, Migration, Mode, Tree};
+use crate::sql::split_range;
+
+/// See the module.
+pub(super) struct Supabase;
+
+impl Layout for Supabase {
+    fn name(&self) -> &'static str {
+        "supabase"
+    }
+
+    fn recognise(&self, tree: &Tree) -> u8 {
+        let own: Vec<_> = tree.files.keys().filter(|f| f.ends_with(".sql") && !f.contains('/')).collect();
+        let stamped = own.iter().filter(|f| parse(f).is_some_and(|(version, _)| version.len() == 14)).count();
+        let downs = own.iter().any(|f| f.ends_with(".down.sql"));
+        // Many runners have such names: what lies around the set decides.
+        if stamped > 0 && stamped == own.len() && !downs { 20 } else { 0 }
+    }
+
+    fn plan(&self, root: &str, tree: &Tree) -> Chain {
+        let mut draft = Draft::new(root, tree, self.name());
+        let mut taken: BTreeMap<&str, &str> = BTreeMap::new();
+        for (at, file) in tree.files.keys().enumerate() {
+            let Some((version, name)) = parse(file) else {
+                draft.ignored(file, "<timestamp>_<name>.sql");
+                continue;
+            };
+            let old_init = name == "init" && version.len() == 14 && version < "20211209000000";
+            if at == 0 && old_init {
+                draft.ignored(file, "other than `init` (an old first migration, which the command line skips)");
+                continue;
+            }
+            match taken.get(version) {
+                Some(first) => draft.duplicate(version, first, file),
+                None => {
+                    taken.insert(version, file);
+                    let up = draft.source(file, |_| Mode::Wrapped);
+                    draft.push(file, version.to_owned(), name, up, None);
+                }
+            }
+        }
+        draft.finish()
+    }
+
+    fn bookkeeping(&self, migration: &Migration) -> Bookkeeping {
+        let (version, name) = (literal(&migration.version), literal(&migration.name));
+        let up = &migration.up;
+        let script = split_range(&up.text, up.body.clone());
+        let statements: Vec<String> = script.statements.iter().map(|s| literal(&up.text[s.range.clone()])).collect();
+        Bookkeeping {
+            setup: SETUP.iter().map(|&s| s.to_owned()).collect(),
+            applied: vec![format!(
+                "INSERT INTO supabase_migrations.schema_migrations(version, name, statements) \
+                 VALUES ({version}, {name}, ARRAY[{}]::text[])",
+                statements.join(", ")
+            )],
+            reverted: vec![format!("DELETE FROM supabase_migrations.schema_migrations WHERE version = {version}")],
+        }
+    }
+
+    fn has_downs(&self) -> bool {
+        false
+    }
+
+    fn traces(&self) -> &'static [(&'static str, &'static str)] {
+        &[("config.toml", "project_id"), ("supabase/config.toml", "project_id")]
+    }
+
+    fn homes(&self) -> &'static [&'static str] {
+        &["supabase/migrations"]
+    }
+}
+
+const SETUP: &[&str] = &[
+    "CREATE SCHEMA IF NOT EXISTS supabase_migrations",
+    "CREATE TABLE IF NOT EXISTS supabase_migrations.schema_migrations (version text NOT NULL PRIMARY KEY)",
+    "ALTER TABLE supabase_migrations.schema_migrations ADD COLUMN IF NOT EXISTS statements text[]",
+    "ALTER TABLE supabase_migrations.schema_migrations ADD COLUMN IF NOT EXISTS name text",
+];
+
+/// `^([0-9]+)_(.*)\.sql$`
+fn parse(file: &str) -> Option<(&str, &str)> {
+    let (version, name) = file.strip_suffix(".sql")?.split_once('_')?;
+    let digits = !version.is_empty() && version.bytes().all(|b| b.is_ascii_digit());
+    (digits && !file.contains('/')).then_some((version, name))
+}
