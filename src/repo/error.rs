@@ -23,6 +23,9 @@ pub enum Error {
     /// There is no such revision.
     #[error("there is no commit called `{0}`")]
     Revision(String),
+    /// The stated upstream shares nothing with HEAD.
+    #[error("HEAD and `{0}` have no commit in common")]
+    Unrelated(String),
     /// The git program cannot be run.
     #[error("the git program cannot be run: {0}")]
     NoProgram(std::io::Error),
@@ -41,7 +44,7 @@ impl Error {
             Error::Owner(_) | Error::Unreadable(_) | Error::NoProgram(_) | Error::Unsupported => {
                 "config.unreadable-index"
             }
-            Error::Revision(_) => "config.invalid",
+            Error::Revision(_) | Error::Unrelated(_) => "config.invalid",
         }
     }
 
@@ -51,7 +54,7 @@ impl Error {
             Error::NotARepository(_) => "change to a repository, or make one with `git init`".to_owned(),
             Error::Bare(_) => "run migd in a clone that has a work tree".to_owned(),
             Error::Owner(path) => {
-                format!("if you trust it: `git config --global --add safe.directory {}`", path.display())
+                format!("if you trust it: `git config --global --add safe.directory '{}'`", path.display())
             }
             Error::Conflicted(_) => "resolve the conflicts and `git add` the files".to_owned(),
             Error::Unreadable(_) | Error::Unsupported => {
@@ -59,6 +62,10 @@ impl Error {
             }
             Error::Revision(_) => {
                 "see `git branch --all`; `history.upstream` in migd.toml names the upstream".to_owned()
+            }
+            Error::Unrelated(_) => {
+                "in a shallow clone: `git fetch --unshallow`; `history.upstream` in migd.toml names the upstream"
+                    .to_owned()
             }
             Error::NoProgram(_) => "install git, and have it on PATH".to_owned(),
         }
