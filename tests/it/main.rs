@@ -5,4 +5,5 @@ mod catalog;
 mod catalog_cases;
 mod engine;
 mod layers;
+mod repo;
 mod support;
