@@ -70,11 +70,7 @@ enum Answer {
     Busy,
 }
 
-fn converse(
-    endpoint: &Endpoint,
-    envelope: &Envelope,
-    on_reply: &mut impl FnMut(Reply),
-) -> Result<Answer, ClientError> {
+fn converse(endpoint: &Endpoint, envelope: &Envelope, on_reply: &mut impl FnMut(Reply)) -> Result<Answer, ClientError> {
     let mut client = Client::send(&endpoint.socket(), envelope)?;
     loop {
         match client.next()? {

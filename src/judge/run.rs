@@ -309,7 +309,8 @@ impl Work<'_> {
         if self.set.changes[at] == Change::Unchanged {
             finding.code = "apply.chain".to_owned();
             finding.severity = check::default_severity("apply.chain");
-            finding.message = format!("migration {} of the chain does not apply: {}", migration.version, finding.message);
+            finding.message =
+                format!("migration {} of the chain does not apply: {}", migration.version, finding.message);
         }
         finding
     }
