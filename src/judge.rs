@@ -181,6 +181,8 @@ fn prefixes(set: &SetPlan, info: &Info) -> Vec<blake3::Hash> {
     for part in [env!("CARGO_PKG_VERSION"), &info.version, info.kind, set.layout.name()] {
         seed.update(part.as_bytes()).update(&[0]);
     }
+    // Without a migration there is nobody who makes the runner's own table: such a database is another one.
+    seed.update(&[u8::from(set.chain.migrations.is_empty())]);
     for source in &set.setup {
         seed.update(source.text.as_bytes()).update(&[0]);
     }

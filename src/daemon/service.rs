@@ -165,10 +165,15 @@ impl Service {
     }
 
     /// Starts the engine for the repository at `place` and makes its sets' databases ready. What there is now, in words.
-    pub async fn warm(self: &Arc<Self>, place: Place, progress: Progress) -> Result<Vec<String>, Error> {
+    pub async fn warm(
+        self: &Arc<Self>,
+        place: Place,
+        selection: Selection,
+        progress: Progress,
+    ) -> Result<Vec<String>, Error> {
         let request = CheckRequest {
             place,
-            selection: Selection::Staged,
+            selection,
             sets: Vec::new(),
             wanted: crate::wire::Wanted::Report,
             hook: false,
