@@ -299,6 +299,10 @@ impl Engine for Local {
             self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
         })
     }
+
+    fn owner_sql(&self) -> Option<String> {
+        Some(bootstrap::owner_sql(&bootstrap::Owner::default()))
+    }
 }
 
 impl Local {

@@ -15,8 +15,11 @@ mod account;
 mod auto;
 mod binaries;
 pub mod bootstrap;
+mod container;
+mod endpoint;
 mod error;
 mod folder;
+mod image;
 mod local;
 mod lock;
 mod process;
@@ -35,6 +38,11 @@ pub trait Engine: Send + Sync {
     fn alive(&self) -> BoxFuture<'_, bool>;
     /// Stops the server (or removes migd's own databases, for `url`). Bounded; errors are logged.
     fn stop(&self) -> BoxFuture<'_, ()>;
+    /// Brings the owner's role back to what it was at the start (rights, password, settings), whatever a migration did
+    /// to it. For the administrator, in any database; none where the role is not migd's.
+    fn owner_sql(&self) -> Option<String> {
+        None
+    }
 }
 
 /// What an engine is, for the verdict and `migd status`.
@@ -141,7 +149,8 @@ pub async fn start(config: &config::Engine, place: &Place, progress: &Progress) 
     match config.kind {
         config::EngineKind::Auto => auto::start(config, place, progress).await,
         config::EngineKind::Local => local::start(config, place, progress).await,
-        config::EngineKind::Container | config::EngineKind::Url => {
+        config::EngineKind::Container => container::start(config, place, progress).await,
+        config::EngineKind::Url => {
             Err(Error::new(ErrorKind::Settings, "this engine is not built in", "set engine.kind = \"local\""))
         }
     }
@@ -191,7 +200,15 @@ impl ProbeLine {
 
 /// What each engine that the configuration allows needs, and whether it is there. Starts nothing.
 pub async fn probe(config: &config::Engine, place: &Place) -> Vec<ProbeLine> {
-    local::probe(config, place).await
+    match config.kind {
+        config::EngineKind::Local => local::probe(config, place).await,
+        config::EngineKind::Container => container::probe(config, place).await,
+        config::EngineKind::Auto | config::EngineKind::Url => {
+            let mut lines = container::probe(config, place).await;
+            lines.extend(local::probe(config, place).await);
+            lines
+        }
+    }
 }
 
 /// What to say when the server's major version is not the one asked for.

@@ -1,5 +1,6 @@
 //! Engines against real servers. Each test has its own owner and folders, so they run side by side.
 
+mod container;
 mod local;
 
 use std::path::PathBuf;
