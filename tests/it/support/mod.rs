@@ -1,3 +1,5 @@
 //! What integration tests share.
 
 pub mod cluster;
+pub mod realm;
+pub mod sandbox;
