@@ -143,11 +143,12 @@ impl Bench {
             let urgent = self.urgent.notified();
             let ahead = async {
                 let _turn = self.turn.lock().await;
-                match passed {
-                    true => work.prepare().await.map(|_| ()),
-                    // What follows a migration that does not apply cannot be built.
-                    false => Ok(self.pool.refill_later(prefixes[set.first])),
+                if *passed {
+                    return work.prepare().await.map(drop);
                 }
+                // What follows a migration that does not apply cannot be built.
+                self.pool.refill_later(prefixes[set.first]);
+                Ok(())
             };
             tokio::select! {
                 outcome = ahead => outcome?,

@@ -171,13 +171,8 @@ impl Service {
         selection: Selection,
         progress: Progress,
     ) -> Result<Vec<String>, Error> {
-        let request = CheckRequest {
-            place,
-            selection,
-            sets: Vec::new(),
-            wanted: crate::wire::Wanted::Report,
-            hook: false,
-        };
+        let request =
+            CheckRequest { place, selection, sets: Vec::new(), wanted: crate::wire::Wanted::Report, hook: false };
         let prepared = self.prepare(&request).await?;
         if prepared.plan.sets.is_empty() {
             return Err(Error::no_sets());

@@ -44,6 +44,7 @@ pub(super) fn roots(place: &Place, account: &Account) -> Vec<Root> {
 }
 
 /// Whether there is room for a cluster; disks are not asked.
+#[allow(clippy::useless_conversion, reason = "the types differ between systems")]
 pub(super) fn has_room(root: &Root) -> bool {
     if !root.tmpfs {
         return true;
@@ -53,6 +54,7 @@ pub(super) fn has_room(root: &Root) -> bool {
 }
 
 #[cfg(target_os = "linux")]
+#[allow(clippy::useless_conversion, reason = "the types differ between systems")]
 fn in_memory(path: &Path) -> bool {
     const TMPFS_MAGIC: i64 = 0x0102_1994;
     rustix::fs::statfs(path).is_ok_and(|s| i64::from(s.f_type) == TMPFS_MAGIC)

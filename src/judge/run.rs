@@ -136,10 +136,11 @@ impl Work<'_> {
         }
         let mut at = (0..end).rev().find(|at| self.pool.has(&self.prefixes[*at])).unwrap_or(0);
         let mut held = self.open(at).await?;
-        if at == 0 && !self.pool.has(&self.prefixes[0]) {
-            if let Some(finding) = self.setup(&held).await? {
-                return Ok(Some(finding));
-            }
+        if at == 0
+            && !self.pool.has(&self.prefixes[0])
+            && let Some(finding) = self.setup(&held).await?
+        {
+            return Ok(Some(finding));
         }
         let chain = &self.set.chain.migrations;
         while at < end {
