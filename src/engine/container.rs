@@ -477,8 +477,11 @@ fn failed(what: &str, error: &bollard::errors::Error) -> Error {
 /// A start that failed, with what the container said last.
 async fn died(docker: &Docker, id: &str, what: &str) -> Error {
     let options = LogsOptionsBuilder::default().stdout(true).stderr(true).tail("4").build();
-    let lines = docker.logs(id, Some(options)).take(8).filter_map(async |line| line.ok()).map(|line| line.to_string());
-    let said: Vec<String> = tokio::time::timeout(SHORT, lines.collect()).await.unwrap_or_default();
+    let mut said = Vec::new();
+    let mut lines = Box::pin(docker.logs(id, Some(options)).take(8));
+    while let Ok(Some(line)) = tokio::time::timeout(SHORT, lines.next()).await {
+        said.extend(line.ok().map(|line| line.to_string()));
+    }
     let said = said.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ");
     let message = if said.is_empty() { what.to_owned() } else { format!("{what}: {said}") };
     Error::new(ErrorKind::Start, message, "look at engine.image and engine.settings, or set engine.kind = \"local\"")
