@@ -129,6 +129,7 @@ pub(super) async fn start_at(
     progress: &Progress,
 ) -> Result<Arc<dyn Engine>, Error> {
     let lock = Lock::take(place)?;
+    super::sweep(place, "container").await;
     let name = image::name(config);
     let image = match image::inspect(&endpoint.docker, &name).await? {
         Some(image) => image,
@@ -171,15 +172,10 @@ impl Plan<'_> {
     /// Takes over this owner's container if it is as it would be made now and answers; removes any other of this owner.
     async fn adopt(&self) -> Result<Option<(Record, Info)>, Error> {
         let docker = &self.endpoint.docker;
-        let mut filters = HashMap::new();
-        filters.insert("label", vec![format!("{LABEL_OWNER}={}", self.place.owner)]);
-        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-        let listed = docker.list_containers(Some(options)).await.map_err(|e| failed("list containers", &e))?;
+        let listed = list(docker, self.place).await.map_err(|e| failed("list containers", &e))?;
         let record = self.files.read().filter(|record| record.fingerprint == self.fingerprint);
         let mut adopted = None;
-        for container in listed {
-            let Some(id) = container.id else { continue };
-            let labelled = container.labels.and_then(|labels| labels.get(LABEL_CONFIG).cloned());
+        for (id, labelled) in listed {
             if labelled.as_ref() == Some(&self.fingerprint)
                 && let Some(record) = record.as_ref().filter(|record| record.id == id)
                 && running(docker, &id).await.is_some()
@@ -457,6 +453,36 @@ async fn remove(docker: &Docker, id: &str) -> Result<(), bollard::errors::Error>
     match docker.remove_container(id, Some(options)).await {
         Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
         other => other,
+    }
+}
+
+/// This owner's containers, running or not, with their fingerprints.
+async fn list(docker: &Docker, place: &Place) -> Result<Vec<(String, Option<String>)>, bollard::errors::Error> {
+    let filters = HashMap::from([("label", vec![format!("{LABEL_OWNER}={}", place.owner)])]);
+    let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+    let listed = docker.list_containers(Some(options)).await?;
+    let fingerprint = |labels: Option<HashMap<String, String>>| labels?.get(LABEL_CONFIG).cloned();
+    Ok(listed.into_iter().filter_map(|each| Some((each.id?, fingerprint(each.labels)))).collect())
+}
+
+/// Removes what this owner has of containers, if it is written down that there is one.
+pub(super) async fn sweep(place: &Place) {
+    let files = Files::of(place);
+    if files.read().is_none() {
+        return;
+    }
+    let swept = async {
+        let endpoint = endpoint::find(&place.env).await.map_err(|error| error.to_string())?;
+        for (id, _) in list(&endpoint.docker, place).await.map_err(|error| reason(&error))? {
+            remove(&endpoint.docker, &id).await.map_err(|error| reason(&error))?;
+        }
+        files.remove();
+        Ok::<(), String>(())
+    };
+    match tokio::time::timeout(SHORT, swept).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(error, "an old container stays"),
+        Err(_) => tracing::warn!("the container engine does not answer; an old container stays"),
     }
 }
 

@@ -231,6 +231,8 @@ mod tests {
     #[test]
     fn a_folder_that_others_could_have_prepared_is_refused() {
         let root = tempfile::tempdir().unwrap();
+        let elsewhere = root.path().join("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
         let folder = Folder::at(&Root { path: root.path().to_owned(), tmpfs: false }, &place(root.path()));
         assert!(!folder.exists().unwrap());
 
@@ -242,8 +244,6 @@ mod tests {
         assert_eq!(folder.exists().unwrap_err().kind(), ErrorKind::Folder);
 
         folder.remove().unwrap();
-        let elsewhere = root.path().join("elsewhere");
-        fs::create_dir(&elsewhere).unwrap();
         fs::set_permissions(&elsewhere, fs::Permissions::from_mode(0o700)).unwrap();
         symlink(&elsewhere, &folder.path).unwrap();
         assert_eq!(folder.exists().unwrap_err().kind(), ErrorKind::Folder, "a link is not followed");

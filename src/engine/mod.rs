@@ -25,6 +25,7 @@ mod lock;
 mod process;
 mod seed;
 pub mod session;
+mod url;
 
 pub use error::{Error, ErrorKind};
 
@@ -150,9 +151,17 @@ pub async fn start(config: &config::Engine, place: &Place, progress: &Progress) 
         config::EngineKind::Auto => auto::start(config, place, progress).await,
         config::EngineKind::Local => local::start(config, place, progress).await,
         config::EngineKind::Container => container::start(config, place, progress).await,
-        config::EngineKind::Url => {
-            Err(Error::new(ErrorKind::Settings, "this engine is not built in", "set engine.kind = \"local\""))
-        }
+        config::EngineKind::Url => url::start(config, place).await,
+    }
+}
+
+/// Removes what an engine of another kind left of this owner, for who changes the configuration after a crash.
+async fn sweep(place: &Place, kind: &str) {
+    if kind != "local" {
+        local::sweep(place).await;
+    }
+    if kind != "container" {
+        container::sweep(place).await;
     }
 }
 
@@ -181,11 +190,13 @@ pub struct ProbeLine {
     pub found: String,
     /// What to do when it is not.
     pub remedy: Option<String>,
+    /// It is missed by nobody: another engine is chosen.
+    pub optional: bool,
 }
 
 impl ProbeLine {
     fn ok(what: &str, found: impl Into<String>) -> Self {
-        ProbeLine { what: what.to_owned(), ok: true, found: found.into(), remedy: None }
+        ProbeLine { what: what.to_owned(), ok: true, found: found.into(), remedy: None, optional: false }
     }
 
     fn missing(what: &str, error: &Error) -> Self {
@@ -194,6 +205,7 @@ impl ProbeLine {
             ok: false,
             found: error.to_string(),
             remedy: Some(error.help().to_owned()).filter(|help| !help.is_empty()),
+            optional: false,
         }
     }
 }
@@ -203,10 +215,16 @@ pub async fn probe(config: &config::Engine, place: &Place) -> Vec<ProbeLine> {
     match config.kind {
         config::EngineKind::Local => local::probe(config, place).await,
         config::EngineKind::Container => container::probe(config, place).await,
-        config::EngineKind::Auto | config::EngineKind::Url => {
-            let mut lines = container::probe(config, place).await;
-            lines.extend(local::probe(config, place).await);
-            lines
+        config::EngineKind::Url => url::probe(config).await,
+        config::EngineKind::Auto => {
+            let mut container = container::probe(config, place).await;
+            let mut local = local::probe(config, place).await;
+            let fine = |lines: &[ProbeLine]| lines.iter().all(|line| line.ok);
+            let (container_fine, local_fine) = (fine(&container), fine(&local) && !config.superuser);
+            container.iter_mut().filter(|line| !line.ok).for_each(|line| line.optional = local_fine);
+            local.iter_mut().filter(|line| !line.ok).for_each(|line| line.optional = container_fine);
+            container.append(&mut local);
+            container
         }
     }
 }
