@@ -1,8 +1,8 @@
 //! The command line: one file per command, [`failure`] for how commands fail.
 
 mod check;
-mod doctor;
 pub mod docs;
+mod doctor;
 pub mod explain;
 mod failure;
 mod hook;

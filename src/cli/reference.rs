@@ -28,8 +28,12 @@ fn describe(command: &Command, parent: &str, page: &mut String) {
     }
     for arg in listed {
         let mut help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-        let values: Vec<String> =
-            arg.get_possible_values().iter().filter(|v| !v.is_hide_set()).map(|v| format!("`{}`", v.get_name())).collect();
+        let values: Vec<String> = arg
+            .get_possible_values()
+            .iter()
+            .filter(|v| !v.is_hide_set())
+            .map(|v| format!("`{}`", v.get_name()))
+            .collect();
         if !values.is_empty() && arg.get_action().takes_values() {
             help.push_str(&format!(": {}", values.join(", ")));
         }

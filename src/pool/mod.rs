@@ -332,9 +332,10 @@ impl Pool {
     }
 
     async fn clone_of(&self, prefix: &Hash) -> Result<Option<Lease>, Error> {
-        let found = self.state().templates.get(prefix).map(|template| {
-            (template.database.clone(), Arc::clone(&template.snapshot), Arc::clone(&template.shared))
-        });
+        let found =
+            self.state().templates.get(prefix).map(|template| {
+                (template.database.clone(), Arc::clone(&template.snapshot), Arc::clone(&template.shared))
+            });
         let Some((template, snapshot, shared)) = found else { return Ok(None) };
         let database = self.create(&template).await?;
         self.connect(database, Some(snapshot), shared).await.map(Some)
@@ -357,7 +358,8 @@ impl Pool {
         snapshot: Option<Arc<Snapshot>>,
         shared: Arc<Shared>,
     ) -> Result<Lease, Error> {
-        let (runner, observer) = (self.engine.config(&database, Role::Owner), self.engine.config(&database, Role::Admin));
+        let (runner, observer) =
+            (self.engine.config(&database, Role::Owner), self.engine.config(&database, Role::Admin));
         let (runner, observer) = tokio::join!(Session::open(&runner), Session::open(&observer));
         let (runner, observer) = (runner?, observer?);
         roles::apply_database_settings(&observer, &shared).await.map_err(Error::server("apply settings"))?;

@@ -17,6 +17,9 @@ pub enum Error {
     /// The index has conflicts.
     #[error("the index has unmerged files: {}", .0.join(", "))]
     Conflicted(Vec<String>),
+    /// The index that was stated is not there, as when the commit that it was made for has ended.
+    #[error("the index {} is gone", .0.display())]
+    IndexGone(PathBuf),
     /// The index, or another part of git's own files, cannot be read.
     #[error("git's files cannot be read: {0}")]
     Unreadable(String),
@@ -41,7 +44,7 @@ impl Error {
             Error::NotARepository(_) => "config.not-a-repository",
             Error::Bare(_) => "config.bare",
             Error::Conflicted(_) => "config.conflicted-index",
-            Error::Owner(_) | Error::Unreadable(_) | Error::NoProgram(_) | Error::Unsupported => {
+            Error::Owner(_) | Error::IndexGone(_) | Error::Unreadable(_) | Error::NoProgram(_) | Error::Unsupported => {
                 "config.unreadable-index"
             }
             Error::Revision(_) | Error::Unrelated(_) => "config.invalid",
@@ -57,6 +60,7 @@ impl Error {
                 format!("if you trust it: `git config --global --add safe.directory '{}'`", path.display())
             }
             Error::Conflicted(_) => "resolve the conflicts and `git add` the files".to_owned(),
+            Error::IndexGone(_) => "start the commit again; GIT_INDEX_FILE names the index".to_owned(),
             Error::Unreadable(_) | Error::Unsupported => {
                 "`git status` shows whether git itself can read them".to_owned()
             }

@@ -76,9 +76,6 @@ impl Library {
     }
 
     pub(super) fn staged(&self, index: &Path, prefixes: &[String]) -> Result<Staged, Error> {
-        if !index.exists() {
-            return Ok(Staged::default());
-        }
         // Formats that libgit2 does not know are refused here, and so are broken files: git says which it is.
         let index = Index::open(index).map_err(|_| Error::Unsupported)?;
         let mut found = Staged::default();

@@ -157,6 +157,15 @@ impl Repo {
         if self.place.root.is_none() {
             return Err(Error::Bare(self.place.git_dir.clone()));
         }
+        if !self.place.index.exists() {
+            // Where nothing was ever added there is no index; one that was made for a commit ends with it.
+            let usual = self.place.git_dir.join("index");
+            let same = self.place.index == usual
+                || self.place.index.parent().and_then(|folder| folder.canonicalize().ok())
+                    == self.place.git_dir.canonicalize().ok()
+                    && self.place.index.ends_with("index");
+            return if same { Ok(Index::default()) } else { Err(Error::IndexGone(self.place.index.clone())) };
+        }
         if let Backend::Library(library) = &self.backend {
             match library.staged(&self.place.index, prefixes) {
                 Err(Error::Unsupported) => {}
@@ -217,6 +226,7 @@ impl Repo {
     /// the remote `origin`; HEAD itself when there is none.
     pub fn base(&self, upstream: &str) -> Result<BaseCommit, Error> {
         let Some(head) = self.head()? else { return Ok(BaseCommit::default()) };
+        let origins = format!("refs/remotes/origin/{upstream}");
         let candidates = match upstream {
             "" => vec![
                 "@{upstream}",
@@ -224,7 +234,8 @@ impl Repo {
                 "refs/remotes/origin/main",
                 "refs/remotes/origin/master",
             ],
-            stated => vec![stated],
+            // A fresh clone may know it as origin's alone.
+            stated => vec![stated, &origins],
         };
         for candidate in candidates {
             let Some(tip) = (match &self.backend {

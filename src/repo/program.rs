@@ -227,7 +227,10 @@ impl Program {
         match child.wait() {
             Ok(status) if status.success() => Ok(out),
             _ if Instant::now() > deadline => Err(Error::Unreadable("git did not answer in time".to_owned())),
-            _ => Err(Error::Unreadable(text(err).trim().to_owned())),
+            _ => {
+                let said = text(err);
+                Err(Error::Unreadable(said.trim().trim_start_matches("fatal: ").to_owned()))
+            }
         }
     }
 

@@ -88,8 +88,13 @@ pub async fn run(bench: Bench<'_>, source: &Source, bookkeeping: &[String]) -> R
 /// no SQL.
 fn batches(source: &Source) -> (Vec<Vec<Statement>>, Option<Problem>) {
     let whole = std::slice::from_ref(&source.body);
-    let mut scripts: Vec<_> =
-        source.pieces.as_deref().unwrap_or(whole).iter().map(|piece| sql::split_range(&source.text, piece.clone())).collect();
+    let mut scripts: Vec<_> = source
+        .pieces
+        .as_deref()
+        .unwrap_or(whole)
+        .iter()
+        .map(|piece| sql::split_range(&source.text, piece.clone()))
+        .collect();
     let problem = scripts.iter_mut().find_map(|script| script.problems.drain(..).next());
     let statements = scripts.into_iter().map(|script| script.statements);
     let batches = match (source.mode, &source.pieces) {
@@ -300,10 +305,7 @@ impl Steps<'_> {
     }
 
     /// Waits for `work` within the limits; cancels the statement, then terminates the session, when it exceeds them.
-    async fn supervised(
-        &self,
-        work: impl Future<Output = Result<u64, tokio_postgres::Error>>,
-    ) -> Result<u64, Ended> {
+    async fn supervised(&self, work: impl Future<Output = Result<u64, tokio_postgres::Error>>) -> Result<u64, Ended> {
         let Bench { runner, observer, limits } = self.bench;
         let started = Instant::now();
         let mut work = pin!(work);

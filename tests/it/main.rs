@@ -6,4 +6,5 @@ mod catalog_cases;
 mod e2e;
 mod engine;
 mod layers;
+mod repo;
 mod support;
