@@ -4,6 +4,7 @@
 mod catalog;
 mod catalog_cases;
 mod engine;
+mod hooks;
 mod layers;
 mod repo;
 mod support;
