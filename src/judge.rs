@@ -23,7 +23,7 @@ const KEPT_VERDICTS: usize = 256;
 /// One server with its databases, and what it has already judged.
 pub struct Bench {
     pool: Arc<Pool>,
-    /// One judgement at a time: roles are shared by all databases.
+    /// One migration at a time: roles are shared by all databases. A long judgement lets others in between.
     turn: tokio::sync::Mutex<()>,
     /// Somebody waits for a verdict: what is done ahead gives up its turn.
     urgent: tokio::sync::Notify,
@@ -96,12 +96,9 @@ impl Bench {
             return Ok(verdict);
         }
         self.urgent.notify_waiters();
-        let left = order.deadline.saturating_duration_since(Instant::now());
-        let turn = tokio::time::timeout(left, self.turn.lock()).await.map_err(|_| Error::Deadline)?;
         let mut timings = vec![Timing { step: "plan".to_owned(), ms: ms(order.started.elapsed()) }];
         let work = run::Work { pool: &self.pool, plan, set, prefixes: &prefixes, order };
-        let judged = work.judge(&mut timings).await?;
-        drop(turn);
+        let judged = work.judge(&self.turn, &mut timings).await?;
         let mut findings = set.findings.clone();
         findings.extend(info.mismatch.as_ref().map(|said| {
             let help = "judge on production's version: see `[engine]` in migd.toml";
@@ -146,11 +143,12 @@ impl Bench {
             let urgent = self.urgent.notified();
             let ahead = async {
                 let _turn = self.turn.lock().await;
-                match passed {
-                    true => work.prepare().await.map(|_| ()),
-                    // What follows a migration that does not apply cannot be built.
-                    false => Ok(self.pool.refill_later(prefixes[set.first])),
+                if *passed {
+                    return work.prepare().await.map(drop);
                 }
+                // What follows a migration that does not apply cannot be built.
+                self.pool.refill_later(prefixes[set.first]);
+                Ok(())
             };
             tokio::select! {
                 outcome = ahead => outcome?,
@@ -184,6 +182,8 @@ fn prefixes(set: &SetPlan, info: &Info) -> Vec<blake3::Hash> {
     for part in [env!("CARGO_PKG_VERSION"), &info.version, info.kind, set.layout.name()] {
         seed.update(part.as_bytes()).update(&[0]);
     }
+    // Without a migration there is nobody who makes the runner's own table: such a database is another one.
+    seed.update(&[u8::from(set.chain.migrations.is_empty())]);
     for source in &set.setup {
         seed.update(source.text.as_bytes()).update(&[0]);
     }

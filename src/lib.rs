@@ -17,6 +17,7 @@
 //! | [`trace`] | apply a migration and observe |
 //! | [`check`] | pure functions from a trace to findings, and the codes |
 //! | [`judge`] | plan, lease, trace, checks, verdict |
+//! | [`setup`] | setting a repository up |
 //! | [`render`] | a verdict as text or JSON |
 //! | [`daemon`] | lock, listener, sessions, the warm engine, idling |
 //! | [`cli`] | the command line |
@@ -33,6 +34,7 @@ pub mod layout;
 pub mod pool;
 pub mod render;
 pub mod repo;
+pub mod setup;
 pub mod sql;
 pub mod trace;
 pub mod verdict;

@@ -51,7 +51,13 @@ struct Observed {
 
 impl Work<'_> {
     /// Judges what changed, in the order of the chain; stops at the first migration that does not apply.
-    pub(super) async fn judge(&self, timings: &mut Vec<Timing>) -> Result<Judged, Error> {
+    ///
+    /// Takes its turn anew for every migration.
+    pub(super) async fn judge(
+        &self,
+        turn: &tokio::sync::Mutex<()>,
+        timings: &mut Vec<Timing>,
+    ) -> Result<Judged, Error> {
         let mut judged = Judged { findings: self.history(), ..Judged::default() };
         let chain = &self.set.chain.migrations;
         // Where the database is, in applied migrations; what lies between is applied without being judged.
@@ -62,6 +68,9 @@ impl Work<'_> {
             if self.plan.mode == Mode::All {
                 (self.order.progress)(&format!("{}/{} {}", at + 1, chain.len(), chain[at].version));
             }
+            let started = Instant::now();
+            let _turn = self.wait_for(turn).await?;
+            push(timings, "wait", started);
             let started = Instant::now();
             if let Some(broken) = self.advance(at).await? {
                 judged.findings.push(broken);
@@ -93,10 +102,17 @@ impl Work<'_> {
             || (judged.ran.is_empty() && self.set.first < chain.len())
         {
             let started = Instant::now();
+            let _turn = self.wait_for(turn).await?;
             judged.findings.extend(self.advance(chain.len()).await?);
             push(timings, "chain", started);
         }
         Ok(judged)
+    }
+
+    /// Waits for the turn, no longer than the verdict can.
+    async fn wait_for<'t>(&self, turn: &'t tokio::sync::Mutex<()>) -> Result<tokio::sync::MutexGuard<'t, ()>, Error> {
+        let left = self.order.deadline.saturating_duration_since(Instant::now());
+        tokio::time::timeout(left, turn.lock()).await.map_err(|_| Error::Deadline)
     }
 
     /// Makes the templates before and after what changed, and clones of them.
@@ -120,10 +136,11 @@ impl Work<'_> {
         }
         let mut at = (0..end).rev().find(|at| self.pool.has(&self.prefixes[*at])).unwrap_or(0);
         let mut held = self.open(at).await?;
-        if at == 0 && !self.pool.has(&self.prefixes[0]) {
-            if let Some(finding) = self.setup(&held).await? {
-                return Ok(Some(finding));
-            }
+        if at == 0
+            && !self.pool.has(&self.prefixes[0])
+            && let Some(finding) = self.setup(&held).await?
+        {
+            return Ok(Some(finding));
         }
         let chain = &self.set.chain.migrations;
         while at < end {
@@ -293,7 +310,8 @@ impl Work<'_> {
         if self.set.changes[at] == Change::Unchanged {
             finding.code = "apply.chain".to_owned();
             finding.severity = check::default_severity("apply.chain");
-            finding.message = format!("migration {} of the chain does not apply: {}", migration.version, finding.message);
+            finding.message =
+                format!("migration {} of the chain does not apply: {}", migration.version, finding.message);
         }
         finding
     }

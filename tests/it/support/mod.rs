@@ -2,3 +2,5 @@
 
 pub mod cluster;
 pub mod git;
+pub mod realm;
+pub mod sandbox;
