@@ -379,7 +379,7 @@ impl Pool {
                 // The first statement of a session is the slowest: it reads the catalogs.
                 runner
                     .client()
-                    .batch_execute("BEGIN; ROLLBACK; DISCARD ALL")
+                    .batch_execute("BEGIN; ROLLBACK")
                     .await
                     .map_err(Error::server("warm up"))?;
                 Reader::prepare(observer.client()).await?
