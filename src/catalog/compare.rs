@@ -74,7 +74,7 @@ pub fn compare(before: &Snapshot, after: &Snapshot) -> Vec<Difference> {
     }
     for (objects, change, word) in [(&missing, Change::Missing, "missing"), (&added, Change::Added, "added")] {
         for (key, object) in objects {
-            let with_parent = object.parent.as_deref().is_some_and(|p| objects.contains_key(p));
+            let with_parent = object.parents().any(|p| objects.contains_key(p));
             if with_parent || renames.keys.contains(*key) {
                 continue;
             }
@@ -134,7 +134,7 @@ fn generated_names<'a>(missing: &BTreeMap<&str, &'a Object>, added: &BTreeMap<&s
     for old in missing.values().filter(|o| generated(o)) {
         // What went with its parent came with another one, if at all.
         let stays = |o: &Object, all: &BTreeMap<&str, &Object>| {
-            o.parent.as_deref().is_none_or(|p| p.starts_with("constraint ") || !all.contains_key(p))
+            o.parents().all(|p| p.starts_with("constraint ") || !all.contains_key(p))
         };
         let alike = |new: &&Object| {
             old.kind == new.kind
@@ -153,7 +153,7 @@ fn generated_names<'a>(missing: &BTreeMap<&str, &'a Object>, added: &BTreeMap<&s
     // A constraint's index bears its name: one of them is enough to say.
     let constraints: HashSet<String> =
         renames.pairs.iter().filter(|(_, old, _)| &*old.kind == "constraint").map(|(_, old, _)| old.key()).collect();
-    renames.pairs.retain(|(_, old, _)| !old.parent.as_deref().is_some_and(|p| constraints.contains(p)));
+    renames.pairs.retain(|(_, old, _)| !old.parents().any(|p| constraints.contains(p)));
     renames
 }
 
@@ -168,7 +168,7 @@ fn given_names<'a>(
     let known = |all: &BTreeMap<&str, &Object>, o: &Object, renames: &Renames<'_>| {
         let key = o.key();
         // What is renamed with its parent is not told apart from it.
-        let parent = o.parent.as_deref().is_some_and(|p| all.contains_key(p));
+        let parent = o.parents().any(|p| all.contains_key(p));
         all.contains_key(key.as_str()) && !renames.keys.contains(&key) && !parent
     };
     let mut units: Vec<_> = before.0.units.iter().collect();
@@ -188,7 +188,7 @@ fn given_names<'a>(
 
 fn generated(object: &Object) -> bool {
     matches!(&*object.kind, "constraint" | "index")
-        || &*object.kind == "sequence" && object.parent.as_deref().is_some_and(|p| p.starts_with("column "))
+        || &*object.kind == "sequence" && object.parents().any(|p| p.starts_with("column "))
 }
 
 /// Where its name is one among others.
@@ -203,7 +203,7 @@ fn scope(object: &Object) -> &str {
 /// Adds how two objects differ.
 fn attributes(old: &Object, new: &Object, renames: &Renames<'_>, told: &HashSet<&str>, found: &mut Vec<Difference>) {
     // An index that a constraint made is as the constraint says.
-    let of_told = old.parent.as_deref().is_some_and(|p| told.contains(p)) && old.parent == new.parent;
+    let of_told = old.parent == new.parent && old.parents().any(|p| told.contains(p));
     for ((field, a), b) in old.fields.iter().zip(&old.values).zip(&new.values) {
         let (a, b) = (a.as_deref(), b.as_deref());
         if equal(field, a, b) || of_told && field.name == "definition" {

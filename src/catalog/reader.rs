@@ -95,12 +95,22 @@ impl Reader {
         framed(client, Frame::of(client).await?, Self::prepare_within(client, version)).await
     }
 
-    async fn prepare_within(client: &Client, version: Version) -> Result<Self, Error> {
-        let versions = client.prepare(&versions::sql(version)).await?;
-        let dependents = client.prepare(DEPENDENTS).await?;
+    /// A reader that prepares each statement at its first use: for a database that is wanted now, and read little.
+    pub async fn attach(client: &Client, major: u32) -> Result<Self, Error> {
+        Self::attach_within(client, Version { major }).await
+    }
+
+    async fn attach_within(client: &Client, version: Version) -> Result<Self, Error> {
+        let sql = versions::sql(version);
+        let (versions, dependents) = join(client.prepare(&sql), client.prepare(DEPENDENTS)).await;
         let query = |sql| Query { sql, ready: OnceLock::new() };
         let of = |class: &Class| (*class, class.queries(version).into_iter().map(query).collect());
-        let reader = Self { version, versions, dependents, queries: Class::ALL.iter().map(of).collect() };
+        let queries = Class::ALL.iter().map(of).collect();
+        Ok(Self { version, versions: versions?, dependents: dependents?, queries })
+    }
+
+    async fn prepare_within(client: &Client, version: Version) -> Result<Self, Error> {
+        let reader = Self::attach_within(client, version).await?;
         let common = || reader.queries.iter().filter(|(c, _)| !c.rare()).flat_map(|(_, q)| q);
         try_join_all(common().map(|q| q.ready(client))).await?;
         // One use of each makes the plans; some real objects fill the caches that deparsing needs.

@@ -3,7 +3,7 @@
 use clap::{Arg, Command};
 
 /// The page.
-pub fn page() -> String {
+pub(super) fn page() -> String {
     let mut command = super::command();
     command.build();
     let mut page = String::from(

@@ -165,14 +165,14 @@ impl Service {
     }
 
     /// Starts the engine for the repository at `place` and makes its sets' databases ready. What there is now, in words.
-    pub async fn warm(self: &Arc<Self>, place: Place, progress: Progress) -> Result<Vec<String>, Error> {
-        let request = CheckRequest {
-            place,
-            selection: Selection::Staged,
-            sets: Vec::new(),
-            wanted: crate::wire::Wanted::Report,
-            hook: false,
-        };
+    pub async fn warm(
+        self: &Arc<Self>,
+        place: Place,
+        selection: Selection,
+        progress: Progress,
+    ) -> Result<Vec<String>, Error> {
+        let request =
+            CheckRequest { place, selection, sets: Vec::new(), wanted: crate::wire::Wanted::Report, hook: false };
         let prepared = self.prepare(&request).await?;
         if prepared.plan.sets.is_empty() {
             return Err(Error::no_sets());

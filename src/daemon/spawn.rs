@@ -73,7 +73,7 @@ enum Answer {
 fn converse(endpoint: &Endpoint, envelope: &Envelope, on_reply: &mut impl FnMut(Reply)) -> Result<Answer, ClientError> {
     let mut client = Client::send(&endpoint.socket(), envelope)?;
     loop {
-        match client.next()? {
+        match client.reply()? {
             Reply::Done { exit } => return Ok(Answer::Done(exit)),
             Reply::Mismatch { .. } => return Ok(Answer::OtherBuild),
             Reply::Busy => return Ok(Answer::Busy),

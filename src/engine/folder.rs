@@ -44,6 +44,7 @@ pub(super) fn roots(place: &Place, account: &Account) -> Vec<Root> {
 }
 
 /// Whether there is room for a cluster; disks are not asked.
+#[allow(clippy::useless_conversion, reason = "the types differ between systems")]
 pub(super) fn has_room(root: &Root) -> bool {
     if !root.tmpfs {
         return true;
@@ -53,6 +54,7 @@ pub(super) fn has_room(root: &Root) -> bool {
 }
 
 #[cfg(target_os = "linux")]
+#[allow(clippy::useless_conversion, reason = "the types differ between systems")]
 fn in_memory(path: &Path) -> bool {
     const TMPFS_MAGIC: i64 = 0x0102_1994;
     rustix::fs::statfs(path).is_ok_and(|s| i64::from(s.f_type) == TMPFS_MAGIC)
@@ -229,6 +231,8 @@ mod tests {
     #[test]
     fn a_folder_that_others_could_have_prepared_is_refused() {
         let root = tempfile::tempdir().unwrap();
+        let elsewhere = root.path().join("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
         let folder = Folder::at(&Root { path: root.path().to_owned(), tmpfs: false }, &place(root.path()));
         assert!(!folder.exists().unwrap());
 
@@ -240,8 +244,6 @@ mod tests {
         assert_eq!(folder.exists().unwrap_err().kind(), ErrorKind::Folder);
 
         folder.remove().unwrap();
-        let elsewhere = root.path().join("elsewhere");
-        fs::create_dir(&elsewhere).unwrap();
         fs::set_permissions(&elsewhere, fs::Permissions::from_mode(0o700)).unwrap();
         symlink(&elsewhere, &folder.path).unwrap();
         assert_eq!(folder.exists().unwrap_err().kind(), ErrorKind::Folder, "a link is not followed");

@@ -62,6 +62,7 @@ pub(super) async fn start(
         ));
     }
     let lock = Lock::take(place)?;
+    super::sweep(place, "local").await;
     let binaries = binaries::find(config, &place.env).await?;
     let settings = bootstrap::settings(binaries.major, true, &config.settings)?;
     let account = Account::choose()?;
@@ -299,6 +300,10 @@ impl Engine for Local {
             self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
         })
     }
+
+    fn owner_sql(&self) -> Option<String> {
+        Some(bootstrap::owner_sql(&bootstrap::Owner::default()))
+    }
 }
 
 impl Local {
@@ -341,6 +346,19 @@ async fn clear(folder: &Folder) -> Result<(), Error> {
     match removed {
         Ok(Err(error)) => Err(Error::io("remove", &path, error)),
         _ => Ok(()),
+    }
+}
+
+/// Stops and removes what this owner has of local clusters.
+pub(super) async fn sweep(place: &Place) {
+    let Ok(account) = Account::choose() else { return };
+    for root in folder::roots(place, &account) {
+        let folder = Folder::at(&root, place);
+        if matches!(folder.exists(), Ok(true))
+            && let Err(error) = clear(&folder).await
+        {
+            tracing::warn!(%error, "an old cluster stays");
+        }
     }
 }
 

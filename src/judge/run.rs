@@ -13,7 +13,7 @@ use crate::layout::{Migration, Source};
 use crate::pool::{Held, Pool};
 use crate::trace::apply::Bench;
 use crate::trace::{self, Failure, Limits, Run};
-use crate::verdict::{Change, Finding, MigrationReport, Mode, Reversible, Severity, Timing};
+use crate::verdict::{Change, Finding, MigrationReport, Mode, ObjectCounts, Reversible, Severity, Timing};
 
 /// A template is kept at every so many migrations of a chain that has to be built.
 const CHECKPOINT: usize = 64;
@@ -136,10 +136,11 @@ impl Work<'_> {
         }
         let mut at = (0..end).rev().find(|at| self.pool.has(&self.prefixes[*at])).unwrap_or(0);
         let mut held = self.open(at).await?;
-        if at == 0 && !self.pool.has(&self.prefixes[0]) {
-            if let Some(finding) = self.setup(&held).await? {
-                return Ok(Some(finding));
-            }
+        if at == 0
+            && !self.pool.has(&self.prefixes[0])
+            && let Some(finding) = self.setup(&held).await?
+        {
+            return Ok(Some(finding));
         }
         let chain = &self.set.chain.migrations;
         while at < end {
@@ -337,12 +338,30 @@ fn report(subject: &Subject<'_>) -> MigrationReport {
         transactional: subject.up.is_some_and(|up| up.transactional),
         statements: subject.up.map_or(0, |up| up.statements.len()),
         reversible: reversible(subject),
+        repeatable: subject.again.map(|again| again.ok() && behaves(subject.after_again)),
+        objects: objects(subject.effect),
         rows_changed: subject.up.map(|up| up.rows.clone()).unwrap_or_default(),
     }
 }
 
+/// What up did to the schema.
+fn objects(effect: &[Difference]) -> ObjectCounts {
+    let count = |wanted| effect.iter().filter(|difference| difference.change == wanted).count();
+    let created = effect.iter().filter(|difference| difference.change == catalog::Change::Added);
+    ObjectCounts {
+        created: created.take(ObjectCounts::NAMED).map(|difference| difference.object.clone()).collect(),
+        created_count: count(catalog::Change::Added),
+        changed_count: count(catalog::Change::Changed),
+        dropped_count: count(catalog::Change::Missing),
+    }
+}
+
+/// Whether nothing differs that changes behaviour.
+fn behaves(differences: &[Difference]) -> bool {
+    differences.iter().all(|difference| difference.grade == catalog::Grade::Cosmetic)
+}
+
 fn reversible(subject: &Subject<'_>) -> Reversible {
-    let behaves = |differences: &[Difference]| differences.iter().all(|d| d.grade == catalog::Grade::Cosmetic);
     match (subject.up, subject.down) {
         _ if !subject.has_downs => Reversible::No,
         (Some(up), _) if !up.ok() => Reversible::No,

@@ -66,6 +66,15 @@ pub struct Pool {
     clones: usize,
 }
 
+/// How ready a clone's sessions are made.
+#[derive(Clone, Copy)]
+enum Warmth {
+    /// Statements planned and caches filled: for one that is made ahead.
+    Warm,
+    /// As soon as possible: for one that is waited for.
+    Cold,
+}
+
 /// A session of migd's own, opened again when it broke.
 type Admin = tokio::sync::Mutex<Option<Session>>;
 
@@ -203,7 +212,7 @@ impl Pool {
         };
         let lease = match ready {
             Some(lease) => lease,
-            None => match self.clone_of(prefix).await? {
+            None => match self.clone_of(prefix, Warmth::Cold).await? {
                 Some(lease) => lease,
                 None => return Ok(None),
             },
@@ -218,13 +227,14 @@ impl Pool {
         }
         let baseline = self.baseline().await?;
         let database = self.create("template1").await?;
-        let lease = self.connect(database, None, baseline).await?;
+        let lease = self.connect(database, None, baseline, Warmth::Cold).await?;
         self.arranged(lease).await.map(Some)
     }
 
     /// Makes the database of `lease` the template for `prefix`.
     pub async fn seal(self: &Arc<Self>, mut held: Held, prefix: Hash) -> Result<(), Error> {
-        let snapshot = Arc::new(held.reader.full(held.observer.client()).await?);
+        // The same as a full one, and sooner had.
+        let snapshot = Arc::new(held.reader.since(held.observer.client(), &held.before).await?);
         let shared = roles::capture(&held.observer).await.map_err(Error::server("read roles"))?;
         let Some(lease) = held.lease.take() else { return Ok(()) };
         let Lease { database, runner, observer, .. } = lease;
@@ -284,7 +294,7 @@ impl Pool {
         for _ in 0..wanted {
             let pool = Arc::clone(self);
             tokio::spawn(async move {
-                let made = pool.clone_of(&prefix).await;
+                let made = pool.clone_of(&prefix, Warmth::Warm).await;
                 let spare = {
                     let mut state = pool.state();
                     match (state.templates.get_mut(&prefix), made) {
@@ -331,14 +341,14 @@ impl Pool {
         Ok(held)
     }
 
-    async fn clone_of(&self, prefix: &Hash) -> Result<Option<Lease>, Error> {
+    async fn clone_of(&self, prefix: &Hash, warmth: Warmth) -> Result<Option<Lease>, Error> {
         let found =
             self.state().templates.get(prefix).map(|template| {
                 (template.database.clone(), Arc::clone(&template.snapshot), Arc::clone(&template.shared))
             });
         let Some((template, snapshot, shared)) = found else { return Ok(None) };
         let database = self.create(&template).await?;
-        self.connect(database, Some(snapshot), shared).await.map(Some)
+        self.connect(database, Some(snapshot), shared, warmth).await.map(Some)
     }
 
     async fn create(&self, template: &str) -> Result<String, Error> {
@@ -357,13 +367,25 @@ impl Pool {
         database: String,
         snapshot: Option<Arc<Snapshot>>,
         shared: Arc<Shared>,
+        warmth: Warmth,
     ) -> Result<Lease, Error> {
         let (runner, observer) =
             (self.engine.config(&database, Role::Owner), self.engine.config(&database, Role::Admin));
         let (runner, observer) = tokio::join!(Session::open(&runner), Session::open(&observer));
         let (runner, observer) = (runner?, observer?);
         roles::apply_database_settings(&observer, &shared).await.map_err(Error::server("apply settings"))?;
-        let reader = Reader::prepare(observer.client()).await?;
+        let reader = match warmth {
+            Warmth::Warm => {
+                // The first statement of a session is the slowest: it reads the catalogs.
+                runner
+                    .client()
+                    .batch_execute("BEGIN; ROLLBACK; DISCARD ALL")
+                    .await
+                    .map_err(Error::server("warm up"))?;
+                Reader::prepare(observer.client()).await?
+            }
+            Warmth::Cold => Reader::attach(observer.client(), self.engine.info().major).await?,
+        };
         let before = match snapshot {
             Some(snapshot) => snapshot,
             None => Arc::new(reader.full(observer.client()).await?),

@@ -53,9 +53,6 @@ pub enum Error {
     /// The server went away under the administrator too, or a statement could not be stopped.
     #[error("the server was lost: {0}")]
     Lost(String),
-    /// The runner's own bookkeeping failed.
-    #[error("the runner's bookkeeping failed: {0}")]
-    Bookkeeping(String),
 }
 
 /// Runs `source`, then `bookkeeping`, as the runner would. What the migration does wrong is in [`Run::failure`].
@@ -256,9 +253,10 @@ impl Steps<'_> {
         for statement in statements {
             match self.supervised(execute(self.bench.runner, statement)).await {
                 Ok(_) => {}
-                Err(Ended::Server(error)) => {
-                    let message = format!("{} ({})", error.message, error.sqlstate);
-                    return Err(Stop::Broken(Error::Bookkeeping(message)));
+                Err(Ended::Server(mut error)) => {
+                    error.message = format!("the runner's own table cannot be written afterwards: {}", error.message);
+                    error.position = None;
+                    return Err(self.stop(Ended::Server(error), None));
                 }
                 Err(ended) => return Err(self.stop(ended, None)),
             }

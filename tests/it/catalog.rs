@@ -95,6 +95,13 @@ const CHAIN: &[&str] = &[
     "create index on logs (what)",
     "create table logs_2 (at timestamptz not null, what text)",
     "alter table logs attach partition logs_2 for values from ('2025-01-01') to ('2026-01-01')",
+    "alter table logs add constraint once unique (at, what)",
+    "alter table logs rename constraint once to only_once",
+    "alter table logs add constraint named check (what <> '')",
+    "alter table logs rename constraint named to told",
+    "create function seen() returns trigger language plpgsql as 'begin return new; end'",
+    "create trigger seen after insert on logs for each row execute function seen()",
+    "alter trigger seen on logs rename to looked_at",
     "alter table logs detach partition logs_1",
     "alter table logs rename to journal",
     "grant select on people to chained",
@@ -213,6 +220,21 @@ async fn a_templates_snapshot_is_a_base_for_its_clones() {
     let after = reader.since(&clone, &base).await.unwrap();
     assert_eq!(said(&base, &after), ["column t.v: default 'x'::text is gone"]);
     assert_eq!(said(&after, &base), ["column t.v: default 'x'::text is new"]);
+}
+
+#[tokio::test]
+async fn the_same_statements_give_the_same_schema_in_another_database() {
+    roles().await;
+    let mut snapshots = Vec::new();
+    for extra in ["", "create table passing (id serial); drop table passing;", "create table more (id int)"] {
+        let (client, _) = cluster().database().await;
+        run(&client, extra).await;
+        run(&client, CASES[0].setup).await;
+        snapshots.push(Reader::prepare(&client).await.unwrap().full(&client).await.unwrap());
+    }
+    assert!(snapshots[0].same(&snapshots[1]));
+    assert_eq!(said(&snapshots[0], &snapshots[1]), Vec::<String>::new());
+    assert_eq!(said(&snapshots[1], &snapshots[2]), ["table more: added"]);
 }
 
 #[tokio::test]

@@ -305,7 +305,12 @@ pub const CASES: &[Case] = &[
     case(
         "alter table logs detach partition logs_1",
         "select 1",
-        &["table logs_1: partition of logs FOR VALUES IN (1) is gone"],
+        &[
+            "table logs_1: partition of logs FOR VALUES IN (1) is gone",
+            "index logs_1_k_v_key: partition of logs_u is gone",
+            "index logs_1_v_idx: partition of logs_v_idx is gone",
+            "trigger t on logs_1: missing",
+        ],
     )
     .with(LOGS),
     case(
@@ -314,6 +319,25 @@ pub const CASES: &[Case] = &[
         &["table logs_1: partition of was logs FOR VALUES IN (1), is logs FOR VALUES IN (1, 2)"],
     )
     .with(LOGS),
+    // What is inherited goes with what it is inherited from.
+    case(
+        "alter table logs drop v",
+        "select 1",
+        &["column logs.v: missing", "constraint logs_u: missing", "index logs_v_idx: missing"],
+    )
+    .with(LOGS),
+    case("alter table logs drop constraint positive", "select 1", &["constraint positive on logs: missing"]).with(LOGS),
+    case("drop index logs_v_idx", "select 1", &["index logs_v_idx: missing"]).with(LOGS),
+    case("drop index logs_v_idx", "create index other on logs (v)", &["~ index logs_v_idx: is named other after"])
+        .with(LOGS),
+    case("alter table logs drop constraint logs_u", "select 1", &["constraint logs_u: missing"]).with(LOGS),
+    case("drop trigger t on logs", "select 1", &["trigger t on logs: missing"]).with(LOGS),
+    case("drop table logs", "select 1", &["table logs: missing"]).with(LOGS),
+    case("drop table logs_1", "select 1", &["table logs_1: missing"]).with(LOGS),
+    case("drop schema s cascade", "select 1", &["schema s: missing"]).with(
+        "create schema s; create table s.t (id serial primary key, check (id > 0)); create type s.e as enum ('a');
+         create view s.v as select id from s.t; create function s.f() returns int language sql as 'select 1'",
+    ),
     // The rest.
     case("create extension hstore", "select 1", &["extension hstore: added"]),
     case("create statistics st on user_id, title from posts", "select 1", &["statistics st: added"]),
@@ -366,8 +390,14 @@ pub const CASES: &[Case] = &[
 
 const ALONE: &str = "create table users (id int)";
 
-const LOGS: &str = "create table logs (k int, v text) partition by list (k);
-    create table logs_1 partition of logs for values in (1);";
+const LOGS: &str = "
+    create table logs (k int, v text, constraint positive check (k > 0), constraint logs_u unique (k, v))
+        partition by list (k);
+    create table logs_1 partition of logs for values in (1);
+    create index logs_v_idx on logs (v);
+    create function t() returns trigger language plpgsql as 'begin return new; end';
+    create trigger t after insert on logs for each row execute function t();
+";
 
 impl Case {
     /// Over these objects instead.

@@ -1,6 +1,9 @@
 //! Engines against real servers. Each test has its own owner and folders, so they run side by side.
 
+mod auto;
+mod container;
 mod local;
+mod url;
 
 use std::path::PathBuf;
 use std::sync::Arc;

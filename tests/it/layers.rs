@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 /// The modules, lowest first; those of one row do not import each other unless the row says so in `WITHIN`.
 const LAYERS: &[&[&str]] = &[
     &["verdict", "wire"],
-    &["sql", "config"],
+    &["sql"],
+    &["config"],
     &["catalog", "engine", "layout", "repo"],
     &["pool", "trace", "hooks"],
     &["check"],

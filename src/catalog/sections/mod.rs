@@ -133,9 +133,9 @@ impl Class {
         self >= Self::Statistics
     }
 
-    /// Whether texts of other objects contain its name or its columns' names.
+    /// Whether other objects are told with its name or its columns' names: in their texts, or as what they go away with.
     pub(super) fn referenced(self) -> bool {
-        !matches!(self, Self::Constraint | Self::Trigger | Self::Rule | Self::Policy)
+        !matches!(self, Self::Rule | Self::Policy)
     }
 
     /// Its queries.
@@ -149,7 +149,7 @@ impl Class {
             Self::Constraint => vec![relations::constraints(v)],
             Self::Composite => vec![types::composites()],
             Self::Type => vec![types::types()],
-            Self::Trigger => vec![code::triggers()],
+            Self::Trigger => vec![code::triggers(v)],
             Self::Rule => vec![code::rules()],
             Self::Policy => vec![code::policies()],
             Self::Function => vec![code::functions(v)],
