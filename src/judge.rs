@@ -23,8 +23,10 @@ const KEPT_VERDICTS: usize = 256;
 /// One server with its databases, and what it has already judged.
 pub struct Bench {
     pool: Arc<Pool>,
-    /// One judgement at a time: roles are shared by all databases.
+    /// One migration at a time: roles are shared by all databases. A long judgement lets others in between.
     turn: tokio::sync::Mutex<()>,
+    /// Somebody waits for a verdict: what is done ahead gives up its turn.
+    urgent: tokio::sync::Notify,
     verdicts: Mutex<VecDeque<(blake3::Hash, Verdict)>>,
     /// The durations of the last judgements, newest last.
     recent: Mutex<VecDeque<(String, Outcome, f64)>>,
@@ -42,6 +44,8 @@ pub struct Order<'a> {
     pub started: Instant,
     /// When the verdict must be there.
     pub deadline: Instant,
+    /// Until when the chain before it may go on being built, for the next try.
+    pub patience: Instant,
     /// Told how far it is.
     pub progress: Progress<'a>,
 }
@@ -52,6 +56,7 @@ impl Bench {
         Bench {
             pool,
             turn: tokio::sync::Mutex::default(),
+            urgent: tokio::sync::Notify::new(),
             verdicts: Mutex::default(),
             recent: Mutex::default(),
         }
@@ -90,12 +95,10 @@ impl Bench {
             verdict.elapsed_ms = ms(order.started.elapsed());
             return Ok(verdict);
         }
-        let left = order.deadline.saturating_duration_since(Instant::now());
-        let turn = tokio::time::timeout(left, self.turn.lock()).await.map_err(|_| Error::Deadline)?;
+        self.urgent.notify_waiters();
         let mut timings = vec![Timing { step: "plan".to_owned(), ms: ms(order.started.elapsed()) }];
         let work = run::Work { pool: &self.pool, plan, set, prefixes: &prefixes, order };
-        let judged = work.judge(&mut timings).await?;
-        drop(turn);
+        let judged = work.judge(&self.turn, &mut timings).await?;
         let mut findings = set.findings.clone();
         findings.extend(info.mismatch.as_ref().map(|said| {
             let help = "judge on production's version: see `[engine]` in migd.toml";
@@ -132,6 +135,30 @@ impl Bench {
         Ok(verdict)
     }
 
+    /// [`Bench::prepare`] in the background: for the sets that passed, until somebody waits for a verdict.
+    pub async fn prepare_quietly(&self, plan: &Plan, passed: &[bool], order: Order<'_>) -> Result<(), Error> {
+        for (set, passed) in plan.sets.iter().zip(passed) {
+            let prefixes = prefixes(set, self.pool.engine().info());
+            let work = run::Work { pool: &self.pool, plan, set, prefixes: &prefixes, order };
+            let urgent = self.urgent.notified();
+            let ahead = async {
+                let _turn = self.turn.lock().await;
+                if *passed {
+                    return work.prepare().await.map(drop);
+                }
+                // What follows a migration that does not apply cannot be built.
+                self.pool.refill_later(prefixes[set.first]);
+                Ok(())
+            };
+            tokio::select! {
+                outcome = ahead => outcome?,
+                // Whoever it is makes ready anew afterwards.
+                () = urgent => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
     /// Makes ready what the next judgement of these sets will want: the templates before and after what changed, and
     /// clones of them.
     ///
@@ -155,6 +182,8 @@ fn prefixes(set: &SetPlan, info: &Info) -> Vec<blake3::Hash> {
     for part in [env!("CARGO_PKG_VERSION"), &info.version, info.kind, set.layout.name()] {
         seed.update(part.as_bytes()).update(&[0]);
     }
+    // Without a migration there is nobody who makes the runner's own table: such a database is another one.
+    seed.update(&[u8::from(set.chain.migrations.is_empty())]);
     for source in &set.setup {
         seed.update(source.text.as_bytes()).update(&[0]);
     }

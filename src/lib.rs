@@ -12,10 +12,12 @@
 //! | [`catalog`] | snapshots of a database's schema and their comparison in words |
 //! | [`engine`] | what provides PostgreSQL: container, local, url |
 //! | [`repo`] | git: the staged tree, the base |
+//! | [`hooks`] | git's hooks: migd's part in them |
 //! | [`pool`] | templates by prefix hash, clones made ahead, leases |
 //! | [`trace`] | apply a migration and observe |
 //! | [`check`] | pure functions from a trace to findings, and the codes |
 //! | [`judge`] | plan, lease, trace, checks, verdict |
+//! | [`setup`] | setting a repository up |
 //! | [`render`] | a verdict as text or JSON |
 //! | [`daemon`] | lock, listener, sessions, the warm engine, idling |
 //! | [`cli`] | the command line |
@@ -26,11 +28,13 @@ pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod engine;
+pub mod hooks;
 pub mod judge;
 pub mod layout;
 pub mod pool;
 pub mod render;
 pub mod repo;
+pub mod setup;
 pub mod sql;
 pub mod trace;
 pub mod verdict;

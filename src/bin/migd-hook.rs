@@ -58,7 +58,7 @@ fn ask(request: impl FnOnce(Place) -> Request) -> Option<ExitCode> {
     };
     let mut client = Client::send(&Endpoint::of_user().socket(), &envelope).ok()?;
     loop {
-        match client.next() {
+        match client.reply() {
             Ok(Reply::Done { exit }) => return Some(ExitCode::from(exit)),
             Ok(Reply::Text { text }) => say(&mut io::stderr(), &text),
             Ok(Reply::Progress { text }) => say(&mut io::stderr(), &format!("migd: {text}\n")),

@@ -52,10 +52,15 @@ pub fn compare(before: &Snapshot, after: &Snapshot) -> Vec<Difference> {
         given_names(before, after, &missing, &added, &mut renames);
     }
 
+    let defined_anew = |(key, old): &(&String, &&Object)| {
+        &*old.kind == "constraint" && is.get(*key).is_some_and(|new| old.values.first() != new.values.first())
+    };
+    let told = was.iter().filter(defined_anew).map(|(key, _)| key.as_str()).collect();
+
     let mut found = Vec::new();
     for (key, old) in &was {
         if let Some(new) = is.get(key) {
-            attributes(old, new, &renames, &mut found);
+            attributes(old, new, &renames, &told, &mut found);
         }
     }
     for (grade, old, new) in &renames.pairs {
@@ -65,11 +70,11 @@ pub fn compare(before: &Snapshot, after: &Snapshot) -> Vec<Difference> {
         };
         let words = format!("{}: is named {name} after", old.label());
         found.push(Difference { grade: *grade, object: old.label(), change: Change::Changed, words });
-        attributes(old, new, &renames, &mut found);
+        attributes(old, new, &renames, &told, &mut found);
     }
     for (objects, change, word) in [(&missing, Change::Missing, "missing"), (&added, Change::Added, "added")] {
         for (key, object) in objects {
-            let with_parent = object.parent.as_deref().is_some_and(|p| objects.contains_key(p));
+            let with_parent = object.parents().any(|p| objects.contains_key(p));
             if with_parent || renames.keys.contains(*key) {
                 continue;
             }
@@ -129,7 +134,7 @@ fn generated_names<'a>(missing: &BTreeMap<&str, &'a Object>, added: &BTreeMap<&s
     for old in missing.values().filter(|o| generated(o)) {
         // What went with its parent came with another one, if at all.
         let stays = |o: &Object, all: &BTreeMap<&str, &Object>| {
-            o.parent.as_deref().is_none_or(|p| p.starts_with("constraint ") || !all.contains_key(p))
+            o.parents().all(|p| p.starts_with("constraint ") || !all.contains_key(p))
         };
         let alike = |new: &&Object| {
             old.kind == new.kind
@@ -148,7 +153,7 @@ fn generated_names<'a>(missing: &BTreeMap<&str, &'a Object>, added: &BTreeMap<&s
     // A constraint's index bears its name: one of them is enough to say.
     let constraints: HashSet<String> =
         renames.pairs.iter().filter(|(_, old, _)| &*old.kind == "constraint").map(|(_, old, _)| old.key()).collect();
-    renames.pairs.retain(|(_, old, _)| !old.parent.as_deref().is_some_and(|p| constraints.contains(p)));
+    renames.pairs.retain(|(_, old, _)| !old.parents().any(|p| constraints.contains(p)));
     renames
 }
 
@@ -163,7 +168,7 @@ fn given_names<'a>(
     let known = |all: &BTreeMap<&str, &Object>, o: &Object, renames: &Renames<'_>| {
         let key = o.key();
         // What is renamed with its parent is not told apart from it.
-        let parent = o.parent.as_deref().is_some_and(|p| all.contains_key(p));
+        let parent = o.parents().any(|p| all.contains_key(p));
         all.contains_key(key.as_str()) && !renames.keys.contains(&key) && !parent
     };
     let mut units: Vec<_> = before.0.units.iter().collect();
@@ -183,7 +188,7 @@ fn given_names<'a>(
 
 fn generated(object: &Object) -> bool {
     matches!(&*object.kind, "constraint" | "index")
-        || &*object.kind == "sequence" && object.parent.as_deref().is_some_and(|p| p.starts_with("column "))
+        || &*object.kind == "sequence" && object.parents().any(|p| p.starts_with("column "))
 }
 
 /// Where its name is one among others.
@@ -195,18 +200,30 @@ fn scope(object: &Object) -> &str {
     }
 }
 
-/// Adds how two objects of the same name differ.
-fn attributes(old: &Object, new: &Object, renames: &Renames<'_>, found: &mut Vec<Difference>) {
+/// Adds how two objects differ.
+fn attributes(old: &Object, new: &Object, renames: &Renames<'_>, told: &HashSet<&str>, found: &mut Vec<Difference>) {
+    // An index that a constraint made is as the constraint says.
+    let of_told = old.parent == new.parent && old.parents().any(|p| told.contains(p));
     for ((field, a), b) in old.fields.iter().zip(&old.values).zip(&new.values) {
         let (a, b) = (a.as_deref(), b.as_deref());
-        if equal(field, a, b) {
+        if equal(field, a, b) || of_told && field.name == "definition" {
             continue;
         }
         let b_named = b.map(|b| named_as_before(b, renames));
         if !renames.names.is_empty() && equal(field, a, b_named.as_deref()) {
             continue;
         }
-        let shape = field.style == Style::Sql && same_shape(&a, &b_named.as_deref());
+        let shape = match (field.style, a, b_named.as_deref()) {
+            (Style::Sql, Some(a), Some(b)) => {
+                // The order of a view's columns has words of its own.
+                if old.kind.ends_with("view") && shape::same_items(a, b) {
+                    continue;
+                }
+                shape::normal(a) == shape::normal(b)
+            }
+            (Style::Body, Some(a), Some(b)) => sql(old) && shape::same_code(a, b),
+            _ => false,
+        };
         let grade = if field.cosmetic || shape { Grade::Cosmetic } else { Grade::Behaviour };
         let object = old.label();
         let said = if shape { vec![words::shape(field)] } else { words::change(field, a, b) };
@@ -230,9 +247,14 @@ fn equal(field: &Field, a: Option<&str>, b: Option<&str>) -> bool {
     };
     match field.style {
         Style::Set => sorted(a) == sorted(b),
-        Style::Order => words::moved(a, b).is_none(),
+        Style::Order => words::moved(a, b).is_empty(),
         Style::Value | Style::Flag | Style::Sql | Style::Body => false,
     }
+}
+
+/// Whether an object's body is in a language whose line breaks mean nothing.
+fn sql(object: &Object) -> bool {
+    object.attributes().any(|(name, value)| name == "language" && matches!(value, "sql" | "plpgsql"))
 }
 
 fn same_shape<T: AsRef<str>>(a: &Option<T>, b: &Option<T>) -> bool {

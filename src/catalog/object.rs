@@ -9,7 +9,7 @@ pub struct Object {
     pub(super) kind: Box<str>,
     /// As in `public.users_email_key`, or `users_email_key on public.users` for what has its name within a table.
     pub(super) name: Box<str>,
-    /// The [key](Object::key) of what it goes away with.
+    /// The [keys](Object::key) of what it goes away with, one a line: its table, and what it is inherited from.
     pub(super) parent: Option<Box<str>>,
     /// What stays when the object is renamed, within its unit: the number of a column.
     pub(super) slot: i32,
@@ -81,6 +81,11 @@ impl Object {
     /// The attributes that are not as by default, with their words.
     pub fn attributes(&self) -> impl Iterator<Item = (&str, &str)> {
         self.fields.iter().zip(&self.values).filter_map(|(f, v)| v.as_deref().map(|v| (f.name.as_str(), v)))
+    }
+
+    /// The keys of what it goes away with.
+    pub(super) fn parents(&self) -> impl Iterator<Item = &str> {
+        self.parent.as_deref().unwrap_or_default().lines()
     }
 
     /// What tells it from all others.

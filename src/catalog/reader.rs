@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use futures_util::future::{join, try_join_all};
-use tokio_postgres::{Client, Row, Statement};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Row, SimpleQueryMessage, Statement};
 
 use super::Error;
 use super::object::{Field, Object, Style};
@@ -13,8 +14,12 @@ use super::snapshot::{Entry, Inner, Snapshot, Unit};
 use super::versions::{self, Versions};
 
 /// Reads snapshots over the one connection that it was prepared on.
+///
+/// A read leaves the session as it was: settings, and an open transaction if there is one, in which it sees what that
+/// transaction sees. A read that is dropped half-way may leave the session in a transaction.
 #[derive(Debug)]
 pub struct Reader {
+    version: Version,
     versions: Statement,
     dependents: Statement,
     queries: HashMap<Class, Vec<Query>>,
@@ -54,6 +59,16 @@ enum Frame {
 }
 
 impl Frame {
+    /// The one for what the session is in.
+    async fn of(client: &Client) -> Result<Self, Error> {
+        // A statement that is a transaction of its own begins with it. Only so as a simple query: parsing, binding and
+        // executing have times of their own.
+        let asked =
+            client.simple_query("select pg_catalog.now() operator(pg_catalog.=) pg_catalog.statement_timestamp()");
+        let own = asked.await?.iter().any(|m| matches!(m, SimpleQueryMessage::Row(row) if row.get(0) == Some("t")));
+        Ok(if own { Self::Own } else { Self::Nested })
+    }
+
     fn open(self) -> String {
         match self {
             Self::Own => format!("begin isolation level repeatable read read only; {SETTINGS}"),
@@ -70,23 +85,32 @@ impl Frame {
 }
 
 impl Reader {
-    /// Prepares the statements on the connection and warms the server's plans and caches up, ahead of the first use. The
-    /// connection must not be in a transaction.
+    /// Prepares the statements on the connection and warms the server's plans and caches up, ahead of the first use.
     pub async fn prepare(client: &Client) -> Result<Self, Error> {
         let told: String = client.query_one("show server_version_num", &[]).await?.try_get(0)?;
         let version = match told.parse::<u32>() {
             Ok(number) if number >= 120_000 => Version { major: number / 10_000 },
             _ => return Err(Error::Version(told)),
         };
-        framed(client, Frame::Own, Self::prepare_within(client, version)).await
+        framed(client, Frame::of(client).await?, Self::prepare_within(client, version)).await
+    }
+
+    /// A reader that prepares each statement at its first use: for a database that is wanted now, and read little.
+    pub async fn attach(client: &Client, major: u32) -> Result<Self, Error> {
+        Self::attach_within(client, Version { major }).await
+    }
+
+    async fn attach_within(client: &Client, version: Version) -> Result<Self, Error> {
+        let sql = versions::sql(version);
+        let (versions, dependents) = join(client.prepare(&sql), client.prepare(DEPENDENTS)).await;
+        let query = |sql| Query { sql, ready: OnceLock::new() };
+        let of = |class: &Class| (*class, class.queries(version).into_iter().map(query).collect());
+        let queries = Class::ALL.iter().map(of).collect();
+        Ok(Self { version, versions: versions?, dependents: dependents?, queries })
     }
 
     async fn prepare_within(client: &Client, version: Version) -> Result<Self, Error> {
-        let versions = client.prepare(&versions::sql(version)).await?;
-        let dependents = client.prepare(DEPENDENTS).await?;
-        let query = |sql| Query { sql, ready: OnceLock::new() };
-        let of = |class: &Class| (*class, class.queries(version).into_iter().map(query).collect());
-        let reader = Self { versions, dependents, queries: Class::ALL.iter().map(of).collect() };
+        let reader = Self::attach_within(client, version).await?;
         let common = || reader.queries.iter().filter(|(c, _)| !c.rare()).flat_map(|(_, q)| q);
         try_join_all(common().map(|q| q.ready(client))).await?;
         // One use of each makes the plans; some real objects fill the caches that deparsing needs.
@@ -108,26 +132,33 @@ impl Reader {
         Ok(reader)
     }
 
-    /// The schema of the connection's database, read as a whole. The connection must not be in a transaction.
+    /// The schema of the connection's database, read as a whole.
     pub async fn full(&self, client: &Client) -> Result<Snapshot, Error> {
-        framed(client, Frame::Own, self.read(client, None)).await
+        self.read_apart(client, None).await
     }
 
     /// The same as [`full`](Self::full), but only what changed since `base` is deparsed. The base is of this database or
-    /// of one that it was copied from. The connection must not be in a transaction.
+    /// of one that it was copied from.
     pub async fn since(&self, client: &Client, base: &Snapshot) -> Result<Snapshot, Error> {
-        framed(client, Frame::Own, self.read(client, Some(base))).await
+        self.read_apart(client, Some(base)).await
     }
 
-    /// [`since`](Self::since) for a connection that is in a transaction, which goes on as if nothing had been asked.
-    pub async fn since_within(&self, client: &Client, base: &Snapshot) -> Result<Snapshot, Error> {
-        framed(client, Frame::Nested, self.read(client, Some(base))).await
+    async fn read_apart(&self, client: &Client, base: Option<&Snapshot>) -> Result<Snapshot, Error> {
+        let frame = Frame::of(client).await?;
+        match framed(client, frame, self.read(client, base)).await {
+            // The session threw its prepared statements away (`DISCARD ALL`): slower, but as right.
+            Err(Error::Query(error)) if error.code() == Some(&SqlState::INVALID_SQL_STATEMENT_NAME) => {
+                let again = async { Self::prepare_within(client, self.version).await?.read(client, base).await };
+                framed(client, frame, again).await
+            }
+            read => read,
+        }
     }
 
     async fn read(&self, client: &Client, base: Option<&Snapshot>) -> Result<Snapshot, Error> {
-        let Versions { units, roles } = versions::read(client, &self.versions).await?;
+        let Versions { units, roles, members } = versions::read(client, &self.versions).await?;
         let line = base.map_or_else(Arc::default, |b| b.0.line.clone());
-        let base = base.map(|b| &*b.0).filter(|b| comparable(b, &units, &roles));
+        let base = base.map(|b| &*b.0).filter(|b| comparable(b, &units, &roles, members));
         let kept = |unit: &Unit, version: u64| base.and_then(|b| b.units.get(unit)).filter(|e| e.version == version);
         let changed = units.iter().filter(|(u, v)| kept(u, **v).is_none()).map(|(u, _)| *u);
         let mut fresh = self.deparse(client, changed).await?;
@@ -168,7 +199,7 @@ impl Reader {
             };
             (unit, Entry { version, objects })
         };
-        Ok(Snapshot(Arc::new(Inner { units: units.into_iter().map(entry).collect(), roles, line })))
+        Ok(Snapshot(Arc::new(Inner { units: units.into_iter().map(entry).collect(), roles, members, line })))
     }
 
     /// The objects of these units. A unit without objects is among the answer too.
@@ -246,30 +277,33 @@ async fn framed<T>(client: &Client, frame: Frame, read: impl Future<Output = Res
     Ok(read)
 }
 
-/// Whether a base's texts can be kept at all: roles have the names they had, and no operator class has come or gone,
-/// which decides whether the texts of indexes name theirs.
-fn comparable(base: &Inner, units: &HashMap<Unit, u64>, roles: &HashMap<u32, i32>) -> bool {
-    let classes = |u: &&Unit| u.class == Class::OperatorClass;
-    base.roles.iter().all(|(oid, name)| roles.get(oid).is_none_or(|now| now == name))
+/// Whether a base's texts can be kept at all: roles have the names they had, the members of extensions are the same (they
+/// are named in texts, but are no objects here), and no operator class has come or gone, which decides whether the texts
+/// of indexes name theirs.
+fn comparable(base: &Inner, units: &HashMap<Unit, u64>, roles: &HashMap<u32, i32>, members: u64) -> bool {
+    let classes = |u: &&Unit| u.class == Class::Opclass;
+    base.members == members
+        && base.roles.iter().all(|(oid, name)| roles.get(oid).is_none_or(|now| now == name))
         && units.keys().filter(classes).all(|u| base.units.contains_key(u))
         && base.units.keys().filter(classes).all(|u| units.contains_key(u))
 }
 
-/// Whether something that texts of other objects name has another name now, or an enum's label another text.
+/// Whether something that texts of other objects name has another name now: an object, a column, an enum's label or a
+/// composite type's attribute.
 fn renamed(unit: Unit, before: &[Object], now: &[Object]) -> bool {
     let named = |slot| before.iter().find(|o| o.slot == slot);
-    unit.class.referenced()
-        && now.iter().any(|o| named(o.slot).is_some_and(|b| b.name != o.name || b.kind != o.kind || relabelled(b, o)))
+    let other = |b: &Object, o: &Object| b.name != o.name || b.kind != o.kind || lost_parts(b, o);
+    unit.class.referenced() && now.iter().any(|o| named(o.slot).is_some_and(|b| other(b, o)))
 }
 
-fn relabelled(before: &Object, now: &Object) -> bool {
-    let Some(at) = before.fields.iter().position(|f| f.name == "label order" && f.style == Style::Order) else {
-        return false;
-    };
-    let labels = |o: &Object| o.values.get(at).cloned().flatten().unwrap_or_default();
-    let (before, now) = (labels(before), labels(now));
+/// Whether a type has no longer all the labels or attributes that it had.
+fn lost_parts(before: &Object, now: &Object) -> bool {
+    let parts = |f: &Field| f.style == Style::Order && !f.cosmetic;
+    let Some(at) = before.fields.iter().position(parts) else { return false };
+    let lines = |o: &Object| o.values.get(at).cloned().flatten().unwrap_or_default();
+    let (before, now) = (lines(before), lines(now));
     let now: HashSet<&str> = now.lines().collect();
-    before.lines().any(|label| !now.contains(label))
+    before.lines().any(|part| !now.contains(part))
 }
 
 /// One row of a deparsing query.

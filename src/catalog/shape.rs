@@ -2,6 +2,7 @@
 //! written down. Nested ANDs and ORs are flat, doubled parentheses single, casts of text constants to text left out.
 
 use std::iter::Peekable;
+use std::str::Chars;
 use std::vec::IntoIter;
 
 /// Words after which a parenthesis is no call.
@@ -21,9 +22,33 @@ enum Node {
 
 /// The normal form.
 pub(super) fn normal(text: &str) -> String {
+    written(&simplify(group(&mut tokens(text).into_iter().peekable(), None)))
+}
+
+/// Whether two queries differ only in the order of what they select.
+pub(super) fn same_items(a: &str, b: &str) -> bool {
+    let parts = |text: &str| {
+        let mut nodes = simplify(group(&mut tokens(text).into_iter().peekable(), None));
+        let from = nodes.iter().position(|n| is(Some(n), "FROM")).unwrap_or(nodes.len());
+        let rest = nodes.split_off(from);
+        let start = nodes.iter().take_while(|n| is(Some(n), "SELECT")).count();
+        let mut items: Vec<String> = nodes[start..].split(|n| is(Some(n), ",")).map(written).collect();
+        items.sort();
+        (items, written(&rest))
+    };
+    parts(a) == parts(b)
+}
+
+fn written(nodes: &[Node]) -> String {
     let mut out = String::new();
-    write(&simplify(group(&mut tokens(text).into_iter().peekable(), None)), &mut out);
+    write(nodes, &mut out);
     out
+}
+
+/// Whether two bodies of functions differ in spaces, line breaks and comments only, as far as that can be told.
+pub(super) fn same_code(a: &str, b: &str) -> bool {
+    // In dollar quotes spaces are data.
+    !a.contains('$') && !b.contains('$') && tokens(a) == tokens(b)
 }
 
 fn write(nodes: &[Node], out: &mut String) {
@@ -54,6 +79,14 @@ fn tokens(text: &str) -> Vec<String> {
         let mut token = String::from(first);
         match first {
             c if c.is_whitespace() => continue,
+            '-' if chars.peek() == Some(&'-') => {
+                while chars.next_if(|c| *c != '\n').is_some() {}
+                continue;
+            }
+            '/' if chars.peek() == Some(&'*') => {
+                comment(&mut chars);
+                continue;
+            }
             '(' | ')' | '[' | ']' | ',' | ';' => {}
             '\'' | '"' => {
                 // A doubled quote ends one string and begins the next; that reads the same.
@@ -84,6 +117,21 @@ fn tokens(text: &str) -> Vec<String> {
         tokens.push(token);
     }
     tokens
+}
+
+/// Skips a comment, and those in it, from behind its first character.
+fn comment(chars: &mut Peekable<Chars<'_>>) {
+    let (mut depth, mut last) = (0_usize, '/');
+    for c in chars.by_ref() {
+        match (last, c) {
+            ('/', '*') => (depth, last) = (depth + 1, ' '),
+            ('*', '/') => (depth, last) = (depth.saturating_sub(1), ' '),
+            _ => last = c,
+        }
+        if depth == 0 {
+            break;
+        }
+    }
 }
 
 fn group(tokens: &mut Peekable<IntoIter<String>>, end: Option<&str>) -> Vec<Node> {
@@ -121,10 +169,10 @@ fn simplify(nodes: Vec<Node>) -> Vec<Node> {
     let mut nodes: Vec<Node> = nodes.into_iter().map(inner).collect();
     text_casts(&mut nodes);
     // ((x)) is (x), but ((x, y)) is a row.
-    if let [Node::Group('(', only)] = nodes.as_slice() {
-        if !only.iter().any(|n| is(Some(n), ",")) {
-            nodes = only.clone();
-        }
+    if let [Node::Group('(', only)] = nodes.as_slice()
+        && !only.iter().any(|n| is(Some(n), ","))
+    {
+        nodes = only.clone();
     }
     for operator in ["AND", "OR"] {
         if !operands(&nodes, operator) {
@@ -202,7 +250,7 @@ fn constant(nodes: &[Node]) -> Option<(Vec<Node>, bool)> {
 
 #[cfg(test)]
 mod tests {
-    use super::normal;
+    use super::{normal, same_code, same_items};
 
     /// Pairs that mean the same.
     const SAME: &[(&str, &str)] = &[
@@ -237,6 +285,24 @@ mod tests {
         for (a, b) in SAME {
             assert_eq!(normal(a), normal(b), "{a} and {b}");
         }
+    }
+
+    #[test]
+    fn code_is_the_same_without_its_comments_and_line_breaks_but_not_its_strings() {
+        let code = "begin\n  return 'a  b'; -- why\nend";
+        assert!(same_code(code, "begin /* a /* nested */ one */ return 'a  b';\nend\n"));
+        assert!(!same_code(code, "begin return 'a b'; end"));
+        assert!(!same_code(code, "begin -- return 'a  b'; end"));
+        assert!(!same_code("select $$a  b$$", "select $$a b$$"));
+    }
+
+    #[test]
+    fn the_order_of_what_a_query_selects_is_not_the_query() {
+        let query = "SELECT t.a, f(t.a, t.b) AS b FROM t WHERE (t.a, t.b) > (1, 2)";
+        assert!(same_items(query, "SELECT f(t.a, t.b) AS b, t.a FROM t WHERE (t.a, t.b) > (1, 2)"));
+        assert!(!same_items(query, "SELECT t.a, f(t.b, t.a) AS b FROM t WHERE (t.a, t.b) > (1, 2)"));
+        assert!(!same_items(query, "SELECT t.a, f(t.a, t.b) AS b FROM t WHERE (t.a, t.b) > (2, 1)"));
+        assert!(!same_items("SELECT t.a FROM t", "SELECT t.a, t.a FROM t"));
     }
 
     #[test]

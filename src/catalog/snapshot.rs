@@ -15,6 +15,8 @@ pub(super) struct Inner {
     pub(super) units: HashMap<Unit, Entry>,
     /// The roles' names, hashed: owners and grants are kept as text, so a renamed role makes all of them stale.
     pub(super) roles: HashMap<u32, i32>,
+    /// The versions of all members of extensions.
+    pub(super) members: u64,
     /// The same for all snapshots that were read since a first one: their oids mean the same.
     pub(super) line: Arc<Line>,
 }

@@ -19,6 +19,8 @@ use super::snapshot::Unit;
 pub(super) struct Versions {
     pub(super) units: HashMap<Unit, u64>,
     pub(super) roles: HashMap<u32, i32>,
+    /// The versions of what belongs to extensions, summed.
+    pub(super) members: u64,
 }
 
 /// What a source's rows are for.
@@ -85,12 +87,13 @@ const SOURCES: &[Source] = &[
     source(For::OfRelation, "r.partrelid", "0", "0", "pg_partitioned_table r"),
     source(For::OfRelation, "r.seqrelid", "0", "0", "pg_sequence r"),
     source(For::OfRelation, "r.ftrelid", "0", "0", "pg_foreign_table r"),
+    // The options of a toast table, which is named after its table.
     source(
         For::OfRelation,
-        "c.oid",
+        "substr(r.relname, 10)",
         "0",
         "0",
-        "pg_class c join pg_class r on r.oid = c.reltoastrelid where c.oid >= 16384 and r.reloptions is not null",
+        "pg_class r where r.oid >= 16384 and r.relkind = 't' and r.reloptions is not null and r.relname ~ '^pg_toast_\\d+$'",
     ),
     // Before 14 the validity of an index is overwritten in place: same row version, other content.
     source(
@@ -171,10 +174,10 @@ const SOURCES: &[Source] = &[
     source(For::InSchema(Class::Language), "r.oid", "0", "0", "pg_language r where r.oid >= 16384"),
     source(For::InSchema(Class::AccessMethod), "r.oid", "0", "0", "pg_am r where r.oid >= 16384"),
     source(For::InSchema(Class::Operator), "r.oid", "r.oprnamespace", "0", "pg_operator r where r.oid >= 16384"),
-    source(For::InSchema(Class::OperatorClass), "r.oid", "r.opcnamespace", "0", "pg_opclass r where r.oid >= 16384"),
-    source(For::InSchema(Class::OperatorFamily), "r.oid", "r.opfnamespace", "0", "pg_opfamily r where r.oid >= 16384"),
-    source(For::Of(Class::OperatorFamily), "r.amopfamily", "0", "0", "pg_amop r where r.oid >= 16384"),
-    source(For::Of(Class::OperatorFamily), "r.amprocfamily", "0", "1", "pg_amproc r where r.oid >= 16384"),
+    source(For::InSchema(Class::Opclass), "r.oid", "r.opcnamespace", "0", "pg_opclass r where r.oid >= 16384"),
+    source(For::InSchema(Class::Opfamily), "r.oid", "r.opfnamespace", "0", "pg_opfamily r where r.oid >= 16384"),
+    source(For::Of(Class::Opfamily), "r.amopfamily", "0", "0", "pg_amop r where r.oid >= 16384"),
+    source(For::Of(Class::Opfamily), "r.amprocfamily", "0", "1", "pg_amproc r where r.oid >= 16384"),
     source(For::InSchema(Class::Collation), "r.oid", "r.collnamespace", "0", "pg_collation r where r.oid >= 16384"),
     source(For::InSchema(Class::Conversion), "r.oid", "r.connamespace", "0", "pg_conversion r where r.oid >= 16384"),
     source(For::InSchema(Class::SearchParser), "r.oid", "r.prsnamespace", "0", "pg_ts_parser r where r.oid >= 16384"),
@@ -298,10 +301,10 @@ impl State {
                 self.define(Class::Schema, oid, version);
             }
             For::Relations => {
-                if let (true, Some(class)) = (self.schemas.contains(&up), relation(sub)) {
-                    if self.define(class, oid, version) {
-                        self.relations.insert(oid, Unit { class, oid });
-                    }
+                if let (true, Some(class)) = (self.schemas.contains(&up), relation(sub))
+                    && self.define(class, oid, version)
+                {
+                    self.relations.insert(oid, Unit { class, oid });
                 }
             }
             For::InSchema(class) => {
@@ -340,6 +343,7 @@ impl State {
     /// Adds a unit, unless an extension brought it.
     fn define(&mut self, class: Class, oid: u32, version: u64) -> bool {
         if self.extension.contains(&(class.catalog(), oid)) {
+            self.versions.members = self.versions.members.wrapping_add(version);
             return false;
         }
         let unit = self.versions.units.entry(Unit { class, oid }).or_default();

@@ -69,7 +69,7 @@ fn both(a: &str, b: &str) -> (String, String) {
 
 /// What is said of an expression that is only written differently.
 pub(super) fn shape(field: &Field) -> String {
-    format!("{} is written differently", field.name)
+    format!("{} is only written differently", field.name)
 }
 
 /// How an attribute changed; one of these for each line of a set.
@@ -83,10 +83,11 @@ pub(super) fn change(field: &Field, a: Option<&str>, b: Option<&str>) -> Vec<Str
             let gone = lines(was, is).into_iter().map(|l| format!("{l} is gone"));
             gone.chain(lines(is, was).into_iter().map(|l| format!("{l} is new"))).collect()
         }
-        (Style::Order, ..) => match moved(a, b) {
-            Some((was, is)) => vec![format!("{name} was {}, is {}", clip(&was), clip(&is))],
-            None => Vec::new(),
-        },
+        (Style::Order, ..) => {
+            let moved = moved(a, b);
+            let (name, s) = (name.trim_end_matches(" order"), if moved.len() > 1 { "s" } else { "" });
+            vec![format!("{name}{s} {} moved", clip(&moved.join(", ")))]
+        }
         (_, Some(a), Some(b)) => {
             let (a, b) = both(a, b);
             let (a, b) = (one_line(&a), one_line(&b));
@@ -125,16 +126,24 @@ fn lines(these: &str, those: &str) -> Vec<String> {
     said.into_iter().map(line).collect()
 }
 
-/// The order of what is in both, where it differs: from the first to the last that moved.
-pub(super) fn moved(a: Option<&str>, b: Option<&str>) -> Option<(String, String)> {
-    let (a, b): (Vec<&str>, Vec<&str>) = (a?.lines().collect(), b?.lines().collect());
-    let common = |these: &[&'_ str], those: &[&str]| -> Vec<String> {
-        these.iter().filter(|t| those.contains(t)).map(|t| (*t).to_owned()).collect()
-    };
-    let (was, is) = (common(&a, &b), common(&b, &a));
-    let first = was.iter().zip(&is).position(|(a, b)| a != b)?;
-    let last = was.iter().zip(&is).rposition(|(a, b)| a != b)?;
-    Some((was[first..=last].join(", "), is[first..=last].join(", ")))
+/// What stands elsewhere in the order of what is in both: the fewest that explain it.
+pub(super) fn moved<'a>(a: Option<&'a str>, b: Option<&str>) -> Vec<&'a str> {
+    let (a, b): (Vec<&str>, Vec<&str>) =
+        (a.unwrap_or_default().lines().collect(), b.unwrap_or_default().lines().collect());
+    let places: Vec<(&str, usize)> = a.iter().filter_map(|l| Some((*l, b.iter().position(|m| m == l)?))).collect();
+    // The longest run, with gaps, that is still in order stays: for each place its length and the place before it.
+    let mut runs: Vec<(usize, Option<usize>)> = Vec::with_capacity(places.len());
+    for (at, (_, place)) in places.iter().enumerate() {
+        let before = (0..at).filter(|i| places[*i].1 < *place).max_by_key(|i| runs[*i].0);
+        runs.push((before.map_or(1, |i| runs[i].0 + 1), before));
+    }
+    let mut stays = vec![false; places.len()];
+    let mut next = (0..runs.len()).max_by_key(|i| runs[*i].0);
+    while let Some(at) = next {
+        stays[at] = true;
+        next = runs[at].1;
+    }
+    places.iter().zip(stays).filter(|(_, stays)| !stays).map(|((line, _), _)| *line).collect()
 }
 
 fn one_line(text: &str) -> String {
@@ -191,7 +200,8 @@ mod tests {
         assert_eq!(said("NOT NULL?", Some(""), None), "NOT NULL is gone");
         assert_eq!(said("default=", None, Some("now()")), "default now() is new");
         assert_eq!(said("comment", Some("x"), Some("")), "comment was x, is ''");
-        assert_eq!(said("order^~", Some("a\nb\nc\nd"), Some("a\nc\nb\ne\nd")), "order was b, c, is c, b");
+        assert_eq!(said("column order^~", Some("a\nb\nc\nd"), Some("a\nc\nd\ne\nb")), "column b moved");
+        assert_eq!(said("column order^~", Some("a\nb\nc\nd"), Some("c\nd\na\nb")), "columns a, b moved");
         assert_eq!(said("type", Some("timestamp(3) with time zone"), None), "type timestamptz(3) is gone");
         let (a, b) = ("grant\tinsert\tto app\ngrant\tselect\tto app", "revoke\texecute\tfrom public");
         assert_eq!(

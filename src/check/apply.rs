@@ -74,7 +74,7 @@ fn server(source: &Source, range: Option<std::ops::Range<usize>>, error: &Server
     if !detail.is_empty() {
         finding.detail = Some(detail.join("\n"));
     }
-    finding.help = error.hint.clone().or_else(|| advice(error));
+    finding.help = advice(error).or_else(|| error.hint.clone());
     finding
 }
 

@@ -24,7 +24,11 @@ impl Check for Order {
                 Some(_) => {}
             }
         }
-        let newest = history.base.iter().filter_map(|old| Some((now.get(old.version.as_str())?.0, old))).max_by_key(|(at, _)| *at);
+        let newest = history
+            .base
+            .iter()
+            .filter_map(|old| Some((now.get(old.version.as_str())?.0, old)))
+            .max_by_key(|(at, _)| *at);
         if let Some((newest, last)) = newest {
             let early = history.chain[..newest].iter().filter(|new| !base.contains_key(new.version.as_str()));
             findings.extend(early.map(|new| out_of_order(new, last)));

@@ -125,9 +125,15 @@ fn repository(place: &Place, lines: &mut Vec<Line>) -> Option<crate::config::Con
         }
         Err(error) => lines.push(Line::bad("migration sets", error.to_string(), error.help())),
     }
-    lines.push(match Hooks::of(&repo).map(|hooks| hooks.state()) {
-        Ok(state) if state.installed => Line::good("git hook", state.found),
-        Ok(state) => Line::weak("git hook", state.found, "`migd hook install`"),
+    lines.push(match Hooks::of(&repo).and_then(|hooks| hooks.state()) {
+        Ok(state) if state.installed && state.problems.is_empty() => {
+            Line::good("git hook", state.folder.display().to_string())
+        }
+        Ok(state) if state.installed => {
+            let problems: Vec<&str> = state.problems.iter().map(|problem| problem.message.as_str()).collect();
+            Line::weak("git hook", problems.join("; "), "`migd hook install`")
+        }
+        Ok(_) => Line::weak("git hook", "not installed", "`migd hook install`"),
         Err(error) => Line::weak("git hook", error.to_string(), error.help()),
     });
     Some(config)

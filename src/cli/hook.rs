@@ -88,7 +88,7 @@ fn pre_commit(endpoint: &Endpoint) -> Result<u8, Failure> {
         Err(failure) => return Err(way_around(failure)),
     };
     let mut stderr = io::stderr();
-    let asked = spawn::ask(endpoint, &Request::Check(request), |reply| match reply {
+    let asked = spawn::ask_within(budget, endpoint, &Request::Check(request), |reply| match reply {
         Reply::Progress { text } => note(&text),
         Reply::Text { text } => {
             let _ = stderr.write_all(text.as_bytes());
@@ -102,10 +102,7 @@ fn pre_commit(endpoint: &Endpoint) -> Result<u8, Failure> {
             note("warning: committing without a verdict (`hook.unavailable = \"warn\"`)");
             Ok(0)
         }
-        Err(error) => {
-            let _ = budget;
-            Err(way_around(error.into()))
-        }
+        Err(error) => Err(way_around(error.into())),
     }
 }
 

@@ -1,14 +1,15 @@
 //! The command line: one file per command, [`failure`] for how commands fail.
 
 mod check;
-mod doctor;
 pub mod docs;
+mod doctor;
 pub mod explain;
 mod failure;
 mod hook;
 mod init;
 mod lifecycle;
 mod logs;
+mod reference;
 mod status;
 
 use std::ffi::OsString;
@@ -124,7 +125,10 @@ fn run(command: Command) -> Result<u8, Failure> {
         }
         Command::Daemon => lifecycle::daemon(endpoint),
         Command::Docs { dir } => {
-            let written = docs::write(&dir);
+            let written = docs::write(&dir).and_then(|pages| {
+                std::fs::write(dir.join("cli.md"), reference::page())?;
+                Ok(pages + 1)
+            });
             let written = written.map_err(|error| Failure::broken(format!("cannot write the pages: {error}"), ""))?;
             print(&format!("{written} pages written\n"));
             Ok(0)

@@ -97,7 +97,12 @@ impl Service {
         if plan.sets.is_empty() && request.hook {
             return Reported::Untouched;
         }
-        let order = Moment { repo: prepared.repo.clone(), started, deadline: started + prepared.budget };
+        let order = Moment {
+            repo: prepared.repo.clone(),
+            started,
+            deadline: started + prepared.budget,
+            patience: started + plan.config.limits.judgement.max(prepared.budget),
+        };
         let outcome = if plan.sets.iter().all(is_settled) {
             Ok(Report::new(&order.repo, plan.mode, elapsed_ms(started), Vec::new()))
         } else {
@@ -139,32 +144,35 @@ impl Service {
                     }
                 }
                 other => {
-                    self.prepare_later(plan, bench, order.repo);
+                    if let Ok(report) = &other {
+                        let passed = report.verdicts.iter().map(|v| v.outcome < Outcome::Fail).collect();
+                        self.prepare_later(plan, bench, order.repo, passed);
+                    }
                     return other;
                 }
             }
         }
     }
 
-    fn prepare_later(self: &Arc<Self>, plan: Arc<Plan>, bench: Arc<Bench>, repo: String) {
+    fn prepare_later(self: &Arc<Self>, plan: Arc<Plan>, bench: Arc<Bench>, repo: String, passed: Vec<bool>) {
         tokio::spawn(async move {
             let now = Instant::now();
-            let order = Moment { repo, started: now, deadline: now + PREPARE };
-            if let Err(error) = bench.prepare(&plan, order.with(&|_| {})).await {
+            let order = Moment { repo, started: now, deadline: now + PREPARE, patience: now + PREPARE };
+            if let Err(error) = bench.prepare_quietly(&plan, &passed, order.with(&|_| {})).await {
                 tracing::warn!(%error, "the next judgement's databases were not made ready");
             }
         });
     }
 
     /// Starts the engine for the repository at `place` and makes its sets' databases ready. What there is now, in words.
-    pub async fn warm(self: &Arc<Self>, place: Place, progress: Progress) -> Result<Vec<String>, Error> {
-        let request = CheckRequest {
-            place,
-            selection: Selection::Staged,
-            sets: Vec::new(),
-            wanted: crate::wire::Wanted::Report,
-            hook: false,
-        };
+    pub async fn warm(
+        self: &Arc<Self>,
+        place: Place,
+        selection: Selection,
+        progress: Progress,
+    ) -> Result<Vec<String>, Error> {
+        let request =
+            CheckRequest { place, selection, sets: Vec::new(), wanted: crate::wire::Wanted::Report, hook: false };
         let prepared = self.prepare(&request).await?;
         if prepared.plan.sets.is_empty() {
             return Err(Error::no_sets());
@@ -173,7 +181,7 @@ impl Service {
         let info = bench.pool().engine().info();
         let mut lines = vec![format!("PostgreSQL {} is ready ({}, {})", info.version, info.kind, info.source)];
         let now = Instant::now();
-        let order = Moment { repo: prepared.repo, started: now, deadline: now + PREPARE };
+        let order = Moment { repo: prepared.repo, started: now, deadline: now + PREPARE, patience: now + PREPARE };
         let broken = bench.prepare(&prepared.plan, order.with(&*progress)).await?;
         for (set, broken) in prepared.plan.sets.iter().zip(broken) {
             lines.push(match broken {
@@ -248,11 +256,13 @@ struct Moment {
     repo: String,
     started: Instant,
     deadline: Instant,
+    patience: Instant,
 }
 
 impl Moment {
     fn with<'a>(&'a self, progress: judge::Progress<'a>) -> Order<'a> {
-        Order { repo: &self.repo, started: self.started, deadline: self.deadline, progress }
+        let Moment { repo, started, deadline, patience } = self;
+        Order { repo, started: *started, deadline: *deadline, patience: *patience, progress }
     }
 }
 

@@ -60,7 +60,7 @@ async fn serve(_place: &Admitted, daemon: &Arc<Daemon>, stream: &mut UnixStream)
             let service = Arc::clone(&daemon.service);
             tokio::spawn(async move {
                 let quiet: Progress = Arc::new(|_| {});
-                if let Err(error) = service.warm(place, quiet).await {
+                if let Err(error) = service.warm(place, Selection::Staged, quiet).await {
                     tracing::info!(%error, "not warmed up");
                 }
             });
@@ -112,7 +112,7 @@ async fn ready(daemon: &Arc<Daemon>, stream: &mut UnixStream, place: Place) -> i
     let budget_ms = service::PREPARE.as_millis() as u64;
     send(stream, &Reply::Accepted { budget_ms, block: true }).await?;
     let (progress, mut told) = channel();
-    let mut work = std::pin::pin!(daemon.service.warm(place, progress));
+    let mut work = std::pin::pin!(daemon.service.warm(place, Selection::Worktree, progress));
     let warmed = loop {
         tokio::select! {
             warmed = &mut work => break warmed,

@@ -21,7 +21,7 @@ pub enum Error {
     #[error("the daemon did not start listening; its log is {0}")]
     Silent(String),
     /// The one of another build does not leave.
-    #[error("the daemon of another build did not stop within {} s", PATIENCE.as_secs())]
+    #[error("the daemon that runs does not stop")]
     Stays,
     /// The connection.
     #[error(transparent)]
@@ -30,20 +30,31 @@ pub enum Error {
 
 /// Sends `request` to a daemon of this build, started or replaced if need be, and gives every reply to `on_reply`.
 /// The exit status that the daemon named.
-pub fn ask(endpoint: &Endpoint, request: &Request, mut on_reply: impl FnMut(Reply)) -> Result<u8, Error> {
+pub fn ask(endpoint: &Endpoint, request: &Request, on_reply: impl FnMut(Reply)) -> Result<u8, Error> {
+    ask_within(PATIENCE, endpoint, request, on_reply)
+}
+
+/// [`ask`], with less patience for a daemon that does not come or does not go.
+pub fn ask_within(
+    patience: Duration,
+    endpoint: &Endpoint,
+    request: &Request,
+    mut on_reply: impl FnMut(Reply),
+) -> Result<u8, Error> {
+    let patience = patience.min(PATIENCE);
     let program = endpoint::program().map_err(Error::Start)?;
     let envelope = Envelope { build: endpoint::build_of(&program), request: request.clone() };
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience;
     loop {
-        ensure(endpoint)?;
+        ensure_within(patience, endpoint)?;
         match converse(endpoint, &envelope, &mut on_reply) {
             Ok(Answer::Done(exit)) => return Ok(exit),
             Ok(Answer::OtherBuild) => {
-                stop(endpoint)?;
+                stop_within(patience, endpoint)?;
             }
             Ok(Answer::Busy) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(50)),
             Ok(Answer::Busy) => {
-                return Err(Error::Client(ClientError::Late { waited: PATIENCE, block: true }));
+                return Err(Error::Client(ClientError::Late { waited: patience, block: true }));
             }
             // It left between the two: try with another.
             Err(ClientError::Absent(_)) if Instant::now() < deadline => {}
@@ -59,14 +70,10 @@ enum Answer {
     Busy,
 }
 
-fn converse(
-    endpoint: &Endpoint,
-    envelope: &Envelope,
-    on_reply: &mut impl FnMut(Reply),
-) -> Result<Answer, ClientError> {
+fn converse(endpoint: &Endpoint, envelope: &Envelope, on_reply: &mut impl FnMut(Reply)) -> Result<Answer, ClientError> {
     let mut client = Client::send(&endpoint.socket(), envelope)?;
     loop {
-        match client.next()? {
+        match client.reply()? {
             Reply::Done { exit } => return Ok(Answer::Done(exit)),
             Reply::Mismatch { .. } => return Ok(Answer::OtherBuild),
             Reply::Busy => return Ok(Answer::Busy),
@@ -85,6 +92,10 @@ pub fn ask_running(endpoint: &Endpoint, request: Request) -> Option<Vec<Reply>> 
 
 /// Starts a daemon if none listens. Whether one was started.
 pub fn ensure(endpoint: &Endpoint) -> Result<bool, Error> {
+    ensure_within(PATIENCE, endpoint)
+}
+
+fn ensure_within(patience: Duration, endpoint: &Endpoint) -> Result<bool, Error> {
     if std::os::unix::net::UnixStream::connect(endpoint.socket()).is_ok() {
         return Ok(false);
     }
@@ -96,7 +107,7 @@ pub fn ensure(endpoint: &Endpoint) -> Result<bool, Error> {
         command.spawn().map_err(Error::Start)
     };
     let mut child = spawn()?;
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience;
     while Instant::now() < deadline {
         if std::os::unix::net::UnixStream::connect(endpoint.socket()).is_ok() {
             return Ok(true);
@@ -116,10 +127,14 @@ pub fn ensure(endpoint: &Endpoint) -> Result<bool, Error> {
 
 /// Stops the daemon that runs, and waits until it has let go of its lock. Whether one ran.
 pub fn stop(endpoint: &Endpoint) -> Result<bool, Error> {
+    stop_within(PATIENCE, endpoint)
+}
+
+fn stop_within(patience: Duration, endpoint: &Endpoint) -> Result<bool, Error> {
     if ask_running(endpoint, Request::Stop).is_none() {
         return Ok(false);
     }
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience;
     while Instant::now() < deadline {
         if !is_locked(endpoint) {
             return Ok(true);

@@ -4,7 +4,7 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use nix::unistd::{Uid, User};
+use nix::unistd::{Gid, Uid, User};
 
 use super::{Error, ErrorKind};
 
@@ -46,6 +46,12 @@ impl Account {
                     "run migd as an ordinary user, or add one: useradd --system postgres",
                 )
             })
+    }
+
+    /// For files that stay migd's own.
+    pub(super) fn own() -> Account {
+        let (uid, gid) = (Uid::effective().as_raw(), Gid::effective().as_raw());
+        Account { uid, gid, dropped: false, client: String::new() }
     }
 
     /// Whether the user may pass through every folder down to and including `path`.

@@ -171,21 +171,28 @@ where
     Ok((version, major))
 }
 
-/// The statements, for `template1`.
-fn sql(major: u32, owner: &Owner) -> String {
+/// Brings the owner back to what it was, whatever a migration did to it: rights, password, settings.
+pub(super) fn owner_sql(owner: &Owner) -> String {
     let rights = if owner.superuser { "SUPERUSER" } else { "NOSUPERUSER" };
     let password = match &owner.password {
         Some(password) => format!("PASSWORD '{}'", password.replace('\'', "''")),
         None => "PASSWORD NULL".to_owned(),
     };
-    let mut sql = format!(
-        "SET synchronous_commit = off;
-         DO $$ BEGIN
-             IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = '{OWNER}') THEN CREATE ROLE {OWNER}; END IF;
-         END $$;
-         ALTER ROLE {OWNER} {rights} CREATEROLE NOCREATEDB LOGIN INHERIT NOREPLICATION NOBYPASSRLS
+    format!(
+        "ALTER ROLE {OWNER} {rights} CREATEROLE NOCREATEDB LOGIN INHERIT NOREPLICATION NOBYPASSRLS
              CONNECTION LIMIT -1 VALID UNTIL 'infinity' {password};
          ALTER ROLE {OWNER} RESET ALL;"
+    )
+}
+
+/// The statements, for `template1`.
+fn sql(major: u32, owner: &Owner) -> String {
+    let mut sql = format!(
+        "DO $$ BEGIN
+             IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = '{OWNER}') THEN CREATE ROLE {OWNER}; END IF;
+         END $$;
+         {}",
+        owner_sql(owner)
     );
     if major < 15 {
         // From 15 on the database's owner owns it by way of pg_database_owner; before, it was the bootstrap superuser's.

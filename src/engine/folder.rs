@@ -44,6 +44,7 @@ pub(super) fn roots(place: &Place, account: &Account) -> Vec<Root> {
 }
 
 /// Whether there is room for a cluster; disks are not asked.
+#[allow(clippy::useless_conversion, reason = "the types differ between systems")]
 pub(super) fn has_room(root: &Root) -> bool {
     if !root.tmpfs {
         return true;
@@ -53,6 +54,7 @@ pub(super) fn has_room(root: &Root) -> bool {
 }
 
 #[cfg(target_os = "linux")]
+#[allow(clippy::useless_conversion, reason = "the types differ between systems")]
 fn in_memory(path: &Path) -> bool {
     const TMPFS_MAGIC: i64 = 0x0102_1994;
     rustix::fs::statfs(path).is_ok_and(|s| i64::from(s.f_type) == TMPFS_MAGIC)
@@ -97,6 +99,11 @@ impl Folder {
 
     pub(super) fn socket(&self) -> &Path {
         &self.socket
+    }
+
+    /// Where the fresh cluster waits to be kept.
+    pub(super) fn aside(&self) -> PathBuf {
+        self.path.join("seed")
     }
 
     pub(super) fn log(&self) -> PathBuf {
@@ -164,10 +171,15 @@ impl Folder {
         if !self.socket.starts_with(&self.path) {
             let _ = fs::remove_dir_all(&self.socket);
         }
-        match fs::remove_dir_all(&self.path) {
+        let removed = match fs::remove_dir_all(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other,
+        };
+        if let Some(parent) = self.path.parent().filter(|_| !self.tmpfs) {
+            // Only when nobody else has a cluster in it.
+            let _ = fs::remove_dir(parent);
         }
+        removed
     }
 }
 
@@ -216,31 +228,26 @@ mod tests {
         Place { runtime, state, owner: "tester".to_owned(), env: Environment::default() }
     }
 
-    fn me() -> Account {
-        let (uid, gid) = (Uid::effective().as_raw(), Gid::effective().as_raw());
-        Account { uid, gid, dropped: false, client: "me".to_owned() }
-    }
-
     #[test]
     fn a_folder_that_others_could_have_prepared_is_refused() {
         let root = tempfile::tempdir().unwrap();
+        let elsewhere = root.path().join("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
         let folder = Folder::at(&Root { path: root.path().to_owned(), tmpfs: false }, &place(root.path()));
         assert!(!folder.exists().unwrap());
 
-        folder.create(&me()).unwrap();
+        folder.create(&Account::own()).unwrap();
         assert!(folder.exists().unwrap());
-        assert!(folder.create(&me()).is_err(), "made exclusively");
+        assert!(folder.create(&Account::own()).is_err(), "made exclusively");
 
         fs::set_permissions(&folder.path, fs::Permissions::from_mode(0o777)).unwrap();
         assert_eq!(folder.exists().unwrap_err().kind(), ErrorKind::Folder);
 
         folder.remove().unwrap();
-        let elsewhere = root.path().join("elsewhere");
-        fs::create_dir(&elsewhere).unwrap();
         fs::set_permissions(&elsewhere, fs::Permissions::from_mode(0o700)).unwrap();
         symlink(&elsewhere, &folder.path).unwrap();
         assert_eq!(folder.exists().unwrap_err().kind(), ErrorKind::Folder, "a link is not followed");
-        assert!(folder.create(&me()).is_err());
+        assert!(folder.create(&Account::own()).is_err());
     }
 
     #[test]

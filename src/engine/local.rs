@@ -38,7 +38,8 @@ struct Local {
     process: Process,
     /// None when the server was taken over. Kept so that the process is reaped when it ends.
     child: Mutex<Option<Child>>,
-    _lock: Arc<Lock>,
+    /// Given back when the server is stopped.
+    lock: Mutex<Option<Arc<Lock>>>,
 }
 
 /// What is written down about a running server.
@@ -61,6 +62,7 @@ pub(super) async fn start(
         ));
     }
     let lock = Lock::take(place)?;
+    super::sweep(place, "local").await;
     let binaries = binaries::find(config, &place.env).await?;
     let settings = bootstrap::settings(binaries.major, true, &config.settings)?;
     let account = Account::choose()?;
@@ -92,7 +94,7 @@ pub(super) async fn start(
     let Some((_, folder)) = usable.into_iter().find(|(root, _)| folder::has_room(root)) else {
         return Err(refused.unwrap_or_else(|| Error::new(ErrorKind::Folder, "there is no folder for the data", "")));
     };
-    plan.make(folder, progress).await
+    plan.make(&folder, progress).await
 }
 
 /// Everything that is known before a server runs.
@@ -119,40 +121,47 @@ impl Plan<'_> {
     }
 
     /// Makes a new cluster and starts it.
-    async fn make(&self, folder: Folder, progress: &Progress) -> Result<Arc<dyn Engine>, Error> {
+    async fn make(&self, folder: &Folder, progress: &Progress) -> Result<Arc<dyn Engine>, Error> {
         let seed = Seed::of(&self.binaries, self.place);
-        let planted = seed.exists();
-        match self.attempt(&folder, &seed, progress).await {
-            Err(error) if planted => {
-                // The seed may have come to harm; once more without it.
-                tracing::warn!(%error, "the server did not start from the kept cluster");
-                seed.forget().await;
-                clear(&folder).await?;
-                self.attempt(&folder, &seed, progress).await
+        if seed.exists() {
+            match self.attempt(folder, &seed, false, progress).await {
+                // The seed may have come to harm (a power cut can leave files empty): once more without it.
+                Err(error) => tracing::warn!(%error, "the server did not start from the kept cluster"),
+                started => return started,
             }
-            other => other,
         }
+        self.attempt(folder, &seed, true, progress).await
     }
 
-    async fn attempt(&self, folder: &Folder, seed: &Seed, progress: &Progress) -> Result<Arc<dyn Engine>, Error> {
-        let started = self.launch(folder, seed, progress).await;
+    async fn attempt(
+        &self,
+        folder: &Folder,
+        seed: &Seed,
+        fresh: bool,
+        progress: &Progress,
+    ) -> Result<Arc<dyn Engine>, Error> {
+        let started = self.launch(folder, seed, fresh, progress).await;
         if started.is_err() {
             clear(folder).await?;
         }
         started
     }
 
-    async fn launch(&self, folder: &Folder, seed: &Seed, progress: &Progress) -> Result<Arc<dyn Engine>, Error> {
+    async fn launch(
+        &self,
+        folder: &Folder,
+        seed: &Seed,
+        fresh: bool,
+        progress: &Progress,
+    ) -> Result<Arc<dyn Engine>, Error> {
         let data = folder.data();
         folder.create(&self.account)?;
-        if seed.exists() {
-            seed.plant(&data, &self.account).await?;
-        } else {
+        if fresh {
             progress(&format!("initialising a PostgreSQL {} cluster, once", self.binaries.version));
             seed::initdb(&self.binaries, &data, &self.account).await?;
-            if let Err(error) = seed.keep(&data).await {
-                tracing::warn!(%error, "the cluster is not kept for later starts");
-            }
+            seed::set_aside(folder, &data).await?;
+        } else {
+            seed.plant(&data, &self.account).await?;
         }
         self.admit(folder)?;
         let mut child = self.spawn(folder)?;
@@ -162,6 +171,10 @@ impl Plan<'_> {
         write(&folder.record(), &serde_json::to_vec(&record).unwrap_or_default())?;
         self.await_ready(folder, &mut child).await?;
         let version = self.prepare(folder).await?;
+        if fresh {
+            // Only now is it known to be good.
+            seed.keep(folder);
+        }
         Ok(self.finish(folder, process, Some(child), version))
     }
 
@@ -245,7 +258,7 @@ impl Plan<'_> {
             mismatch: mismatch(self.config, major),
         };
         let (folder, child) = (folder.clone(), Mutex::new(child));
-        Arc::new(Local { info, folder, process, child, _lock: self.lock.clone() })
+        Arc::new(Local { info, folder, process, child, lock: Mutex::new(Some(self.lock.clone())) })
     }
 }
 
@@ -284,7 +297,12 @@ impl Engine for Local {
             if let Err(error) = clear(&self.folder).await {
                 tracing::error!(%error, "the data cannot be removed");
             }
+            self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
         })
+    }
+
+    fn owner_sql(&self) -> Option<String> {
+        Some(bootstrap::owner_sql(&bootstrap::Owner::default()))
     }
 }
 
@@ -328,6 +346,19 @@ async fn clear(folder: &Folder) -> Result<(), Error> {
     match removed {
         Ok(Err(error)) => Err(Error::io("remove", &path, error)),
         _ => Ok(()),
+    }
+}
+
+/// Stops and removes what this owner has of local clusters.
+pub(super) async fn sweep(place: &Place) {
+    let Ok(account) = Account::choose() else { return };
+    for root in folder::roots(place, &account) {
+        let folder = Folder::at(&root, place);
+        if matches!(folder.exists(), Ok(true))
+            && let Err(error) = clear(&folder).await
+        {
+            tracing::warn!(%error, "an old cluster stays");
+        }
     }
 }
 

@@ -15,13 +15,17 @@ mod account;
 mod auto;
 mod binaries;
 pub mod bootstrap;
+mod container;
+mod endpoint;
 mod error;
 mod folder;
+mod image;
 mod local;
 mod lock;
 mod process;
 mod seed;
 pub mod session;
+mod url;
 
 pub use error::{Error, ErrorKind};
 
@@ -35,6 +39,11 @@ pub trait Engine: Send + Sync {
     fn alive(&self) -> BoxFuture<'_, bool>;
     /// Stops the server (or removes migd's own databases, for `url`). Bounded; errors are logged.
     fn stop(&self) -> BoxFuture<'_, ()>;
+    /// Brings the owner's role back to what it was at the start (rights, password, settings), whatever a migration did
+    /// to it. For the administrator, in any database; none where the role is not migd's.
+    fn owner_sql(&self) -> Option<String> {
+        None
+    }
 }
 
 /// What an engine is, for the verdict and `migd status`.
@@ -141,9 +150,18 @@ pub async fn start(config: &config::Engine, place: &Place, progress: &Progress) 
     match config.kind {
         config::EngineKind::Auto => auto::start(config, place, progress).await,
         config::EngineKind::Local => local::start(config, place, progress).await,
-        config::EngineKind::Container | config::EngineKind::Url => {
-            Err(Error::new(ErrorKind::Settings, "this engine is not built in", "set engine.kind = \"local\""))
-        }
+        config::EngineKind::Container => container::start(config, place, progress).await,
+        config::EngineKind::Url => url::start(config, place).await,
+    }
+}
+
+/// Removes what an engine of another kind left of this owner, for who changes the configuration after a crash.
+async fn sweep(place: &Place, kind: &str) {
+    if kind != "local" {
+        local::sweep(place).await;
+    }
+    if kind != "container" {
+        container::sweep(place).await;
     }
 }
 
@@ -172,11 +190,13 @@ pub struct ProbeLine {
     pub found: String,
     /// What to do when it is not.
     pub remedy: Option<String>,
+    /// It is missed by nobody: another engine is chosen.
+    pub optional: bool,
 }
 
 impl ProbeLine {
     fn ok(what: &str, found: impl Into<String>) -> Self {
-        ProbeLine { what: what.to_owned(), ok: true, found: found.into(), remedy: None }
+        ProbeLine { what: what.to_owned(), ok: true, found: found.into(), remedy: None, optional: false }
     }
 
     fn missing(what: &str, error: &Error) -> Self {
@@ -185,13 +205,28 @@ impl ProbeLine {
             ok: false,
             found: error.to_string(),
             remedy: Some(error.help().to_owned()).filter(|help| !help.is_empty()),
+            optional: false,
         }
     }
 }
 
 /// What each engine that the configuration allows needs, and whether it is there. Starts nothing.
 pub async fn probe(config: &config::Engine, place: &Place) -> Vec<ProbeLine> {
-    local::probe(config, place).await
+    match config.kind {
+        config::EngineKind::Local => local::probe(config, place).await,
+        config::EngineKind::Container => container::probe(config, place).await,
+        config::EngineKind::Url => url::probe(config).await,
+        config::EngineKind::Auto => {
+            let mut container = container::probe(config, place).await;
+            let mut local = local::probe(config, place).await;
+            let fine = |lines: &[ProbeLine]| lines.iter().all(|line| line.ok);
+            let (container_fine, local_fine) = (fine(&container), fine(&local) && !config.superuser);
+            container.iter_mut().filter(|line| !line.ok).for_each(|line| line.optional = local_fine);
+            local.iter_mut().filter(|line| !line.ok).for_each(|line| line.optional = container_fine);
+            container.append(&mut local);
+            container
+        }
+    }
 }
 
 /// What to say when the server's major version is not the one asked for.

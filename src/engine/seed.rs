@@ -11,7 +11,8 @@ use tokio::process::Command;
 use super::account::Account;
 use super::binaries::Binaries;
 use super::bootstrap::ADMIN;
-use super::{Error, ErrorKind, Place, folder};
+use super::folder::{self, Folder};
+use super::{Error, ErrorKind, Place};
 
 /// How many seeds are kept, for those who switch between installations.
 const KEPT: usize = 3;
@@ -46,32 +47,36 @@ impl Seed {
         blocking(move || folder::copy(&from, &to, &account)).await
     }
 
-    /// Keeps a copy of `data`, on which no server has run yet. Appears whole or not at all.
-    pub(super) async fn keep(&self, data: &Path) -> Result<(), Error> {
-        let (path, data) = (self.path.clone(), data.to_owned());
-        blocking(move || {
-            let Some(parent) = path.parent() else { return Ok(()) };
-            let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(parent);
-            made.map_err(|e| Error::io("make the folder", parent, e))?;
-            let draft = parent.join(format!(".{}", std::process::id()));
-            let _ = fs::remove_dir_all(&draft);
-            let keeper = Account { uid: 0, gid: 0, dropped: false, client: String::new() };
-            let kept = folder::copy(&data, &draft, &keeper)
-                .and_then(|()| fs::rename(&draft, &path).map_err(|e| Error::io("make the folder", &path, e)));
-            if kept.is_err() {
-                let _ = fs::remove_dir_all(&draft);
+    /// Keeps what was set aside, instead of what was kept before. A disk may take longer for it than the whole start
+    /// does, so it happens beside the judging.
+    pub(super) fn keep(&self, folder: &Folder) {
+        let (seed, aside) = (self.clone(), folder.aside());
+        tokio::task::spawn_blocking(move || {
+            let _ = fs::remove_dir_all(&seed.path);
+            if let Err(error) = seed.store(&aside) {
+                tracing::warn!(%error, "the cluster is not kept for later starts");
             }
-            prune(parent);
-            // Somebody else may have been faster with the same.
-            if path.exists() { Ok(()) } else { kept }
-        })
-        .await
+            let _ = fs::remove_dir_all(&aside);
+        });
     }
 
-    /// Forgets it: a server did not start on a copy (a power cut can leave files empty).
-    pub(super) async fn forget(&self) {
-        let path = self.path.clone();
-        let _ = tokio::task::spawn_blocking(move || fs::remove_dir_all(path)).await;
+    /// Appears whole or not at all.
+    fn store(&self, from: &Path) -> Result<(), Error> {
+        let Some(parent) = self.path.parent() else { return Ok(()) };
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(parent);
+        made.map_err(|e| Error::io("make the folder", parent, e))?;
+        // Named after process and folder: two engines of one process may be at it at once.
+        let name = blake3::hash(from.as_os_str().as_encoded_bytes()).to_hex();
+        let draft = parent.join(format!(".{}-{}", std::process::id(), &name[..8]));
+        let _ = fs::remove_dir_all(&draft);
+        let stored = folder::copy(from, &draft, &Account::own())
+            .and_then(|()| fs::rename(&draft, &self.path).map_err(|e| Error::io("make the folder", &self.path, e)));
+        if stored.is_err() {
+            let _ = fs::remove_dir_all(&draft);
+        }
+        prune(parent);
+        // Somebody else may have been faster with the same.
+        if self.exists() { Ok(()) } else { stored }
     }
 }
 
@@ -122,6 +127,12 @@ pub(super) async fn initdb(binaries: &Binaries, data: &Path, account: &Account) 
     }
     let said = said.lines().filter(|line| !line.is_empty()).take(5).collect::<Vec<_>>().join("; ");
     Err(Error::new(ErrorKind::Start, format!("initdb failed: {said}"), "run `migd doctor`"))
+}
+
+/// Copies a fresh cluster, on which no server has run yet, to where [`Seed::keep`] finds it.
+pub(super) async fn set_aside(folder: &Folder, data: &Path) -> Result<(), Error> {
+    let (from, to) = (data.to_owned(), folder.aside());
+    blocking(move || folder::copy(&from, &to, &Account::own())).await
 }
 
 /// A program that runs as the server's user with nothing of migd's environment.

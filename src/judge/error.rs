@@ -106,7 +106,28 @@ impl Error {
         Error::Set {
             code: "config.no-sets",
             message: "no migration set was found in this repository".to_owned(),
-            help: format!("state one in migd.toml (`[[migrations]]`, `path = \"…\"`, `layout = \"…\"`): {}", known.join(", ")),
+            help: format!(
+                "state one in migd.toml (`[[migrations]]`, `path = \"…\"`, `layout = \"…\"`): {}",
+                known.join(", ")
+            ),
+        }
+    }
+
+    /// A file cannot be written.
+    pub fn unwritable(path: &str, error: &std::io::Error) -> Error {
+        Error::Set {
+            code: "config.invalid",
+            message: format!("cannot write {path}: {error}"),
+            help: "check the folder's permissions and the disk".to_owned(),
+        }
+    }
+
+    /// A stated set has no folder.
+    pub fn no_such_folder(path: &str) -> Error {
+        Error::Set {
+            code: "config.no-sets",
+            message: format!("the migration set `{path}` has no folder"),
+            help: "check `path` in migd.toml: it is relative to the repository's top".to_owned(),
         }
     }
 

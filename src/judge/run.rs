@@ -13,7 +13,7 @@ use crate::layout::{Migration, Source};
 use crate::pool::{Held, Pool};
 use crate::trace::apply::Bench;
 use crate::trace::{self, Failure, Limits, Run};
-use crate::verdict::{Change, Finding, MigrationReport, Mode, Reversible, Timing};
+use crate::verdict::{Change, Finding, MigrationReport, Mode, ObjectCounts, Reversible, Severity, Timing};
 
 /// A template is kept at every so many migrations of a chain that has to be built.
 const CHECKPOINT: usize = 64;
@@ -51,7 +51,13 @@ struct Observed {
 
 impl Work<'_> {
     /// Judges what changed, in the order of the chain; stops at the first migration that does not apply.
-    pub(super) async fn judge(&self, timings: &mut Vec<Timing>) -> Result<Judged, Error> {
+    ///
+    /// Takes its turn anew for every migration.
+    pub(super) async fn judge(
+        &self,
+        turn: &tokio::sync::Mutex<()>,
+        timings: &mut Vec<Timing>,
+    ) -> Result<Judged, Error> {
         let mut judged = Judged { findings: self.history(), ..Judged::default() };
         let chain = &self.set.chain.migrations;
         // Where the database is, in applied migrations; what lies between is applied without being judged.
@@ -63,13 +69,16 @@ impl Work<'_> {
                 (self.order.progress)(&format!("{}/{} {}", at + 1, chain.len(), chain[at].version));
             }
             let started = Instant::now();
+            let _turn = self.wait_for(turn).await?;
+            push(timings, "wait", started);
+            let started = Instant::now();
             if let Some(broken) = self.advance(at).await? {
                 judged.findings.push(broken);
                 return Ok(judged);
             }
             push(timings, "chain", started);
-            if let Some(finding) = foreign(&chain[at]) {
-                judged.findings.push(finding);
+            if chain[at].foreign.is_some() {
+                judged.findings.extend(self.foreign(&chain[at]));
                 return Ok(judged);
             }
             let started = Instant::now();
@@ -93,10 +102,17 @@ impl Work<'_> {
             || (judged.ran.is_empty() && self.set.first < chain.len())
         {
             let started = Instant::now();
+            let _turn = self.wait_for(turn).await?;
             judged.findings.extend(self.advance(chain.len()).await?);
             push(timings, "chain", started);
         }
         Ok(judged)
+    }
+
+    /// Waits for the turn, no longer than the verdict can.
+    async fn wait_for<'t>(&self, turn: &'t tokio::sync::Mutex<()>) -> Result<tokio::sync::MutexGuard<'t, ()>, Error> {
+        let left = self.order.deadline.saturating_duration_since(Instant::now());
+        tokio::time::timeout(left, turn.lock()).await.map_err(|_| Error::Deadline)
     }
 
     /// Makes the templates before and after what changed, and clones of them.
@@ -120,21 +136,22 @@ impl Work<'_> {
         }
         let mut at = (0..end).rev().find(|at| self.pool.has(&self.prefixes[*at])).unwrap_or(0);
         let mut held = self.open(at).await?;
-        if at == 0 && !self.pool.has(&self.prefixes[0]) {
-            if let Some(finding) = self.setup(&held).await? {
-                return Ok(Some(finding));
-            }
+        if at == 0
+            && !self.pool.has(&self.prefixes[0])
+            && let Some(finding) = self.setup(&held).await?
+        {
+            return Ok(Some(finding));
         }
         let chain = &self.set.chain.migrations;
         while at < end {
-            if let Some(finding) = foreign(&chain[at]) {
+            if let Some(finding) = self.foreign(&chain[at]) {
                 return Ok(Some(finding));
             }
             let migration = &chain[at];
             if at % 16 == 0 && end - at > 16 {
                 (self.order.progress)(&format!("building the chain: {}/{end}", at + 1));
             }
-            let run = self.run(&held, &migration.up, &self.set.layout.bookkeeping(migration).applied).await?;
+            let run = self.build(&held, &migration.up, &self.set.layout.bookkeeping(migration).applied).await?;
             if let Some(failure) = &run.failure {
                 return Ok(Some(self.chain_fails(at, failure)));
             }
@@ -161,7 +178,7 @@ impl Work<'_> {
     /// What production has before the first migration, and the runner's own table.
     async fn setup(&self, held: &Held) -> Result<Option<Finding>, Error> {
         for source in &self.set.setup {
-            let run = self.run(held, source, &[]).await?;
+            let run = self.build(held, source, &[]).await?;
             if let Some(failure) = &run.failure {
                 return Ok(Some(check::apply_failure(source, failure)));
             }
@@ -215,12 +232,28 @@ impl Work<'_> {
         Ok(seen)
     }
 
+    /// Runs a migration that is not judged: the time is the chain's.
+    async fn build(&self, held: &Held, source: &Source, bookkeeping: &[String]) -> Result<Run, Error> {
+        self.run_until(self.order.patience, held, source, bookkeeping).await
+    }
+
+    /// Runs a migration that is judged: the time is the verdict's.
     async fn run(&self, held: &Held, source: &Source, bookkeeping: &[String]) -> Result<Run, Error> {
+        self.run_until(self.order.deadline, held, source, bookkeeping).await
+    }
+
+    async fn run_until(
+        &self,
+        deadline: Instant,
+        held: &Held,
+        source: &Source,
+        bookkeeping: &[String],
+    ) -> Result<Run, Error> {
         let limits = &self.plan.config.limits;
         let limits = Limits {
             statement: limits.statement,
             database_bytes: limits.database_bytes,
-            deadline: self.order.deadline,
+            deadline,
             elevate: !self.pool.engine().info().shared,
         };
         let bench = Bench { runner: &held.runner, observer: &held.observer, limits: &limits };
@@ -257,6 +290,19 @@ impl Work<'_> {
         CHECKS.iter().flat_map(|check| check.history(&history)).collect()
     }
 
+    /// A step that migd cannot run: the chain ends there. Where the layout has said why it cannot, that is enough.
+    fn foreign(&self, migration: &Migration) -> Option<Finding> {
+        let path = migration.foreign.as_ref()?;
+        let said = |finding: &&Finding| finding.severity == Severity::Error && finding.path.as_ref() == Some(path);
+        if let Some(said) = self.set.findings.iter().find(said) {
+            return Some(said.clone());
+        }
+        let code = "apply.not-sql";
+        let message = format!("migration {} is not SQL, so nothing after it can be judged", migration.version);
+        let help = "give migd a SQL file that does the same: `replace` in the set's table of migd.toml";
+        Some(Finding::new(code, check::default_severity(code), message).in_file(path).help(help))
+    }
+
     /// A migration that is not judged does not apply.
     fn chain_fails(&self, at: usize, failure: &Failure) -> Finding {
         let migration = &self.set.chain.migrations[at];
@@ -264,19 +310,11 @@ impl Work<'_> {
         if self.set.changes[at] == Change::Unchanged {
             finding.code = "apply.chain".to_owned();
             finding.severity = check::default_severity("apply.chain");
-            finding.message = format!("migration {} of the chain does not apply: {}", migration.version, finding.message);
+            finding.message =
+                format!("migration {} of the chain does not apply: {}", migration.version, finding.message);
         }
         finding
     }
-}
-
-/// A step that is no SQL: the chain ends there.
-fn foreign(migration: &Migration) -> Option<Finding> {
-    let path = migration.foreign.as_ref()?;
-    let code = "apply.not-sql";
-    let message = format!("migration {} is not SQL, so nothing after it can be judged", migration.version);
-    let help = "give migd a SQL file that does the same: `replace` in the set's table of migd.toml";
-    Some(Finding::new(code, check::default_severity(code), message).in_file(path).help(help))
 }
 
 /// What a new connection would be: no settings, no role, no temporary tables of the run before.
@@ -300,12 +338,30 @@ fn report(subject: &Subject<'_>) -> MigrationReport {
         transactional: subject.up.is_some_and(|up| up.transactional),
         statements: subject.up.map_or(0, |up| up.statements.len()),
         reversible: reversible(subject),
+        repeatable: subject.again.map(|again| again.ok() && behaves(subject.after_again)),
+        objects: objects(subject.effect),
         rows_changed: subject.up.map(|up| up.rows.clone()).unwrap_or_default(),
     }
 }
 
+/// What up did to the schema.
+fn objects(effect: &[Difference]) -> ObjectCounts {
+    let count = |wanted| effect.iter().filter(|difference| difference.change == wanted).count();
+    let created = effect.iter().filter(|difference| difference.change == catalog::Change::Added);
+    ObjectCounts {
+        created: created.take(ObjectCounts::NAMED).map(|difference| difference.object.clone()).collect(),
+        created_count: count(catalog::Change::Added),
+        changed_count: count(catalog::Change::Changed),
+        dropped_count: count(catalog::Change::Missing),
+    }
+}
+
+/// Whether nothing differs that changes behaviour.
+fn behaves(differences: &[Difference]) -> bool {
+    differences.iter().all(|difference| difference.grade == catalog::Grade::Cosmetic)
+}
+
 fn reversible(subject: &Subject<'_>) -> Reversible {
-    let behaves = |differences: &[Difference]| differences.iter().all(|d| d.grade == catalog::Grade::Cosmetic);
     match (subject.up, subject.down) {
         _ if !subject.has_downs => Reversible::No,
         (Some(up), _) if !up.ok() => Reversible::No,

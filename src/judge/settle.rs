@@ -18,6 +18,14 @@ pub(super) fn findings(found: Vec<Finding>, set: &SetPlan, config: &Config, ran:
         accept(&up.path, &up.text, &mut findings, &mut extra);
     }
     findings.extend(extra.into_iter().filter_map(|finding| weighed(finding, config)));
+    // What ends a chain is known from its files and met again while it is run.
+    let mut seen: Vec<Finding> = Vec::new();
+    findings.retain(|finding| {
+        !seen.contains(finding) && {
+            seen.push(finding.clone());
+            true
+        }
+    });
     findings.sort_by(|a, b| {
         let key = |f: &Finding| (f.suppressed_by.is_some(), std::cmp::Reverse(f.severity));
         let place = |f: &Finding| (f.path.clone(), f.line, f.column);

@@ -21,6 +21,9 @@ use roles::Shared;
 /// How many templates are kept; the least recently used goes first. A database is 8 to 17 MB.
 const MAX_TEMPLATES: usize = 24;
 
+/// For how many templates, of all repositories, clones are kept ready: those before and after what was just judged.
+const MAX_READY: usize = 3;
+
 /// A database that every cluster has, to connect to before there is one of migd's own.
 const MAINTENANCE: &str = "postgres";
 
@@ -61,6 +64,15 @@ pub struct Pool {
     run: String,
     next: AtomicU64,
     clones: usize,
+}
+
+/// How ready a clone's sessions are made.
+#[derive(Clone, Copy)]
+enum Warmth {
+    /// Statements planned and caches filled: for one that is made ahead.
+    Warm,
+    /// As soon as possible: for one that is waited for.
+    Cold,
 }
 
 /// A session of migd's own, opened again when it broke.
@@ -200,7 +212,7 @@ impl Pool {
         };
         let lease = match ready {
             Some(lease) => lease,
-            None => match self.clone_of(prefix).await? {
+            None => match self.clone_of(prefix, Warmth::Cold).await? {
                 Some(lease) => lease,
                 None => return Ok(None),
             },
@@ -215,13 +227,14 @@ impl Pool {
         }
         let baseline = self.baseline().await?;
         let database = self.create("template1").await?;
-        let lease = self.connect(database, None, baseline).await?;
+        let lease = self.connect(database, None, baseline, Warmth::Cold).await?;
         self.arranged(lease).await.map(Some)
     }
 
     /// Makes the database of `lease` the template for `prefix`.
     pub async fn seal(self: &Arc<Self>, mut held: Held, prefix: Hash) -> Result<(), Error> {
-        let snapshot = Arc::new(held.reader.full(held.observer.client()).await?);
+        // The same as a full one, and sooner had.
+        let snapshot = Arc::new(held.reader.since(held.observer.client(), &held.before).await?);
         let shared = roles::capture(&held.observer).await.map_err(Error::server("read roles"))?;
         let Some(lease) = held.lease.take() else { return Ok(()) };
         let Lease { database, runner, observer, .. } = lease;
@@ -274,12 +287,14 @@ impl Pool {
             let Some(template) = state.templates.get_mut(&prefix) else { return };
             let wanted = self.clones.saturating_sub(template.ready.len() + template.coming);
             template.coming += wanted;
+            template.used = Instant::now();
             wanted
         };
+        self.trim();
         for _ in 0..wanted {
             let pool = Arc::clone(self);
             tokio::spawn(async move {
-                let made = pool.clone_of(&prefix).await;
+                let made = pool.clone_of(&prefix, Warmth::Warm).await;
                 let spare = {
                     let mut state = pool.state();
                     match (state.templates.get_mut(&prefix), made) {
@@ -304,16 +319,18 @@ impl Pool {
         }
     }
 
-    /// Lets go of the clones kept ready, but for the newest template's.
-    pub fn trim(self: &Arc<Self>, keep: &Hash) {
-        let mut state = self.state();
-        let spare: Vec<Lease> = state
-            .templates
-            .iter_mut()
-            .filter(|(prefix, _)| *prefix != keep)
-            .flat_map(|(_, template)| template.ready.drain(..))
-            .collect();
-        drop(state);
+    /// Lets go of clones of templates that have not been used lately: each holds two of the server's processes.
+    fn trim(self: &Arc<Self>) {
+        let spare: Vec<Lease> = {
+            let mut state = self.state();
+            let mut ages: Vec<(Instant, Hash)> = state.templates.iter().map(|(hash, t)| (t.used, *hash)).collect();
+            ages.sort_unstable_by_key(|(used, _)| std::cmp::Reverse(*used));
+            let mut spare = Vec::new();
+            for (_, old) in ages.into_iter().skip(MAX_READY) {
+                spare.extend(state.templates.get_mut(&old).into_iter().flat_map(|template| template.ready.drain(..)));
+            }
+            spare
+        };
         spare.into_iter().for_each(|lease| self.discard_later(lease));
     }
 
@@ -324,13 +341,14 @@ impl Pool {
         Ok(held)
     }
 
-    async fn clone_of(&self, prefix: &Hash) -> Result<Option<Lease>, Error> {
-        let found = self.state().templates.get(prefix).map(|template| {
-            (template.database.clone(), Arc::clone(&template.snapshot), Arc::clone(&template.shared))
-        });
+    async fn clone_of(&self, prefix: &Hash, warmth: Warmth) -> Result<Option<Lease>, Error> {
+        let found =
+            self.state().templates.get(prefix).map(|template| {
+                (template.database.clone(), Arc::clone(&template.snapshot), Arc::clone(&template.shared))
+            });
         let Some((template, snapshot, shared)) = found else { return Ok(None) };
         let database = self.create(&template).await?;
-        self.connect(database, Some(snapshot), shared).await.map(Some)
+        self.connect(database, Some(snapshot), shared, warmth).await.map(Some)
     }
 
     async fn create(&self, template: &str) -> Result<String, Error> {
@@ -349,12 +367,25 @@ impl Pool {
         database: String,
         snapshot: Option<Arc<Snapshot>>,
         shared: Arc<Shared>,
+        warmth: Warmth,
     ) -> Result<Lease, Error> {
-        let (runner, observer) = (self.engine.config(&database, Role::Owner), self.engine.config(&database, Role::Admin));
+        let (runner, observer) =
+            (self.engine.config(&database, Role::Owner), self.engine.config(&database, Role::Admin));
         let (runner, observer) = tokio::join!(Session::open(&runner), Session::open(&observer));
         let (runner, observer) = (runner?, observer?);
         roles::apply_database_settings(&observer, &shared).await.map_err(Error::server("apply settings"))?;
-        let reader = Reader::prepare(observer.client()).await?;
+        let reader = match warmth {
+            Warmth::Warm => {
+                // The first statement of a session is the slowest: it reads the catalogs.
+                runner
+                    .client()
+                    .batch_execute("BEGIN; ROLLBACK; DISCARD ALL")
+                    .await
+                    .map_err(Error::server("warm up"))?;
+                Reader::prepare(observer.client()).await?
+            }
+            Warmth::Cold => Reader::attach(observer.client(), self.engine.info().major).await?,
+        };
         let before = match snapshot {
             Some(snapshot) => snapshot,
             None => Arc::new(reader.full(observer.client()).await?),

@@ -17,12 +17,18 @@ pub enum Error {
     /// The index has conflicts.
     #[error("the index has unmerged files: {}", .0.join(", "))]
     Conflicted(Vec<String>),
+    /// The index that was stated is not there, as when the commit that it was made for has ended.
+    #[error("the index {} is gone", .0.display())]
+    IndexGone(PathBuf),
     /// The index, or another part of git's own files, cannot be read.
     #[error("git's files cannot be read: {0}")]
     Unreadable(String),
     /// There is no such revision.
     #[error("there is no commit called `{0}`")]
     Revision(String),
+    /// The stated upstream shares nothing with HEAD.
+    #[error("HEAD and `{0}` have no commit in common")]
+    Unrelated(String),
     /// The git program cannot be run.
     #[error("the git program cannot be run: {0}")]
     NoProgram(std::io::Error),
@@ -38,10 +44,10 @@ impl Error {
             Error::NotARepository(_) => "config.not-a-repository",
             Error::Bare(_) => "config.bare",
             Error::Conflicted(_) => "config.conflicted-index",
-            Error::Owner(_) | Error::Unreadable(_) | Error::NoProgram(_) | Error::Unsupported => {
+            Error::Owner(_) | Error::IndexGone(_) | Error::Unreadable(_) | Error::NoProgram(_) | Error::Unsupported => {
                 "config.unreadable-index"
             }
-            Error::Revision(_) => "config.invalid",
+            Error::Revision(_) | Error::Unrelated(_) => "config.invalid",
         }
     }
 
@@ -51,11 +57,20 @@ impl Error {
             Error::NotARepository(_) => "change to a repository, or make one with `git init`".to_owned(),
             Error::Bare(_) => "run migd in a clone that has a work tree".to_owned(),
             Error::Owner(path) => {
-                format!("if you trust it: `git config --global --add safe.directory {}`", path.display())
+                format!("if you trust it: `git config --global --add safe.directory '{}'`", path.display())
             }
             Error::Conflicted(_) => "resolve the conflicts and `git add` the files".to_owned(),
-            Error::Unreadable(_) | Error::Unsupported => "`git status` shows whether git itself can read them".to_owned(),
-            Error::Revision(_) => "see `git branch --all`; `history.upstream` in migd.toml names the upstream".to_owned(),
+            Error::IndexGone(_) => "start the commit again; GIT_INDEX_FILE names the index".to_owned(),
+            Error::Unreadable(_) | Error::Unsupported => {
+                "`git status` shows whether git itself can read them".to_owned()
+            }
+            Error::Revision(_) => {
+                "see `git branch --all`; `history.upstream` in migd.toml names the upstream".to_owned()
+            }
+            Error::Unrelated(_) => {
+                "in a shallow clone: `git fetch --unshallow`; `history.upstream` in migd.toml names the upstream"
+                    .to_owned()
+            }
             Error::NoProgram(_) => "install git, and have it on PATH".to_owned(),
         }
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use git2::{ErrorClass, ErrorCode, Index, ObjectType, Oid, Repository, RepositoryOpenFlags};
 
-use super::{Blob, Entry, Error, Location, Place, is_below};
+use super::{Blob, Entry, Error, Index as Staged, Location, Place, is_below};
 
 /// `git add --intent-to-add`: the entry's path is known and its content is not staged.
 const INTENT_TO_ADD: u16 = 1 << 13;
@@ -22,9 +22,8 @@ impl Library {
     pub(super) fn open(location: &Location) -> Result<(Library, Place), Option<Error>> {
         let env = |name: &str| location.git_env.get(name).filter(|value| !value.is_empty());
         let path = |value: &String| location.cwd.join(value);
-        let ceilings: Vec<PathBuf> = env("GIT_CEILING_DIRECTORIES")
-            .map(|list| std::env::split_paths(list).collect())
-            .unwrap_or_default();
+        let ceilings: Vec<PathBuf> =
+            env("GIT_CEILING_DIRECTORIES").map(|list| std::env::split_paths(list).collect()).unwrap_or_default();
         let opened = match env("GIT_DIR").map(path) {
             Some(folder) => {
                 let flags = RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::NO_DOTGIT;
@@ -37,22 +36,25 @@ impl Library {
             ErrorCode::Owner => Some(Error::Owner(location.cwd.clone())),
             _ => None,
         })?;
-        let objects = env("GIT_OBJECT_DIRECTORY").map(path).into_iter();
-        let more = env("GIT_ALTERNATE_OBJECT_DIRECTORIES").map(|list| std::env::split_paths(list).collect::<Vec<_>>());
-        for folder in objects.chain(more.into_iter().flatten()) {
-            let odb = repo.odb().map_err(|_| None)?;
-            odb.add_disk_alternate(folder.to_str().ok_or(None)?).map_err(|_| None)?;
-        }
         let root = match (env("GIT_WORK_TREE").map(path), env("GIT_DIR")) {
             (Some(root), _) => Some(root),
             // git's rule: with GIT_DIR alone, the current folder is the top of the work tree.
-            (None, Some(_)) if !repo.is_bare() && repo.config().is_ok_and(|c| c.get_string("core.worktree").is_err()) => {
+            (None, Some(_))
+                if !repo.is_bare() && repo.config().is_ok_and(|c| c.get_string("core.worktree").is_err()) =>
+            {
                 Some(linked_root(&repo).unwrap_or_else(|| location.cwd.clone()))
             }
             (None, _) => repo.workdir().map(Path::to_path_buf),
         };
         let root = root.map(|root| root.canonicalize().unwrap_or(root));
-        let index = env("GIT_INDEX_FILE").map(path).unwrap_or_else(|| repo.path().join("index"));
+        let base = super::base_of(&location.cwd, root.as_deref());
+        let objects = env("GIT_OBJECT_DIRECTORY").map(|folder| base.join(folder)).into_iter();
+        let more = env("GIT_ALTERNATE_OBJECT_DIRECTORIES").map(|list| std::env::split_paths(list).collect::<Vec<_>>());
+        for folder in objects.chain(more.into_iter().flatten().map(|folder| base.join(folder))) {
+            let odb = repo.odb().map_err(|_| None)?;
+            odb.add_disk_alternate(folder.to_str().ok_or(None)?).map_err(|_| None)?;
+        }
+        let index = env("GIT_INDEX_FILE").map_or_else(|| repo.path().join("index"), |path| base.join(path));
         let place = Place {
             cwd: location.cwd.clone(),
             env: location.git_env.clone(),
@@ -73,27 +75,23 @@ impl Library {
         }
     }
 
-    pub(super) fn staged(&self, index: &Path, prefixes: &[String]) -> Result<Vec<Entry>, Error> {
-        if !index.exists() {
-            return Ok(Vec::new());
-        }
+    pub(super) fn staged(&self, index: &Path, prefixes: &[String]) -> Result<Staged, Error> {
         // Formats that libgit2 does not know are refused here, and so are broken files: git says which it is.
         let index = Index::open(index).map_err(|_| Error::Unsupported)?;
-        let mut found = Vec::new();
-        let mut conflicted = Vec::new();
+        let mut found = Staged::default();
         for entry in index.iter() {
-            let Ok(path) = std::str::from_utf8(&entry.path) else { continue };
-            if !prefixes.iter().any(|prefix| is_below(path, prefix)) {
+            let path = String::from_utf8_lossy(&entry.path);
+            if !prefixes.iter().any(|prefix| is_below(&path, prefix)) {
                 continue;
             }
             if (entry.flags >> 12) & 3 != 0 {
-                conflicted.push(path.to_owned());
+                found.conflicted.push(path.into_owned());
             } else if entry.flags_extended & INTENT_TO_ADD == 0 && entry.mode != GITLINK && entry.mode != LINK {
-                found.push(Entry { path: path.to_owned(), id: entry.id.to_string() });
+                found.entries.push(Entry { path: path.into_owned(), id: entry.id.to_string() });
             }
         }
-        conflicted.dedup();
-        if conflicted.is_empty() { Ok(found) } else { Err(Error::Conflicted(conflicted)) }
+        found.conflicted.dedup();
+        Ok(found)
     }
 
     pub(super) fn tree(&self, rev: &str, prefixes: &[String]) -> Result<Vec<Entry>, Error> {
@@ -102,21 +100,40 @@ impl Library {
         let mut found = Vec::new();
         for prefix in prefixes {
             if prefix.is_empty() {
-                walk(&root, "", &mut found)?;
+                self.walk(&root, "", &mut found)?;
                 continue;
             }
-            let entry = match root.get_path(Path::new(prefix)) {
-                Ok(entry) => entry,
-                Err(error) if error.code() == ErrorCode::NotFound => continue,
+            match root.get_path(Path::new(prefix)) {
+                Ok(entry) => self.take(&entry, prefix.clone(), &mut found)?,
+                Err(error) if error.code() == ErrorCode::NotFound => {}
                 Err(error) => return Err(unreadable(error)),
-            };
-            match entry.to_object(&self.repo).map_err(unreadable)?.into_tree() {
-                Ok(tree) => walk(&tree, &format!("{prefix}/"), &mut found)?,
-                Err(_) => found.push(Entry { path: prefix.clone(), id: entry.id().to_string() }),
             }
         }
         found.sort_by(|a, b| a.path.cmp(&b.path));
+        found.dedup();
         Ok(found)
+    }
+
+    fn walk(&self, tree: &git2::Tree<'_>, folder: &str, found: &mut Vec<Entry>) -> Result<(), Error> {
+        tree.iter().try_for_each(|entry| {
+            let name = String::from_utf8_lossy(entry.name_bytes()).into_owned();
+            self.take(&entry, format!("{folder}{name}"), found)
+        })
+    }
+
+    fn take(&self, entry: &git2::TreeEntry<'_>, path: String, found: &mut Vec<Entry>) -> Result<(), Error> {
+        match entry.kind() {
+            Some(ObjectType::Tree) => {
+                let tree = self.repo.find_tree(entry.id()).map_err(unreadable)?;
+                self.walk(&tree, &format!("{path}/"), found)?;
+            }
+            Some(ObjectType::Blob) if entry.filemode() as u32 != LINK => {
+                found.push(Entry { path, id: entry.id().to_string() });
+            }
+            // Links and submodules.
+            _ => {}
+        }
+        Ok(())
     }
 
     /// The commit that `rev` names, none when there is no such thing.
@@ -129,8 +146,18 @@ impl Library {
                 Err(_) => Ok(None),
             };
         }
+        if rev == "HEAD" {
+            // A branch without commits is no fault; a commit that is gone is.
+            return match self.repo.head() {
+                Ok(head) => head.peel_to_commit().map(|commit| Some(commit.id().to_string())).map_err(unreadable),
+                Err(error) if matches!(error.code(), ErrorCode::UnbornBranch | ErrorCode::NotFound) => Ok(None),
+                Err(error) => Err(unreadable(error)),
+            };
+        }
         match self.repo.revparse_single(rev).and_then(|object| object.peel(ObjectType::Commit)) {
             Ok(commit) => Ok(Some(commit.id().to_string())),
+            // A name that looks like an object's and is none.
+            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
             Err(error) if matches!(error.class(), ErrorClass::Os | ErrorClass::Odb | ErrorClass::Zlib) => {
                 Err(unreadable(error))
             }
@@ -169,21 +196,6 @@ fn linked_root(repo: &Repository) -> Option<PathBuf> {
         return None;
     }
     repo.workdir().map(Path::to_path_buf)
-}
-
-fn walk(tree: &git2::Tree<'_>, prefix: &str, found: &mut Vec<Entry>) -> Result<(), Error> {
-    let mut problem = None;
-    let walked = tree.walk(git2::TreeWalkMode::PreOrder, |folder, entry| {
-        let regular = entry.kind() == Some(ObjectType::Blob) && entry.filemode() as u32 != LINK;
-        if let (true, Ok(name)) = (regular, entry.name()) {
-            found.push(Entry { path: format!("{prefix}{folder}{name}"), id: entry.id().to_string() });
-        }
-        git2::TreeWalkResult::Ok
-    });
-    if let Err(error) = walked {
-        problem = Some(unreadable(error));
-    }
-    problem.map_or(Ok(()), Err)
 }
 
 fn unreadable(error: git2::Error) -> Error {

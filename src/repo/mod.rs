@@ -61,6 +61,13 @@ pub struct BaseCommit {
     pub upstream: Option<String>,
 }
 
+/// What an index holds.
+#[derive(Debug, Default)]
+struct Index {
+    entries: Vec<Entry>,
+    conflicted: Vec<String>,
+}
+
 /// A repository.
 pub struct Repo {
     place: Place,
@@ -88,16 +95,31 @@ impl Repo {
     pub fn open(location: &Location) -> Result<Repo, Error> {
         // Variables that libgit2 has no equal for are left to the program.
         let special = ["GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_CONFIG_COUNT", "GIT_CONFIG_PARAMETERS"];
-        let plain = !special.iter().any(|name| location.git_env.contains_key(*name));
-        if plain {
-            match Library::open(location) {
-                Ok((library, place)) => return Ok(Repo { place, backend: Backend::Library(library) }),
-                Err(Some(error)) => return Err(error),
-                Err(None) => {}
-            }
+        if special.iter().any(|name| location.git_env.contains_key(*name)) {
+            return Repo::through_program(location);
         }
+        match Library::open(location) {
+            Ok((library, place)) => Ok(Repo { place, backend: Backend::Library(library) }),
+            Err(None) => Repo::through_program(location),
+            // libgit2 knows fewer exceptions than git (another global configuration, sudo): git has the last word.
+            Err(Some(error)) => match Repo::through_program(location) {
+                Err(Error::NoProgram(_)) => Err(error),
+                other => other,
+            },
+        }
+    }
+
+    /// The same without libgit2, so that both ways can be compared.
+    #[doc(hidden)]
+    pub fn through_program(location: &Location) -> Result<Repo, Error> {
         let (program, place) = Program::open(location)?;
         Ok(Repo { place, backend: Backend::Program(program) })
+    }
+
+    /// Whether libgit2 reads this repository.
+    #[doc(hidden)]
+    pub fn is_through_library(&self) -> bool {
+        matches!(self.backend, Backend::Library(_))
     }
 
     /// The top of the work tree; none in a bare repository.
@@ -117,16 +139,32 @@ impl Repo {
 
     /// The value of a key of git's configuration.
     pub fn setting(&self, key: &str) -> Result<Option<String>, Error> {
+        // libgit2 looks for configuration files where this process would.
+        let elsewhere = self.place.env.keys().any(|name| name.starts_with("GIT_CONFIG"));
         match &self.backend {
-            Backend::Library(library) => library.setting(key),
-            Backend::Program(program) => program.setting(key),
+            Backend::Library(library) if !elsewhere => library.setting(key),
+            _ => self.program().setting(key),
         }
     }
 
     /// The files below `prefixes` (`""`: all) in the index that is being committed, in order of path.
     pub fn staged(&self, prefixes: &[String]) -> Result<Vec<Entry>, Error> {
+        let index = self.index(prefixes)?;
+        if index.conflicted.is_empty() { Ok(index.entries) } else { Err(Error::Conflicted(index.conflicted)) }
+    }
+
+    fn index(&self, prefixes: &[String]) -> Result<Index, Error> {
         if self.place.root.is_none() {
             return Err(Error::Bare(self.place.git_dir.clone()));
+        }
+        if !self.place.index.exists() {
+            // Where nothing was ever added there is no index; one that was made for a commit ends with it.
+            let usual = self.place.git_dir.join("index");
+            let same = self.place.index == usual
+                || self.place.index.parent().and_then(|folder| folder.canonicalize().ok())
+                    == self.place.git_dir.canonicalize().ok()
+                    && self.place.index.ends_with("index");
+            return if same { Ok(Index::default()) } else { Err(Error::IndexGone(self.place.index.clone())) };
         }
         if let Backend::Library(library) = &self.backend {
             match library.staged(&self.place.index, prefixes) {
@@ -134,7 +172,13 @@ impl Repo {
                 other => return other,
             }
         }
-        self.program()?.staged(prefixes)
+        self.program().staged(prefixes)
+    }
+
+    /// The paths in the index, those in conflict too.
+    fn tracked(&self, prefixes: &[String]) -> Result<BTreeSet<String>, Error> {
+        let index = self.index(prefixes)?;
+        Ok(index.entries.into_iter().map(|entry| entry.path).chain(index.conflicted).collect())
     }
 
     /// The files below `prefixes` in the commit `rev`, in order of path.
@@ -148,11 +192,16 @@ impl Repo {
     /// The tracked files below `prefixes` that are on disk, and those that are neither tracked nor ignored.
     pub fn worktree(&self, prefixes: &[String]) -> Result<Vec<WorkFile>, Error> {
         let Some(root) = &self.place.root else { return Err(Error::Bare(self.place.git_dir.clone())) };
-        let mut paths: BTreeSet<String> = self.staged(prefixes)?.into_iter().map(|entry| entry.path).collect();
+        let mut paths = self.tracked(prefixes)?;
         for prefix in prefixes {
             paths.extend(on_disk(root, prefix));
         }
-        let read = |path: String| std::fs::read(root.join(&path)).ok().map(|bytes| WorkFile { path, bytes });
+        let read = |path: String| {
+            let file = root.join(&path);
+            // What was a file when it was staged may be a pipe by now.
+            file.symlink_metadata().ok().filter(std::fs::Metadata::is_file)?;
+            Some(WorkFile { path, bytes: std::fs::read(file).ok()? })
+        };
         Ok(paths.into_iter().filter_map(read).collect())
     }
 
@@ -177,9 +226,16 @@ impl Repo {
     /// the remote `origin`; HEAD itself when there is none.
     pub fn base(&self, upstream: &str) -> Result<BaseCommit, Error> {
         let Some(head) = self.head()? else { return Ok(BaseCommit::default()) };
+        let origins = format!("refs/remotes/origin/{upstream}");
         let candidates = match upstream {
-            "" => vec!["@{upstream}", "refs/remotes/origin/HEAD", "refs/remotes/origin/main", "refs/remotes/origin/master"],
-            stated => vec![stated],
+            "" => vec![
+                "@{upstream}",
+                "refs/remotes/origin/HEAD",
+                "refs/remotes/origin/main",
+                "refs/remotes/origin/master",
+            ],
+            // A fresh clone may know it as origin's alone.
+            stated => vec![stated, &origins],
         };
         for candidate in candidates {
             let Some(tip) = (match &self.backend {
@@ -192,8 +248,10 @@ impl Repo {
                 Backend::Library(library) => library.merge_base(&head, &tip)?,
                 Backend::Program(program) => program.merge_base(&head, &tip)?,
             };
-            if let Some(shared) = shared {
-                return Ok(BaseCommit { rev: Some(shared), upstream: Some(candidate.to_owned()) });
+            match shared {
+                Some(shared) => return Ok(BaseCommit { rev: Some(shared), upstream: Some(candidate.to_owned()) }),
+                None if upstream.is_empty() => {}
+                None => return Err(Error::Unrelated(upstream.to_owned())),
             }
         }
         if !upstream.is_empty() {
@@ -210,7 +268,7 @@ impl Repo {
                 other => return other,
             }
         }
-        self.program()?.read(id, max)
+        self.program().read(id, max)
     }
 
     /// What git would call a file with this content.
@@ -223,18 +281,17 @@ impl Repo {
 
     /// The paths of all tracked files, and of those that are neither tracked nor ignored.
     pub fn paths(&self) -> Result<Vec<String>, Error> {
-        let all = [String::new()];
-        let mut paths: BTreeSet<String> = self.staged(&all)?.into_iter().map(|entry| entry.path).collect();
+        let mut paths = self.tracked(&[String::new()])?;
         if let Some(root) = &self.place.root {
             paths.extend(on_disk(root, ""));
         }
         Ok(paths.into_iter().collect())
     }
 
-    fn program(&self) -> Result<Program, Error> {
+    fn program(&self) -> Program {
         match &self.backend {
-            Backend::Program(program) => Ok(program.clone()),
-            Backend::Library(_) => Ok(Program::at(&self.place)),
+            Backend::Program(program) => program.clone(),
+            Backend::Library(_) => Program::at(&self.place),
         }
     }
 }
@@ -242,12 +299,24 @@ impl Repo {
 /// The files below `root/prefix` that git does not ignore, relative to `root`.
 fn on_disk(root: &Path, prefix: &str) -> Vec<String> {
     let mut walk = ignore::WalkBuilder::new(root.join(prefix));
-    walk.hidden(false).follow_links(false).filter_entry(|entry| entry.file_name() != ".git");
+    walk.hidden(false).ignore(false).require_git(false).follow_links(false);
+    // A folder with a `.git` of its own is another repository.
+    walk.filter_entry(|entry| {
+        entry.file_name() != ".git" && (entry.depth() == 0 || !entry.path().join(".git").exists())
+    });
     walk.build()
         .filter_map(Result::ok)
         .filter(|entry| entry.file_type().is_some_and(|kind| kind.is_file()))
         .filter_map(|entry| entry.path().strip_prefix(root).ok()?.to_str().map(str::to_owned))
         .collect()
+}
+
+/// What relative paths in git's variables are relative to: git goes to the top of the work tree first.
+fn base_of<'a>(cwd: &'a Path, root: Option<&'a Path>) -> &'a Path {
+    match root {
+        Some(root) if cwd.canonicalize().is_ok_and(|cwd| cwd.starts_with(root)) => root,
+        _ => cwd,
+    }
 }
 
 /// Whether `path` is `prefix` or lies below it.

@@ -1,15 +1,23 @@
 //! Through the git program: slower, and right for every repository that git itself can read.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Blob, Entry, Error, Location, Place};
+use super::{Blob, Entry, Error, Index, Location, Place};
+use crate::wire;
 
+/// The flag of an entry made by `git add --intent-to-add`.
+const INTENT_TO_ADD: u32 = 1 << 29;
 /// How long one command may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Variables that speak about the command that the client ran, and would change what the commands here mean.
+const NOT_OURS: [&str; 5] =
+    ["GIT_PREFIX", "GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS"];
 
 #[derive(Clone)]
 pub(super) struct Program {
@@ -42,7 +50,11 @@ impl Program {
             Error::Unreadable(said) if said.contains("not a git repository") => {
                 Error::NotARepository(location.cwd.clone())
             }
-            Error::Unreadable(said) if said.contains("dubious ownership") => Error::Owner(location.cwd.clone()),
+            Error::Unreadable(said) if said.contains("dubious ownership") => {
+                // The exception is made for the folder that git names, which may be above this one.
+                let named = said.split_once("repository at '").and_then(|(_, rest)| rest.split_once('\''));
+                Error::Owner(named.map_or_else(|| location.cwd.clone(), |(path, _)| PathBuf::from(path)))
+            }
             other => other,
         })?;
         let answer = text(answer);
@@ -55,10 +67,9 @@ impl Program {
             let top = text(program.run(&["rev-parse", "--path-format=absolute", "--show-toplevel"])?);
             Some(PathBuf::from(top.trim_end_matches('\n')))
         };
-        let index = match location.git_env.get("GIT_INDEX_FILE") {
-            Some(path) => location.cwd.join(path),
-            None => git_dir.join("index"),
-        };
+        let index = location.git_env.get("GIT_INDEX_FILE").filter(|path| !path.is_empty());
+        let index = index
+            .map_or_else(|| git_dir.join("index"), |path| super::base_of(&location.cwd, root.as_deref()).join(path));
         let place =
             Place { cwd: location.cwd.clone(), env: location.git_env.clone(), git_dir, common_dir, root, index };
         Ok((program, place))
@@ -71,54 +82,55 @@ impl Program {
     }
 
     pub(super) fn setting(&self, key: &str) -> Result<Option<String>, Error> {
-        // Status 1 says that the key is not set.
-        Ok(self.run(&["config", "--path", "--get", key]).ok().map(|value| text(value).trim_end_matches('\n').to_owned()))
+        match self.run(&["config", "--path", "--get", key]) {
+            Ok(value) => {
+                let value = text(value);
+                Ok(Some(value.strip_suffix('\n').unwrap_or(&value).to_owned()))
+            }
+            // Git has nothing to say about a key that is not set.
+            Err(Error::Unreadable(said)) if said.is_empty() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
-    pub(super) fn staged(&self, prefixes: &[String]) -> Result<Vec<Entry>, Error> {
-        let mut arguments = vec!["ls-files".to_owned(), "--stage".to_owned(), "-z".to_owned()];
-        arguments.push("--full-name".to_owned());
-        arguments.push("--".to_owned());
-        arguments.extend(prefixes.iter().map(|prefix| pathspec(prefix)));
-        let listed = text(self.run(&arguments)?);
-        let mut found = Vec::new();
-        let mut conflicted = Vec::new();
+    pub(super) fn staged(&self, prefixes: &[String]) -> Result<Index, Error> {
+        let listed = text(self.list("--stage", prefixes)?);
+        let mut found = Index::default();
         for record in listed.split_terminator('\0') {
             let Some((meta, path)) = record.split_once('\t') else { continue };
             let mut meta = meta.split(' ');
             let (Some(mode), Some(id), Some(stage)) = (meta.next(), meta.next(), meta.next()) else { continue };
             match (stage, mode) {
                 ("0", "160000" | "120000") => {}
-                ("0", _) => found.push(Entry { path: path.to_owned(), id: id.to_owned() }),
-                _ => conflicted.push(path.to_owned()),
+                ("0", _) => found.entries.push(Entry { path: path.to_owned(), id: id.to_owned() }),
+                _ => found.conflicted.push(path.to_owned()),
             }
         }
-        conflicted.dedup();
-        if !conflicted.is_empty() {
-            return Err(Error::Conflicted(conflicted));
-        }
+        found.conflicted.dedup();
+        // An intent to add looks like an empty file here; only the debug listing tells them apart.
         let empty = self.blob_id(&[])?;
-        let mut kept = Vec::new();
-        for entry in found {
-            // An intent to add looks like an empty file here; only the debug listing tells them apart.
-            if entry.id == empty && self.is_intent(&entry.path)? {
-                continue;
-            }
-            kept.push(entry);
+        if found.entries.iter().any(|entry| entry.id == empty) {
+            let intents = intents(&text(self.list("--debug", prefixes)?));
+            found.entries.retain(|entry| entry.id != empty || !intents.contains(&entry.path));
         }
-        Ok(kept)
+        Ok(found)
     }
 
-    fn is_intent(&self, path: &str) -> Result<bool, Error> {
-        let listed = text(self.run(&["ls-files", "--debug", "--", &pathspec(path)])?);
-        let flags = listed.split("flags: ").nth(1).and_then(|rest| rest.split_whitespace().next());
-        let flags = flags.and_then(|flags| u32::from_str_radix(flags, 16).ok());
-        Ok(flags.is_some_and(|flags| flags & (1 << 29) != 0))
+    /// Lists the index, records ended by NUL.
+    fn list(&self, how: &str, prefixes: &[String]) -> Result<Vec<u8>, Error> {
+        let mut arguments = ["ls-files", how, "-z", "--full-name", "--"].map(str::to_owned).to_vec();
+        arguments.extend(prefixes.iter().map(|prefix| pathspec(prefix)));
+        if prefixes.is_empty() { Ok(Vec::new()) } else { self.run(&arguments) }
     }
 
     pub(super) fn tree(&self, rev: &str, prefixes: &[String]) -> Result<Vec<Entry>, Error> {
+        if prefixes.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut arguments = ["ls-tree", "-r", "-z", "--full-tree", rev, "--"].map(str::to_owned).to_vec();
-        arguments.extend(prefixes.iter().filter(|prefix| !prefix.is_empty()).cloned());
+        if !prefixes.iter().any(String::is_empty) {
+            arguments.extend(prefixes.iter().cloned());
+        }
         let listed = text(self.run(&arguments)?);
         let entries = listed.split_terminator('\0').filter_map(|record| {
             let (meta, path) = record.split_once('\t')?;
@@ -132,6 +144,12 @@ impl Program {
     pub(super) fn commit(&self, rev: &str) -> Result<Option<String>, Error> {
         match self.run(&["rev-parse", "--quiet", "--verify", "--end-of-options", &format!("{rev}^{{commit}}")]) {
             Ok(id) => Ok(Some(text(id).trim().to_owned())),
+            // A branch without commits is no fault; a commit that is gone is.
+            Err(error @ Error::Unreadable(_))
+                if rev == "HEAD" && self.run(&["rev-parse", "--verify", "HEAD"]).is_ok() =>
+            {
+                Err(error)
+            }
             Err(Error::Unreadable(_)) => Ok(None),
             Err(error) => Err(error),
         }
@@ -209,19 +227,25 @@ impl Program {
         match child.wait() {
             Ok(status) if status.success() => Ok(out),
             _ if Instant::now() > deadline => Err(Error::Unreadable("git did not answer in time".to_owned())),
-            _ => Err(Error::Unreadable(text(err).trim().to_owned())),
+            _ => {
+                let said = text(err);
+                Err(Error::Unreadable(said.trim().trim_start_matches("fatal: ").to_owned()))
+            }
         }
     }
 
     fn command<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> Command {
         let mut command = Command::new("git");
-        for name in std::env::vars_os().map(|(name, _)| name) {
-            if name.to_string_lossy().starts_with("GIT_") {
-                command.env_remove(name);
-            }
+        for name in wire::env::sent().into_keys().filter(|name| name.starts_with("GIT_")) {
+            command.env_remove(name);
         }
-        command.envs(self.env.iter().cloned()).env("GIT_OPTIONAL_LOCKS", "0").env("LC_ALL", "C");
-        command.env_remove("GIT_PREFIX").current_dir(&self.cwd).args(arguments);
+        command.envs(self.env.iter().cloned());
+        for name in NOT_OURS {
+            command.env_remove(name);
+        }
+        // Nothing is written, nobody is asked, and what is said can be understood.
+        command.env("GIT_OPTIONAL_LOCKS", "0").env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C");
+        command.current_dir(&self.cwd).args(arguments);
         command
     }
 }
@@ -248,6 +272,22 @@ impl Reader {
 /// A path that means itself, from the top of the work tree.
 fn pathspec(path: &str) -> String {
     if path.is_empty() { ":(top)".to_owned() } else { format!(":(top,literal){path}") }
+}
+
+/// The paths that are marked as intents to add in `git ls-files --debug -z`: a path, then five lines about it.
+fn intents(listed: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut rest = listed;
+    while let Some((path, about)) = rest.split_once('\0') {
+        let end = about.match_indices('\n').nth(4).map_or(about.len(), |(at, _)| at + 1);
+        let flags = about[..end].split_once("flags: ").map(|(_, flags)| flags.trim_end());
+        let flags = flags.and_then(|flags| u32::from_str_radix(flags, 16).ok());
+        if flags.is_some_and(|flags| flags & INTENT_TO_ADD != 0) {
+            found.insert(path.to_owned());
+        }
+        rest = &about[end..];
+    }
+    found
 }
 
 fn drain(pipe: Option<impl Read>) -> Vec<u8> {

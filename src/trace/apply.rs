@@ -53,9 +53,6 @@ pub enum Error {
     /// The server went away under the administrator too, or a statement could not be stopped.
     #[error("the server was lost: {0}")]
     Lost(String),
-    /// The runner's own bookkeeping failed.
-    #[error("the runner's bookkeeping failed: {0}")]
-    Bookkeeping(String),
 }
 
 /// Runs `source`, then `bookkeeping`, as the runner would. What the migration does wrong is in [`Run::failure`].
@@ -88,8 +85,13 @@ pub async fn run(bench: Bench<'_>, source: &Source, bookkeeping: &[String]) -> R
 /// no SQL.
 fn batches(source: &Source) -> (Vec<Vec<Statement>>, Option<Problem>) {
     let whole = std::slice::from_ref(&source.body);
-    let mut scripts: Vec<_> =
-        source.pieces.as_deref().unwrap_or(whole).iter().map(|piece| sql::split_range(&source.text, piece.clone())).collect();
+    let mut scripts: Vec<_> = source
+        .pieces
+        .as_deref()
+        .unwrap_or(whole)
+        .iter()
+        .map(|piece| sql::split_range(&source.text, piece.clone()))
+        .collect();
     let problem = scripts.iter_mut().find_map(|script| script.problems.drain(..).next());
     let statements = scripts.into_iter().map(|script| script.statements);
     let batches = match (source.mode, &source.pieces) {
@@ -251,9 +253,10 @@ impl Steps<'_> {
         for statement in statements {
             match self.supervised(execute(self.bench.runner, statement)).await {
                 Ok(_) => {}
-                Err(Ended::Server(error)) => {
-                    let message = format!("{} ({})", error.message, error.sqlstate);
-                    return Err(Stop::Broken(Error::Bookkeeping(message)));
+                Err(Ended::Server(mut error)) => {
+                    error.message = format!("the runner's own table cannot be written afterwards: {}", error.message);
+                    error.position = None;
+                    return Err(self.stop(Ended::Server(error), None));
                 }
                 Err(ended) => return Err(self.stop(ended, None)),
             }
@@ -300,10 +303,7 @@ impl Steps<'_> {
     }
 
     /// Waits for `work` within the limits; cancels the statement, then terminates the session, when it exceeds them.
-    async fn supervised(
-        &self,
-        work: impl Future<Output = Result<u64, tokio_postgres::Error>>,
-    ) -> Result<u64, Ended> {
+    async fn supervised(&self, work: impl Future<Output = Result<u64, tokio_postgres::Error>>) -> Result<u64, Ended> {
         let Bench { runner, observer, limits } = self.bench;
         let started = Instant::now();
         let mut work = pin!(work);

@@ -61,7 +61,7 @@ impl Client {
     }
 
     /// The next reply. [`Reply::Accepted`] moves the deadline and is returned like any other.
-    pub fn next(&mut self) -> Result<Reply, ClientError> {
+    pub fn reply(&mut self) -> Result<Reply, ClientError> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(self.late());

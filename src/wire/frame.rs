@@ -76,10 +76,7 @@ mod tests {
     fn a_frame_that_ends_early_is_an_error() {
         let mut bytes = encode(&Reply::Done { exit: 0 }).unwrap();
         bytes.pop();
-        assert_eq!(
-            read::<Reply>(&mut bytes.as_slice(), MAX_REPLY).unwrap_err().kind(),
-            io::ErrorKind::UnexpectedEof
-        );
+        assert_eq!(read::<Reply>(&mut bytes.as_slice(), MAX_REPLY).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 
     proptest::proptest! {

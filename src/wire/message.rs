@@ -26,7 +26,8 @@ pub enum Request {
     Status,
     /// Start the engine and make the newest template of the repository's sets, without waiting for either.
     Warm(Place),
-    /// Start the engine and make the newest template of every set, and wait for both; answered with progress, then text.
+    /// Start the engine and make the templates of every set as it lies on disk, and wait for both; answered with progress,
+    /// then text.
     Ready(Place),
     /// Finish what is being judged, stop the servers and leave. Any build may ask.
     Stop,

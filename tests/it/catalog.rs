@@ -14,6 +14,15 @@ async fn run(client: &Client, sql: &str) {
     }
 }
 
+/// Roles for the tests, which all databases of the cluster share.
+async fn roles() {
+    let admin = cluster().connect("postgres").await;
+    for role in ["app", "other", "reader", "chained"] {
+        // Another test may have been faster.
+        let _ = admin.batch_execute(&format!("create role {role}")).await;
+    }
+}
+
 /// What a person is told: cosmetic differences begin with `~`.
 fn said(before: &Snapshot, after: &Snapshot) -> Vec<String> {
     let mark = |grade| if grade == Grade::Cosmetic { "~ " } else { "" };
@@ -22,8 +31,7 @@ fn said(before: &Snapshot, after: &Snapshot) -> Vec<String> {
 
 #[tokio::test]
 async fn every_case_is_said_in_its_words() {
-    let admin = cluster().connect("postgres").await;
-    run(&admin, "create role app; create role other").await;
+    roles().await;
     let mut wrong = String::new();
     for case in CASES {
         let (client, _) = cluster().database().await;
@@ -87,16 +95,25 @@ const CHAIN: &[&str] = &[
     "create index on logs (what)",
     "create table logs_2 (at timestamptz not null, what text)",
     "alter table logs attach partition logs_2 for values from ('2025-01-01') to ('2026-01-01')",
+    "alter table logs add constraint once unique (at, what)",
+    "alter table logs rename constraint once to only_once",
+    "alter table logs add constraint named check (what <> '')",
+    "alter table logs rename constraint named to told",
+    "create function seen() returns trigger language plpgsql as 'begin return new; end'",
+    "create trigger seen after insert on logs for each row execute function seen()",
+    "alter trigger seen on logs rename to looked_at",
     "alter table logs detach partition logs_1",
     "alter table logs rename to journal",
-    "grant select on people to app",
-    "grant update (phone) on people to app",
+    "grant select on people to chained",
+    "grant update (phone) on people to chained",
     "revoke execute on function double(int) from public",
-    "alter default privileges in schema blog grant select on tables to app",
+    "alter default privileges in schema blog grant select on tables to chained",
     "comment on table people is 'who'",
     "comment on column people.phone is 'where'",
     "comment on type address is 'mail'",
     "create type pair as (a int, b mood)",
+    "create table pairs (p pair, check ((p).a > 0))",
+    "create view firsts as select (p).a from pairs where (p).b = 'fine'",
     "comment on type pair is 'two'",
     "alter type pair rename attribute a to first",
     "alter type mood rename to feeling",
@@ -133,8 +150,8 @@ const CHAIN: &[&str] = &[
     "create foreign table far (id int) server srv options (t 'x')",
     "alter server srv rename to serve",
     "alter user mapping for public server serve options (set password 'other')",
-    "alter role app rename to application",
-    "alter role application rename to app",
+    "alter role chained rename to enchained",
+    "alter role enchained rename to chained",
     "create cast (pair as text) with inout as assignment",
     "create aggregate total (int) (sfunc = int4pl, stype = int, initcond = '0')",
     "create event trigger noisy on ddl_command_end execute function pg_catalog.event_trigger_in()",
@@ -158,11 +175,7 @@ const BEFORE: &[(&str, &str)] = &[
 #[tokio::test]
 async fn reading_what_changed_gives_the_same_as_reading_everything() {
     let (client, _) = cluster().database().await;
-    run(&client, "do $$ begin create role application_x; exception when duplicate_object then null; end $$").await;
-    for role in ["app", "other"] {
-        let sql = format!("do $$ begin create role {role}; exception when others then null; end $$");
-        run(&client, &sql).await;
-    }
+    roles().await;
     let reader = Reader::prepare(&client).await.unwrap();
     let mut base = reader.full(&client).await.unwrap();
     for sql in CHAIN {
@@ -210,19 +223,34 @@ async fn a_templates_snapshot_is_a_base_for_its_clones() {
 }
 
 #[tokio::test]
+async fn the_same_statements_give_the_same_schema_in_another_database() {
+    roles().await;
+    let mut snapshots = Vec::new();
+    for extra in ["", "create table passing (id serial); drop table passing;", "create table more (id int)"] {
+        let (client, _) = cluster().database().await;
+        run(&client, extra).await;
+        run(&client, CASES[0].setup).await;
+        snapshots.push(Reader::prepare(&client).await.unwrap().full(&client).await.unwrap());
+    }
+    assert!(snapshots[0].same(&snapshots[1]));
+    assert_eq!(said(&snapshots[0], &snapshots[1]), Vec::<String>::new());
+    assert_eq!(said(&snapshots[1], &snapshots[2]), ["table more: added"]);
+}
+
+#[tokio::test]
 async fn within_a_transaction_every_statement_is_seen_and_nothing_of_the_session_changes() {
     let (client, _) = cluster().database().await;
     let reader = Reader::prepare(&client).await.unwrap();
     let base = reader.full(&client).await.unwrap();
     run(&client, "set search_path = pg_catalog").await;
     run(&client, "begin; set local datestyle = 'SQL, DMY'; create table public.t (a int)").await;
-    let first = reader.since_within(&client, &base).await.unwrap();
+    let first = reader.since(&client, &base).await.unwrap();
     assert_eq!(said(&base, &first), ["table t: added"]);
     // Twice the same row in one transaction.
     run(&client, "alter table public.t alter a set default 1").await;
-    let second = reader.since_within(&client, &first).await.unwrap();
+    let second = reader.since(&client, &first).await.unwrap();
     run(&client, "alter table public.t alter a set default 2").await;
-    let third = reader.since_within(&client, &second).await.unwrap();
+    let third = reader.since(&client, &second).await.unwrap();
     assert_eq!(said(&second, &third), ["column t.a: default was 1, is 2"]);
     let show = async |name: &str| -> String { client.query_one(&format!("show {name}"), &[]).await.unwrap().get(0) };
     assert_eq!(show("search_path").await, "pg_catalog");
@@ -231,8 +259,43 @@ async fn within_a_transaction_every_statement_is_seen_and_nothing_of_the_session
     assert_eq!(show("search_path").await, "pg_catalog");
     assert_eq!(show("plan_cache_mode").await, "auto");
     assert!(reader.since(&client, &third).await.unwrap().same(&base));
-    assert!(reader.since_within(&client, &third).await.is_err(), "there is no transaction to be within");
+    run(&client, "begin").await;
+    let failed = client.batch_execute("select 1 / 0").await;
+    assert!(failed.is_err() && reader.since(&client, &third).await.is_err(), "a failed transaction cannot be read in");
+    run(&client, "rollback").await;
     assert!(reader.since(&client, &third).await.unwrap().same(&base), "a failed read leaves the session usable");
+}
+
+#[tokio::test]
+async fn a_session_that_discards_everything_can_still_be_read() {
+    let (client, _) = cluster().database().await;
+    let reader = Reader::prepare(&client).await.unwrap();
+    let base = reader.full(&client).await.unwrap();
+    run(&client, "create table t (id int)").await;
+    run(&client, "discard all").await;
+    assert_eq!(said(&base, &reader.since(&client, &base).await.unwrap()), ["table t: added"]);
+    run(&client, "deallocate all").await;
+    run(&client, "begin; create table u (id int)").await;
+    assert_eq!(said(&base, &reader.since(&client, &base).await.unwrap()), ["table t: added", "table u: added"]);
+    run(&client, "rollback").await;
+}
+
+#[tokio::test]
+async fn whoever_reads_sees_the_same() {
+    roles().await;
+    let (client, _) = cluster().database().await;
+    run(
+        &client,
+        "create schema s; create table s.t (id serial); create policy p on s.t using (true);
+         create publication p for table s.t; create statistics s.st on id, (id + 1) from s.t;
+         create function s.f() returns int language sql security definer as 'select 1';
+         revoke all on schema s from public; revoke all on all tables in schema s from public",
+    )
+    .await;
+    let reader = Reader::prepare(&client).await.unwrap();
+    let base = reader.full(&client).await.unwrap();
+    run(&client, "set role reader").await;
+    assert!(reader.full(&client).await.unwrap().same(&base));
 }
 
 #[tokio::test]
@@ -274,6 +337,14 @@ async fn members_of_extensions_belong_to_them() {
     run(&client, "alter extension hstore drop function hstore(record)").await;
     let less = reader.since(&client, &with).await.unwrap();
     assert_eq!(said(&with, &less), ["function hstore(record): added"]);
+    run(&client, "create table t (h hstore default hstore('a', 'b')); create schema s").await;
+    let table = reader.since(&client, &less).await.unwrap();
+    run(&client, "alter extension hstore set schema s").await;
+    let moved = reader.since(&client, &table).await.unwrap();
+    assert!(moved.same(&reader.full(&client).await.unwrap()), "members are named in texts of others");
+    assert!(said(&table, &moved).contains(&"column t.h: type was hstore, is s.hstore".to_owned()));
+    run(&client, "alter extension hstore set schema public; drop table t; drop schema s").await;
+    let less = reader.since(&client, &moved).await.unwrap();
     assert!(less.same(&reader.full(&client).await.unwrap()));
     assert_eq!(compare(&with, &less)[0].change, Change::Added);
 }

@@ -49,8 +49,6 @@ pub const CASES: &[Case] = &[
         &[
             "column users.email: is named mail after",
             "constraint users_email_key: definition was UNIQUE (email), is UNIQUE (mail)",
-            "index users_email_key: definition was CREATE UNIQUE INDEX ON users USING btree (email), \
-         is CREATE UNIQUE INDEX ON users USING btree (mail)",
         ],
     ),
     case("alter table users set schema s", "select 1", &["table users: is named s.users after"])
@@ -80,7 +78,7 @@ pub const CASES: &[Case] = &[
     case(
         "alter table users drop name",
         "alter table users add name varchar(40) default 'nobody'",
-        &["~ table users: column order was name, age, is age, name"],
+        &["~ table users: column name moved"],
     ),
     case("alter table users drop name", "select 1", &["column users.name: missing"]),
     case("alter table users add x int", "select 1", &["column users.x: added"]),
@@ -153,7 +151,7 @@ pub const CASES: &[Case] = &[
     case(
         "alter table t drop constraint c",
         "alter table t add constraint c check (a > 0 and b > 0 and a > b)",
-        &["~ constraint c on t: definition is written differently"],
+        &["~ constraint c on t: definition is only written differently"],
     )
     .with("create table t (a int, b int, constraint c check (a > 0 and (b > 0 and a > b)))"),
     case(
@@ -196,10 +194,7 @@ pub const CASES: &[Case] = &[
     case(
         "alter table users drop id cascade",
         "alter table users add id serial primary key",
-        &[
-            "constraint posts_user_fk: missing",
-            "~ table users: column order was id, email, name, age, is email, name, age, id",
-        ],
+        &["constraint posts_user_fk: missing", "~ table users: column id moved"],
     ),
     case(
         "alter sequence users_id_seq rename to other_seq",
@@ -213,6 +208,7 @@ pub const CASES: &[Case] = &[
         &["view titles: definition was SELECT posts.id, posts.title FROM posts, \
          is SELECT posts.id, posts.title FROM posts WHERE (posts.id > 1)"],
     ),
+    case("drop view titles", "create view titles as select title, id from posts", &["~ view titles: column id moved"]),
     case("alter view titles set (security_barrier)", "select 1", &["view titles: option security_barrier=true is new"]),
     case("create materialized view m as select 1 as a", "select 1", &["materialized view m: added"]),
     case("refresh materialized view m", "select 1", &["materialized view m: WITH NO DATA is gone"])
@@ -262,11 +258,7 @@ pub const CASES: &[Case] = &[
         "select 1",
         &["type mood: label 'ok' is gone", "type mood: label 'fine' is new"],
     ),
-    case(
-        "drop type mood",
-        "create type mood as enum ('sad', 'happy', 'ok')",
-        &["type mood: label order was 'ok', 'happy', is 'happy', 'ok'"],
-    ),
+    case("drop type mood", "create type mood as enum ('sad', 'happy', 'ok')", &["type mood: label 'ok' moved"]),
     case(
         "alter domain d drop constraint d_check",
         "alter domain d set not null",
@@ -313,7 +305,12 @@ pub const CASES: &[Case] = &[
     case(
         "alter table logs detach partition logs_1",
         "select 1",
-        &["table logs_1: partition of logs FOR VALUES IN (1) is gone"],
+        &[
+            "table logs_1: partition of logs FOR VALUES IN (1) is gone",
+            "index logs_1_k_v_key: partition of logs_u is gone",
+            "index logs_1_v_idx: partition of logs_v_idx is gone",
+            "trigger t on logs_1: missing",
+        ],
     )
     .with(LOGS),
     case(
@@ -322,6 +319,25 @@ pub const CASES: &[Case] = &[
         &["table logs_1: partition of was logs FOR VALUES IN (1), is logs FOR VALUES IN (1, 2)"],
     )
     .with(LOGS),
+    // What is inherited goes with what it is inherited from.
+    case(
+        "alter table logs drop v",
+        "select 1",
+        &["column logs.v: missing", "constraint logs_u: missing", "index logs_v_idx: missing"],
+    )
+    .with(LOGS),
+    case("alter table logs drop constraint positive", "select 1", &["constraint positive on logs: missing"]).with(LOGS),
+    case("drop index logs_v_idx", "select 1", &["index logs_v_idx: missing"]).with(LOGS),
+    case("drop index logs_v_idx", "create index other on logs (v)", &["~ index logs_v_idx: is named other after"])
+        .with(LOGS),
+    case("alter table logs drop constraint logs_u", "select 1", &["constraint logs_u: missing"]).with(LOGS),
+    case("drop trigger t on logs", "select 1", &["trigger t on logs: missing"]).with(LOGS),
+    case("drop table logs", "select 1", &["table logs: missing"]).with(LOGS),
+    case("drop table logs_1", "select 1", &["table logs_1: missing"]).with(LOGS),
+    case("drop schema s cascade", "select 1", &["schema s: missing"]).with(
+        "create schema s; create table s.t (id serial primary key, check (id > 0)); create type s.e as enum ('a');
+         create view s.v as select id from s.t; create function s.f() returns int language sql as 'select 1'",
+    ),
     // The rest.
     case("create extension hstore", "select 1", &["extension hstore: added"]),
     case("create statistics st on user_id, title from posts", "select 1", &["statistics st: added"]),
@@ -374,8 +390,14 @@ pub const CASES: &[Case] = &[
 
 const ALONE: &str = "create table users (id int)";
 
-const LOGS: &str = "create table logs (k int, v text) partition by list (k);
-    create table logs_1 partition of logs for values in (1);";
+const LOGS: &str = "
+    create table logs (k int, v text, constraint positive check (k > 0), constraint logs_u unique (k, v))
+        partition by list (k);
+    create table logs_1 partition of logs for values in (1);
+    create index logs_v_idx on logs (v);
+    create function t() returns trigger language plpgsql as 'begin return new; end';
+    create trigger t after insert on logs for each row execute function t();
+";
 
 impl Case {
     /// Over these objects instead.

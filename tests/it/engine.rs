@@ -1,6 +1,9 @@
 //! Engines against real servers. Each test has its own owner and folders, so they run side by side.
 
+mod auto;
+mod container;
 mod local;
+mod url;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,18 +18,25 @@ use tokio_postgres::{Client, NoTls};
 /// A place of its own for one test; what is left of it goes at the end.
 pub(crate) struct Scratch {
     pub(crate) place: Place,
-    _runtime: tempfile::TempDir,
-    _state: tempfile::TempDir,
+    _folders: Vec<tempfile::TempDir>,
 }
 
 impl Scratch {
+    /// With what earlier tests have initialised.
     pub(crate) fn new() -> Scratch {
+        let mut scratch = Scratch::fresh();
+        scratch.place.state = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("state");
+        scratch
+    }
+
+    /// As on a machine that has never seen migd.
+    pub(crate) fn fresh() -> Scratch {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let (runtime, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let owner = format!("t{}x{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let env = Environment { path: Some("/usr/local/bin:/usr/bin:/bin".into()), ..Environment::default() };
         let place = Place { runtime: runtime.path().to_owned(), state: state.path().to_owned(), owner, env };
-        Scratch { place, _runtime: runtime, _state: state }
+        Scratch { place, _folders: vec![runtime, state] }
     }
 
     /// Starts an engine and prints how long it took.

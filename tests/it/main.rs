@@ -3,5 +3,9 @@
 
 mod catalog;
 mod catalog_cases;
+mod e2e;
 mod engine;
+mod hooks;
+mod layers;
+mod repo;
 mod support;

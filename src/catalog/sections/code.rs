@@ -49,10 +49,13 @@ pub(super) fn functions(v: Version) -> String {
     )
 }
 
-pub(super) fn triggers() -> String {
+pub(super) fn triggers(v: Version) -> String {
+    let origin = v.pick(13, "t.tgparentid", "0");
     let (table, firing, note) = (relation("t.tgrelid"), firing("t.tgenabled"), comment(Class::Trigger, "t.oid"));
     format!(
-        r#"select t.oid, 0, 'trigger', quote_ident(t.tgname) || ' on ' || t.tgrelid::regclass::text, {table},
+        r#"select t.oid, 0, 'trigger', quote_ident(t.tgname) || ' on ' || t.tgrelid::regclass::text,
+            concat_ws(E'\n', {table}, (select 'trigger ' || quote_ident(q.tgname) || ' on ' || q.tgrelid::regclass::text
+                from pg_trigger q where q.oid = {origin})),
             pg_get_triggerdef(t.oid) as "definition=", {firing} as "state", {note} as "comment"
         from pg_trigger t where t.oid = any($1::oid[])"#
     )

@@ -6,7 +6,7 @@ use super::{Class, comment, function, grants, role};
 fn options(array: &str) -> String {
     format!(
         "(select string_agg('option ' || case when o ~* '^[^=]*(pass|secret|token|key)' then
-            split_part(o, '=', 1) || ' (' || left(md5(o), 8) || ')' else o end, E'\\n' order by o) from unnest({array}) o)"
+            split_part(o, '=', 1) || ' (' || to_hex(hashtext(o)) || ')' else o end, E'\\n' order by o) from unnest({array}) o)"
     )
 }
 

@@ -37,8 +37,8 @@ pub(super) enum Class {
     Language,
     AccessMethod,
     Operator,
-    OperatorClass,
-    OperatorFamily,
+    Opclass,
+    Opfamily,
     Collation,
     Conversion,
     SearchParser,
@@ -75,8 +75,8 @@ impl Class {
         Self::Language,
         Self::AccessMethod,
         Self::Operator,
-        Self::OperatorClass,
-        Self::OperatorFamily,
+        Self::Opclass,
+        Self::Opfamily,
         Self::Collation,
         Self::Conversion,
         Self::SearchParser,
@@ -109,8 +109,8 @@ impl Class {
             Self::Language => ("pg_language", 2612),
             Self::AccessMethod => ("pg_am", 2601),
             Self::Operator => ("pg_operator", 2617),
-            Self::OperatorClass => ("pg_opclass", 2616),
-            Self::OperatorFamily => ("pg_opfamily", 2753),
+            Self::Opclass => ("pg_opclass", 2616),
+            Self::Opfamily => ("pg_opfamily", 2753),
             Self::Collation => ("pg_collation", 3456),
             Self::Conversion => ("pg_conversion", 2607),
             Self::SearchParser => ("pg_ts_parser", 3601),
@@ -133,9 +133,9 @@ impl Class {
         self >= Self::Statistics
     }
 
-    /// Whether texts of other objects contain its name or its columns' names.
+    /// Whether other objects are told with its name or its columns' names: in their texts, or as what they go away with.
     pub(super) fn referenced(self) -> bool {
-        !matches!(self, Self::Constraint | Self::Trigger | Self::Rule | Self::Policy)
+        !matches!(self, Self::Rule | Self::Policy)
     }
 
     /// Its queries.
@@ -146,10 +146,10 @@ impl Class {
             Self::View => vec![relations::views(), relations::view_columns()],
             Self::Sequence => vec![relations::sequences()],
             Self::Index => vec![relations::indexes()],
-            Self::Constraint => vec![relations::constraints()],
+            Self::Constraint => vec![relations::constraints(v)],
             Self::Composite => vec![types::composites()],
             Self::Type => vec![types::types()],
-            Self::Trigger => vec![code::triggers()],
+            Self::Trigger => vec![code::triggers(v)],
             Self::Rule => vec![code::rules()],
             Self::Policy => vec![code::policies()],
             Self::Function => vec![code::functions(v)],
@@ -169,8 +169,8 @@ impl Class {
             Self::Cast => vec![types::casts()],
             Self::AccessMethod => vec![types::access_methods()],
             Self::Operator => vec![types::operators()],
-            Self::OperatorClass => vec![types::operator_classes()],
-            Self::OperatorFamily => vec![types::operator_families()],
+            Self::Opclass => vec![types::operator_classes()],
+            Self::Opfamily => vec![types::operator_families()],
             Self::Wrapper => vec![foreign::wrappers()],
             Self::Server => vec![foreign::servers()],
             Self::UserMapping => vec![foreign::user_mappings()],

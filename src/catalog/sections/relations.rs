@@ -19,8 +19,8 @@ pub(super) fn tables() -> String {
     let schema = schema("c.relnamespace");
     format!(
         r#"select c.oid, 0, case c.relkind when 'f' then 'foreign table' else 'table' end, c.oid::regclass::text,
-            case when c.relispartition then (select 'table ' || i.inhparent::regclass::text
-                from pg_inherits i where i.inhrelid = c.oid) else {schema} end,
+            concat_ws(E'\n', {schema}, case when c.relispartition then (select 'table ' || i.inhparent::regclass::text
+                from pg_inherits i where i.inhrelid = c.oid) end),
             case c.relkind when 'p' then pg_get_partkeydef(c.oid) end as "partition key",
             case when c.relispartition then (select i.inhparent::regclass::text from pg_inherits i
                 where i.inhrelid = c.oid) || ' ' || pg_get_expr(c.relpartbound, c.oid) end as "partition of",
@@ -59,7 +59,10 @@ pub(super) fn columns(v: Version) -> String {
         "null::text",
     );
     format!(
-        r#"select a.attrelid, a.attnum::int4, 'column', a.attrelid::regclass::text || '.' || quote_ident(a.attname), {table},
+        r#"select a.attrelid, a.attnum::int4, 'column', a.attrelid::regclass::text || '.' || quote_ident(a.attname),
+            concat_ws(E'\n', {table}, case when not a.attislocal then (select string_agg('column '
+                || i.inhparent::regclass::text || '.' || quote_ident(a.attname), E'\n' order by i.inhseqno)
+                from pg_inherits i where i.inhrelid = a.attrelid) end),
             format_type(a.atttypid, a.atttypmod) as "type", {collation} as "collation",
             case when a.attnotnull then '' end as "NOT NULL?", {checked} as "NOT VALID of NOT NULL?",
             case a.attgenerated when '' then pg_get_expr(d.adbin, d.adrelid) end as "default=",
@@ -138,9 +141,10 @@ pub(super) fn indexes() -> String {
     let (note, table) = (comment(Class::Index, "c.oid"), relation("x.indrelid"));
     format!(
         r#"select c.oid, 0, 'index', c.oid::regclass::text,
-            coalesce((select 'constraint ' || quote_ident(k.conname) || ' on ' || k.conrelid::regclass::text
-                from pg_constraint k where k.conindid = c.oid and k.conrelid = x.indrelid
-                and k.contype in ('p', 'u', 'x')), {table}),
+            concat_ws(E'\n', coalesce((select 'constraint ' || quote_ident(k.conname) || ' on '
+                || k.conrelid::regclass::text from pg_constraint k where k.conindid = c.oid
+                and k.conrelid = x.indrelid and k.contype in ('p', 'u', 'x')), {table}),
+                (select 'index ' || i.inhparent::regclass::text from pg_inherits i where i.inhrelid = c.oid)),
             replace(pg_get_indexdef(c.oid), 'INDEX ' || quote_ident(c.relname) || ' ON ', 'INDEX ON ') as "definition=",
             case when not x.indisvalid then '' end as "INVALID?",
             case when x.indisreplident then '' end as "REPLICA IDENTITY?",
@@ -154,16 +158,22 @@ pub(super) fn indexes() -> String {
     )
 }
 
-pub(super) fn constraints() -> String {
+pub(super) fn constraints(v: Version) -> String {
+    let checked = v.pick(18, "k.convalidated or not k.conenforced", "k.convalidated");
     let (note, table) = (comment(Class::Constraint, "k.oid"), relation("k.conrelid"));
     // What may stand after the definition proper is said by attributes of its own.
     format!(
         r#"select k.oid, 0, 'constraint', quote_ident(k.conname) || ' on '
                 || case when k.conrelid <> 0 then k.conrelid::regclass::text else format_type(k.contypid, null) end,
-            case when k.conrelid <> 0 then {table} else 'domain ' || format_type(k.contypid, null) end,
+            concat_ws(E'\n', case when k.conrelid <> 0 then {table} else 'domain ' || format_type(k.contypid, null) end,
+                (select 'constraint ' || quote_ident(q.conname) || ' on ' || q.conrelid::regclass::text
+                    from pg_constraint q where q.oid = k.conparentid),
+                case when k.contype = 'c' and not k.conislocal then (select string_agg('constraint '
+                    || quote_ident(k.conname) || ' on ' || i.inhparent::regclass::text, E'\n' order by i.inhseqno)
+                    from pg_inherits i where i.inhrelid = k.conrelid) end),
             regexp_replace(pg_get_constraintdef(k.oid),
                 '( DEFERRABLE)?( INITIALLY DEFERRED)?( NOT VALID)?$', '') as "definition=",
-            case when not k.convalidated then '' end as "NOT VALID?",
+            case when not ({checked}) then '' end as "NOT VALID?",
             case when k.condeferrable then '' end as "DEFERRABLE?",
             case when k.condeferred then '' end as "INITIALLY DEFERRED?",
             (select '' from pg_trigger t where t.tgconstraint = k.oid and t.tgenabled <> 'O' and t.tgisinternal limit 1)

@@ -95,7 +95,7 @@ pub(super) fn operators() -> String {
 }
 
 pub(super) fn operator_classes() -> String {
-    let (owner, note, schema) = (role("o.opcowner"), comment(Class::OperatorClass, "o.oid"), schema("o.opcnamespace"));
+    let (owner, note, schema) = (role("o.opcowner"), comment(Class::Opclass, "o.oid"), schema("o.opcnamespace"));
     let name = qualified("o.opcnamespace", "o.opcname");
     let family = qualified("f.opfnamespace", "f.opfname");
     format!(
@@ -109,7 +109,7 @@ pub(super) fn operator_classes() -> String {
 }
 
 pub(super) fn operator_families() -> String {
-    let (owner, note, schema) = (role("o.opfowner"), comment(Class::OperatorFamily, "o.oid"), schema("o.opfnamespace"));
+    let (owner, note, schema) = (role("o.opfowner"), comment(Class::Opfamily, "o.oid"), schema("o.opfnamespace"));
     let name = qualified("o.opfnamespace", "o.opfname");
     format!(
         r#"select o.oid, 0, 'operator family', {name} || ' using ' || m.amname, {schema},

@@ -1,8 +1,10 @@
 //! The local engine: a private cluster that starts fast, is nobody else's, and leaves nothing behind.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::process::Command;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use migd::config::{Engine as Config, EngineKind};
 use migd::engine::{self, ErrorKind, Role};
@@ -21,6 +23,18 @@ fn pid(engine: &dyn engine::Engine) -> Pid {
 
 fn gone(pid: Pid) -> bool {
     kill(pid, None).is_err()
+}
+
+/// The seed, once it is there: it is written beside the judging.
+async fn kept(scratch: &Scratch) -> PathBuf {
+    loop {
+        let entries = std::fs::read_dir(scratch.place.state.join("seeds")).into_iter().flatten().flatten();
+        let mut seeds = entries.filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'));
+        match seeds.next() {
+            Some(seed) => return seed.path(),
+            None => tokio::time::sleep(Duration::from_millis(5)).await,
+        }
+    }
 }
 
 #[tokio::test]
@@ -45,29 +59,33 @@ async fn starts_serves_and_leaves_nothing() {
     engine.stop().await;
     assert!(gone(server));
     assert!(!engine.alive().await);
-    assert_eq!(scratch.folders(), Vec::<std::path::PathBuf>::new());
+    assert_eq!(scratch.folders(), Vec::<PathBuf>::new());
 }
 
 #[tokio::test]
 async fn the_second_start_copies_what_the_first_initialised() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::fresh();
+    let first = scratch.start(&config()).await;
+    let seed = kept(&scratch).await;
+    let made = seed.metadata().unwrap().modified().unwrap();
+    first.stop().await;
     scratch.start(&config()).await.stop().await;
-    let seeds = || std::fs::read_dir(scratch.place.state.join("seeds")).unwrap().count();
-    assert_eq!(seeds(), 1);
-    scratch.start(&config()).await.stop().await;
-    assert_eq!(seeds(), 1);
+    assert_eq!(seed.metadata().unwrap().modified().unwrap(), made, "used, not made again");
 }
 
 #[tokio::test]
 async fn a_seed_that_came_to_harm_is_made_anew() {
-    let scratch = Scratch::new();
-    scratch.start(&config()).await.stop().await;
-    let seed = std::fs::read_dir(scratch.place.state.join("seeds")).unwrap().next().unwrap().unwrap().path();
+    let scratch = Scratch::fresh();
+    let first = scratch.start(&config()).await;
+    let seed = kept(&scratch).await;
+    first.stop().await;
     std::fs::write(seed.join("global/pg_control"), "").unwrap();
     let engine = scratch.start(&config()).await;
     assert!(engine.alive().await);
+    while seed.join("global/pg_control").metadata().map_or(0, |control| control.len()) == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     engine.stop().await;
-    assert!(seed.join("global/pg_control").metadata().unwrap().len() > 0);
 }
 
 #[tokio::test]
@@ -143,8 +161,8 @@ async fn a_record_that_names_a_stranger_harms_nobody() {
     let first = scratch.start(&config()).await;
     first.stop().await;
     // A folder from before a crash, whose process numbers are somebody else's by now.
-    let mut stranger = Command::new("sleep").arg("600").spawn().unwrap();
-    let folder = std::path::PathBuf::from("/dev/shm").join(format!("migd-{}", scratch.place.owner));
+    let mut stranger = Command::new("sleep").arg("30").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let folder = PathBuf::from("/dev/shm").join(format!("migd-{}", scratch.place.owner));
     std::fs::create_dir_all(folder.join("data")).unwrap();
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).unwrap();
     std::fs::write(folder.join("data/postmaster.pid"), format!("{}\n", stranger.id())).unwrap();
@@ -191,7 +209,7 @@ async fn what_a_folder_of_somebody_else_holds_is_not_touched() {
         return;
     }
     let scratch = Scratch::new();
-    let squat = std::path::PathBuf::from("/dev/shm").join(format!("migd-{}", scratch.place.owner));
+    let squat = PathBuf::from("/dev/shm").join(format!("migd-{}", scratch.place.owner));
     std::fs::create_dir(&squat).unwrap();
     std::fs::write(squat.join("theirs"), "x").unwrap();
     std::os::unix::fs::chown(&squat, Some(65534), Some(65534)).unwrap();

@@ -1,3 +1,6 @@
 //! What integration tests share.
 
 pub mod cluster;
+pub mod git;
+pub mod realm;
+pub mod sandbox;

@@ -2,6 +2,14 @@
 //!
 //! Every key stands in `config/default.toml` with its comment; `config/schema.json` is generated from these types.
 
+mod error;
+mod layer;
+mod load;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod validate;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,8 +19,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::verdict::Severity;
 
+pub use error::Error;
+pub use load::{FILE, user_file};
+pub use schema::schema;
+pub use validate::FAMILIES;
+
 /// Everything that can be set.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "migd.toml")]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Where PostgreSQL comes from.
@@ -122,7 +136,7 @@ pub struct Daemon {
 }
 
 /// What production may already have.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct History {
     /// The upstream branch; empty: the current branch's upstream, else `origin/HEAD`, `origin/main`, `origin/master`.
@@ -135,11 +149,11 @@ pub struct History {
 pub enum Level {
     /// Not reported.
     Off,
-    /// See [`Severity::Note`].
+    /// Worth knowing.
     Note,
-    /// See [`Severity::Warning`].
+    /// Worth changing.
     Warning,
-    /// See [`Severity::Error`].
+    /// The commit is refused.
     Error,
 }
 
@@ -163,9 +177,11 @@ pub struct Set {
     pub path: String,
     /// The layout's name; none: recognised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub layout: Option<String>,
     /// The set's name; none: the path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub name: Option<String>,
     /// SQL files, relative to the repository, that make what production has before the first migration.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -209,25 +225,5 @@ impl Default for Limits {
 impl Default for Daemon {
     fn default() -> Self {
         Daemon { engine_idle: Duration::from_secs(2 * 3600), idle: Duration::from_secs(8 * 3600), clones: 2 }
-    }
-}
-
-impl Default for History {
-    fn default() -> Self {
-        History { upstream: String::new() }
-    }
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Config {
-            engine: Engine::default(),
-            hook: Hook::default(),
-            limits: Limits::default(),
-            daemon: Daemon::default(),
-            history: History::default(),
-            checks: BTreeMap::new(),
-            migrations: Vec::new(),
-        }
     }
 }

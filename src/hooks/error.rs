@@ -1,0 +1,47 @@
+//! Why the hooks cannot be changed, and what to do about it.
+
+use std::path::PathBuf;
+
+/// Why the hooks cannot be changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The repository cannot be read.
+    #[error(transparent)]
+    Repo(#[from] crate::repo::Error),
+    /// Nothing is ever committed from a bare repository.
+    #[error("{} is a bare repository: nothing is committed in it", .0.display())]
+    Bare(PathBuf),
+    /// The program's path cannot be written into a hook.
+    #[error("`{}` is no path that a hook could call", .0.display())]
+    Program(PathBuf),
+    /// The block's end marker was lost.
+    #[error("{} has the first line of migd's block without its last", .0.display())]
+    Unended(PathBuf),
+    /// A hook has to be moved aside, and something is there already.
+    #[error("{} is in the way: an earlier hook was kept there", .0.display())]
+    Taken(PathBuf),
+    /// The system refused.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// What to do about it.
+    pub fn help(&self) -> String {
+        match self {
+            Error::Repo(error) => error.help(),
+            Error::Bare(_) => "run migd in a clone that has a work tree".to_owned(),
+            Error::Program(_) => "install migd under an absolute path without line breaks".to_owned(),
+            Error::Unended(path) => {
+                format!("delete migd's lines, from `# >>> migd >>>` on, from {}, and try again", path.display())
+            }
+            Error::Taken(path) => format!("delete or rename {}, and try again", path.display()),
+            Error::Io { path, .. } => format!("make {} readable and writable for you", path.display()),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Setting a repository up: find its migration sets, write its `migd.toml`.
+
+use std::io::Write;
+use std::path::Path;
+
+use crate::config::{Config, Set};
+use crate::judge::plan::{self, CONFIG_FILE, set_name};
+use crate::judge::{Error, Kept, Query};
+use crate::repo::{Location, Repo};
+use crate::wire::{Place, Selection};
+
+/// Writes `migd.toml` into the repository at `place`, unless there is one. What was found and done, line by line.
+pub fn configure(place: &Place) -> Result<Vec<String>, Error> {
+    let repo = Repo::open(&Location { cwd: place.cwd.clone(), git_env: place.env.clone() })?;
+    // The files as they lie there: nothing need be staged yet.
+    let config = plan::configuration(&repo, false, &place.env)?;
+    let Some(root) = repo.root().map(Path::to_path_buf) else {
+        return Err(crate::repo::Error::Bare(repo.git_dir().to_owned()).into());
+    };
+    let sets = plan::sets(&repo, &config)?;
+    if sets.is_empty() {
+        return Err(Error::no_sets());
+    }
+    for set in &sets {
+        if !root.join(&set.path).is_dir() {
+            return Err(Error::no_such_folder(&set.path));
+        }
+    }
+    let mut lines = found(&repo, &config)?;
+    let path = root.join(CONFIG_FILE);
+    if path.exists() {
+        lines.push(format!("{CONFIG_FILE} is there already, and kept"));
+        return Ok(lines);
+    }
+    write(&path, &text(&sets)).map_err(|error| Error::unwritable(CONFIG_FILE, &error))?;
+    lines.push(format!("wrote {CONFIG_FILE}: commit it with the rest"));
+    Ok(lines)
+}
+
+/// Each set with its layout and how many migrations it has.
+fn found(repo: &Repo, config: &Config) -> Result<Vec<String>, Error> {
+    let query = Query { selection: &Selection::Worktree, sets: &[], touched_only: false };
+    let plan = plan::plan(repo, config.clone(), &Kept::default(), &query)?;
+    let describe = |set: &plan::SetPlan| {
+        let migrations = match set.chain.migrations.len() {
+            1 => "1 migration".to_owned(),
+            count => format!("{count} migrations"),
+        };
+        format!("found {} ({}, {migrations})", set.name, set.layout.name())
+    };
+    Ok(plan.sets.iter().map(describe).collect())
+}
+
+/// A `migd.toml` with these sets and every other key as a comment, at its default.
+fn text(sets: &[Set]) -> String {
+    let (keys, _) = Config::default_text().split_once("\n# The migration sets").unwrap_or((Config::default_text(), ""));
+    let mut text = String::from(
+        "# How migd judges this repository's migrations. What is commented out is at its default.\n\
+         # `migd explain` lists all findings, `migd doctor` looks at everything that migd needs.\n",
+    );
+    for set in sets {
+        text.push_str(&format!("\n[[migrations]]\npath = {}\n", quoted(&set.path)));
+        if let Some(layout) = &set.layout {
+            text.push_str(&format!("layout = {}\n", quoted(layout)));
+        }
+        if set_name(set) != set.path {
+            text.push_str(&format!("# name = {}\n", quoted(set_name(set))));
+        }
+    }
+    text.push_str(
+        "# SQL files that make what production has before the first migration: roles, extensions, other schemas.\n\
+         # setup_sql = [\"db/before.sql\"]\n# The values of the runner's placeholders.\n# vars = { schema = \"shop\" }\n",
+    );
+    for line in keys.lines().skip_while(|line| !line.starts_with('[')) {
+        let commented = line.starts_with('#') || line.is_empty();
+        text.push_str(&if line.starts_with('[') {
+            format!("\n# {line}")
+        } else if commented {
+            line.to_owned()
+        } else {
+            format!("# {line}")
+        });
+        if !line.is_empty() {
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// `value` as TOML writes it.
+fn quoted(value: &str) -> String {
+    toml::Value::String(value.to_owned()).to_string()
+}
+
+/// Writes a file, whole or not at all.
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+    file.write_all(text.as_bytes())?;
+    // A temporary file is its owner's alone; this one is a file of the repository like any other.
+    file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+    file.persist_noclobber(path)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_the_default_with_the_sets() {
+        let set = Set { path: "db/migrations".into(), layout: Some("sqlx".into()), ..Set::default() };
+        let written = text(std::slice::from_ref(&set));
+        let config = Config::load(None, Some(&written), &Default::default()).unwrap();
+        assert_eq!(config, Config { migrations: vec![set], ..Config::default() });
+    }
+
+    #[test]
+    fn every_commented_key_can_be_turned_on() {
+        let written = text(&[Set { path: "m".into(), ..Set::default() }]);
+        let key =
+            |line: &str| line.strip_prefix("# ").filter(|l| l.contains(" = ") || l.starts_with('[')).map(str::to_owned);
+        let lines: Vec<String> = written.lines().map(|line| key(line).unwrap_or(line.to_owned())).collect();
+        let all = lines.join("\n").replace("url = \"\"", "url = \"postgres://localhost/postgres\"");
+        assert!(Config::load(None, Some(&all), &Default::default()).is_ok(), "{all}");
+    }
+}

@@ -1,0 +1,10 @@
+//! The whole way, with the real programs: `git commit`, the hook, the daemon, PostgreSQL, the verdict.
+
+mod cli;
+mod commit;
+mod files;
+mod hostile;
+mod isolation;
+mod life;
+mod repositories;
+mod unavailable;

@@ -1,0 +1,72 @@
+//! No verdict can be had: `hook.unavailable` decides about the commit, and the way around is named.
+
+use crate::support::sandbox::{GOOD, GOOD_DOWN, Sandbox};
+
+/// A repository with a migration to judge, and an engine that cannot be had.
+fn without_engine(unavailable: &str) -> Sandbox {
+    let repo = Sandbox::new();
+    repo.configure(&format!(
+        "[engine]\nkind = \"local\"\nbin_dir = \"/nonexistent\"\n[hook]\nunavailable = \"{unavailable}\"\n"
+    ));
+    repo.migration(2, "age", GOOD, GOOD_DOWN);
+    repo
+}
+
+#[test]
+fn block_refuses_the_commit_and_names_the_way_around() {
+    let repo = without_engine("block");
+    let before = repo.head();
+    let ran = repo.commit(&[]).failed();
+    ran.says("error[engine.not-found]").says("/nonexistent").says("MIGD=0").says("--no-verify");
+    assert_eq!(repo.head(), before);
+}
+
+#[test]
+fn warn_lets_the_commit_through_and_says_so() {
+    let repo = without_engine("warn");
+    repo.commit(&[]).ok().says("/nonexistent").says("warning: committing without a verdict");
+}
+
+#[test]
+fn the_hook_itself_ends_with_3() {
+    without_engine("block").migd(&["hook", "pre-commit"]).status(3);
+}
+
+#[test]
+fn a_check_ends_with_3_whatever_the_hook_does() {
+    let repo = without_engine("warn");
+    let ran = repo.migd(&["check", "--format", "json"]).status(3);
+    let report = ran.json();
+    assert_eq!(report["outcome"], "error");
+    assert_eq!(report["findings"][0]["code"], "engine.not-found");
+}
+
+#[test]
+fn a_budget_that_is_over_is_said() {
+    let repo = Sandbox::rough();
+    repo.configure("[hook]\nbudget = \"1s\"\n[limits]\nstatement = \"30s\"\n");
+    repo.migration(2, "slow", "SELECT pg_sleep(20);\n", "");
+    let ran = repo.commit(&[]).failed();
+    assert!(ran.took.as_secs() < 15, "{ran}");
+    ran.says("engine.timeout").says("hook.budget").says("--no-verify");
+    repo.git(&["rm", "--quiet", "--cached", "migd.toml"]);
+    repo.next_good_one_passes();
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_is_shown_with_its_place() {
+    let repo = Sandbox::new();
+    repo.configure("[hook]\nbudgt = \"1s\"\n");
+    repo.migration(2, "age", GOOD, GOOD_DOWN);
+    repo.commit(&[]).failed().says("config.invalid").says("budgt").says("migd.toml:2:1");
+}
+
+#[test]
+fn a_user_without_a_daemon_folder_is_told_what_to_set() {
+    let repo = Sandbox::alone();
+    repo.migration(2, "age", GOOD, GOOD_DOWN);
+    let mut command = repo.command("git");
+    command.env("MIGD_RUNTIME_DIR", "/proc/nowhere").args(["commit", "--quiet", "--message", "x"]);
+    let ran = crate::support::realm::run(command, "").failed();
+    ran.says("migd: error").says("migd doctor").says("--no-verify");
+}
