@@ -1,6 +1,7 @@
 //! Checks: pure functions from what was observed to findings. Adding one is one file and one line in [`CHECKS`].
 
 mod apply;
+mod data;
 pub mod codes;
 mod history;
 mod revert;
@@ -9,6 +10,7 @@ pub use codes::{CODES, Code, code};
 
 use crate::catalog::Difference;
 use crate::layout::{Migration, Source};
+use crate::rows::Found;
 use crate::sql::LineIndex;
 use crate::trace::Run;
 use crate::verdict::{Change, Finding, Severity};
@@ -33,6 +35,8 @@ pub struct Subject<'a> {
     pub again: Option<&'a Run>,
     /// What differs from the first up's schema once up has run again.
     pub after_again: &'a [Difference],
+    /// What the search for rows found; none when there was no search.
+    pub rows: Option<&'a Found>,
 }
 
 /// What is known of the whole chain, without running it.
@@ -63,7 +67,7 @@ pub trait Check: Send + Sync {
 }
 
 /// All checks, in the order in which their findings are made.
-pub static CHECKS: &[&dyn Check] = &[&apply::Apply, &revert::Revert, &history::Order];
+pub static CHECKS: &[&dyn Check] = &[&apply::Apply, &revert::Revert, &data::Data, &history::Order];
 
 /// What `failure` of `source` is, as a finding: used for staged migrations and for the chain before them.
 pub use apply::failure as apply_failure;

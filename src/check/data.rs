@@ -1,0 +1,96 @@
+//! Rows that the schema before accepts and that make up fail: `data.*`.
+
+use super::apply::failure;
+use super::{Check, Subject, at};
+use crate::layout::Source;
+use crate::rows::Breaking;
+use crate::trace::{Cause, ServerError};
+use crate::verdict::{Counterexample, Finding};
+
+/// What the search for rows found.
+pub(super) struct Data;
+
+impl Check for Data {
+    fn migration(&self, subject: &Subject<'_>) -> Vec<Finding> {
+        let Some(rows) = subject.rows else { return Vec::new() };
+        let source = &subject.migration.up;
+        let mut findings: Vec<Finding> = rows.breaking.iter().filter_map(|rows| breaking(source, rows)).collect();
+        findings.extend(rows.unpopulated.iter().map(|(table, why)| {
+            let message = format!("no row could be made up for {table}");
+            let mut finding = at(source, None, "data.unpopulated", message);
+            finding.table = Some(table.clone());
+            finding.detail(format!("the server refuses what was tried: {why}"))
+        }));
+        findings
+    }
+}
+
+fn breaking(source: &Source, rows: &Breaking) -> Option<Finding> {
+    let Cause::Server(error) = &rows.failure.cause else { return None };
+    let statement = rows.failure.range.clone().and_then(|range| source.text.get(range)).unwrap_or_default();
+    let code = code(error, rows.known && is_seed(statement));
+    let mut finding = failure(source, &rows.failure);
+    finding.code = code.to_owned();
+    finding.severity = super::default_severity(code);
+    finding.message = format!("with rows that the schema before accepts: {}", error.message);
+    finding.table = finding.table.or_else(|| named_relation(&error.message));
+    finding.help = Some(help(code, error, finding.table.as_deref()));
+    let setup = rows.setup.iter().map(|statement| format!("{statement};")).collect();
+    finding.counterexample = Some(Counterexample { setup, fails_with: error.message.clone() });
+    Some(finding)
+}
+
+/// An INSERT of fixed rows.
+fn is_seed(statement: &str) -> bool {
+    let text = statement.trim_start().to_ascii_lowercase();
+    text.starts_with("insert") && !text.contains("select")
+}
+
+/// Some messages name the table or column in their words alone.
+fn named_relation(message: &str) -> Option<String> {
+    let rest = message.split("relation \"").nth(1).or_else(|| message.split("table \"").nth(1))?;
+    rest.split('"').next().map(str::to_owned)
+}
+
+/// The code, by what the server says.
+fn code(error: &ServerError, seed: bool) -> &'static str {
+    match error.sqlstate.as_str() {
+        "23503" => "data.foreign-key",
+        "23505" if seed => "data.seed-conflict",
+        "23505" => "data.unique",
+        "23502" => "data.not-null",
+        "23514" | "44000" => "data.check",
+        "23P01" => "data.exclusion",
+        "22001" => "data.too-long",
+        "22003" | "22008" | "22012" | "22015" => "data.out-of-range",
+        "21000" => "data.cardinality",
+        state if state.starts_with("22") => "data.cast",
+        state if state.starts_with("P0") => "data.raises",
+        _ => "data.fails",
+    }
+}
+
+/// The recipe for a class of failures.
+fn help(code: &str, error: &ServerError, table: Option<&str>) -> String {
+    let table = table.unwrap_or("the table");
+    let what = error.constraint.as_deref().unwrap_or("it");
+    let recipe = match code {
+        "data.foreign-key" => format!(
+            "first delete the rows of {table} without a parent, or set their key to NULL; or add {what} as NOT VALID, \
+             clean up, and VALIDATE it in a later migration"
+        ),
+        "data.unique" => format!("first delete or merge the duplicates in {table}, keeping one row of each"),
+        "data.not-null" => "first fill the NULLs (UPDATE … SET … WHERE … IS NULL), or add the column with a DEFAULT".to_owned(),
+        "data.check" => format!("first mend the rows that break {what}; or add it as NOT VALID and VALIDATE it later"),
+        "data.exclusion" => format!("first resolve the rows of {table} that exclude each other"),
+        "data.cast" => "convert what can be converted and say what becomes of the rest: nullif(…, ''), CASE, a pattern".to_owned(),
+        "data.too-long" => "first shorten what is too long, or leave the type wide enough for what is there".to_owned(),
+        "data.out-of-range" => "first mend the values that do not fit, or choose a type that takes them".to_owned(),
+        "data.seed-conflict" => "add ON CONFLICT DO NOTHING (or DO UPDATE), or insert only what is not there".to_owned(),
+        "data.cardinality" => "say which row is meant: ORDER BY … LIMIT 1, an aggregate, or a join on a key".to_owned(),
+        "data.raises" => "mend the rows that are refused before the statement that meets them".to_owned(),
+        _ => "split the migration, so that rows and schema are not changed in one transaction".to_owned(),
+    };
+    let column = error.constraint.as_deref().or(error.column.as_deref()).unwrap_or(table);
+    format!("{recipe}; if production has no such rows: `-- migd: assume {code}({column}) -- why`")
+}
