@@ -80,13 +80,19 @@ fn help(code: &str, error: &ServerError, table: Option<&str>) -> String {
              clean up, and VALIDATE it in a later migration"
         ),
         "data.unique" => format!("first delete or merge the duplicates in {table}, keeping one row of each"),
-        "data.not-null" => "first fill the NULLs (UPDATE … SET … WHERE … IS NULL), or add the column with a DEFAULT".to_owned(),
+        "data.not-null" => {
+            "first fill the NULLs (UPDATE … SET … WHERE … IS NULL), or add the column with a DEFAULT".to_owned()
+        }
         "data.check" => format!("first mend the rows that break {what}; or add it as NOT VALID and VALIDATE it later"),
         "data.exclusion" => format!("first resolve the rows of {table} that exclude each other"),
-        "data.cast" => "convert what can be converted and say what becomes of the rest: nullif(…, ''), CASE, a pattern".to_owned(),
+        "data.cast" => {
+            "convert what can be converted and say what becomes of the rest: nullif(…, ''), CASE, a pattern".to_owned()
+        }
         "data.too-long" => "first shorten what is too long, or leave the type wide enough for what is there".to_owned(),
         "data.out-of-range" => "first mend the values that do not fit, or choose a type that takes them".to_owned(),
-        "data.seed-conflict" => "add ON CONFLICT DO NOTHING (or DO UPDATE), or insert only what is not there".to_owned(),
+        "data.seed-conflict" => {
+            "add ON CONFLICT DO NOTHING (or DO UPDATE), or insert only what is not there".to_owned()
+        }
         "data.cardinality" => "say which row is meant: ORDER BY … LIMIT 1, an aggregate, or a join on a key".to_owned(),
         "data.raises" => "mend the rows that are refused before the statement that meets them".to_owned(),
         _ => "split the migration, so that rows and schema are not changed in one transaction".to_owned(),

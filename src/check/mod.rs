@@ -1,8 +1,8 @@
 //! Checks: pure functions from what was observed to findings. Adding one is one file and one line in [`CHECKS`].
 
 mod apply;
-mod data;
 pub mod codes;
+mod data;
 mod history;
 mod revert;
 

@@ -119,5 +119,6 @@ fn is_target(target: &str, finding: &Finding) -> bool {
     let Some((table, column)) = target.rsplit_once('.') else { return false };
     // A finding that names its columns is accepted for these; one that does not, by its table.
     let columns: Vec<&str> = finding.columns.iter().map(String::as_str).collect();
-    finding.table.as_deref() == Some(table) && (columns.is_empty() || columns == column.split(',').map(str::trim).collect::<Vec<_>>())
+    finding.table.as_deref() == Some(table)
+        && (columns.is_empty() || columns == column.split(',').map(str::trim).collect::<Vec<_>>())
 }

@@ -49,7 +49,21 @@ impl<'a> Aims<'a> {
 
     /// The tables that the migration mentions or changes.
     pub(super) fn touched(&self) -> Vec<usize> {
-        (0..self.before.tables.len()).filter(|at| self.says(&self.before.tables[*at].bare)).collect()
+        let changed = |table: &Table| {
+            self.after.get(table.oid).is_some_and(|after| {
+                let keys = |table: &Table| -> Vec<(u32, bool)> {
+                    let foreign = table.foreign.iter().map(|key| (key.oid, key.validated));
+                    let checks = table.checks.iter().chain(&table.exclusions).map(|check| (check.oid, check.validated));
+                    foreign.chain(checks).chain(table.unique.iter().map(|key| (key.oid, true))).collect()
+                };
+                after.columns != table.columns || keys(after) != keys(table)
+            })
+        };
+        let touched = |at: &usize| {
+            let table = &self.before.tables[*at];
+            self.says(&table.bare) || changed(table)
+        };
+        (0..self.before.tables.len()).filter(touched).collect()
     }
 
     /// Everything that is tried, the likeliest first.
@@ -57,7 +71,9 @@ impl<'a> Aims<'a> {
         let mut all: Vec<Aim> = Vec::new();
         let touched = self.touched();
         all.push(touched.iter().map(|at| Wish { table: *at, ..Wish::default() }).collect::<Vec<_>>().into());
-        all.push(touched.iter().map(|at| Wish { table: *at, sparse: true, ..Wish::default() }).collect::<Vec<_>>().into());
+        all.push(
+            touched.iter().map(|at| Wish { table: *at, sparse: true, ..Wish::default() }).collect::<Vec<_>>().into(),
+        );
         for at in &touched {
             let Some(after) = self.after.get(self.before.tables[*at].oid) else { continue };
             self.foreign(*at, after, &mut all);
@@ -108,7 +124,8 @@ impl<'a> Aims<'a> {
     fn copies(&self, touched: &[usize], all: &mut Vec<Aim>) {
         let mut kinds: Vec<Sort> = Vec::new();
         for table in &self.after.tables {
-            let known = |oid| self.before.get(table.oid).is_some_and(|old| old.foreign.iter().any(|key| key.oid == oid));
+            let known =
+                |oid| self.before.get(table.oid).is_some_and(|old| old.foreign.iter().any(|key| key.oid == oid));
             for key in table.foreign.iter().filter(|key| !known(key.oid)) {
                 let own = self.before.get(table.oid);
                 for number in &key.columns {
@@ -201,7 +218,9 @@ impl<'a> Aims<'a> {
                 all.push(vec![row(0), row(1)].into());
             }
             if own.len() < key.columns.len() {
-                all.push(vec![Wish { table: at, ..Wish::default() }, Wish { table: at, n: 1, ..Wish::default() }].into());
+                all.push(
+                    vec![Wish { table: at, ..Wish::default() }, Wish { table: at, n: 1, ..Wish::default() }].into(),
+                );
                 let row = |n| Wish { table: at, n, sparse: true, ..Wish::default() };
                 all.push(vec![row(0), row(1)].into());
                 self.keys_of_new(at, &mut *all);
@@ -317,7 +336,8 @@ impl<'a> Aims<'a> {
 
     /// Single values at the edges, in columns that the migration computes with.
     fn edges(&self, touched: &[usize], all: &mut Vec<Aim>) {
-        let computes = ["update", "insert", "using", "do", "merge", "select"].iter().any(|word| self.words.contains(*word));
+        let computes =
+            ["update", "insert", "using", "do", "merge", "select"].iter().any(|word| self.words.contains(*word));
         if !computes {
             return;
         }
@@ -335,7 +355,12 @@ impl<'a> Aims<'a> {
                 if !column.not_null {
                     list.push("NULL".to_owned());
                 }
-                list.retain(|value| !matches!(value.as_str(), "'NaN'" | "'Infinity'" | "'infinity'"));
+                // What no application counts up to is no reason to refuse a sum.
+                let max = match values::sort(column) {
+                    Sort::Integer(max) => max.to_string(),
+                    _ => String::new(),
+                };
+                list.retain(|value| *value != max && !matches!(value.as_str(), "'NaN'" | "'Infinity'" | "'infinity'"));
                 for value in list {
                     made += 1;
                     if made > VALUES {

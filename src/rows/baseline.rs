@@ -266,8 +266,7 @@ impl<'a> Site<'a> {
             }
         };
         let pairs = foreign.columns.iter().zip(&foreign.parent_columns);
-        let theirs: Vec<_> =
-            pairs.map(|(own, theirs)| (*own, self.rows[at].values.get(theirs).cloned())).collect();
+        let theirs: Vec<_> = pairs.map(|(own, theirs)| (*own, self.rows[at].values.get(theirs).cloned())).collect();
         for (own, value) in theirs {
             if let (false, Some(value)) = (fixed.contains(&own), value) {
                 row.values.insert(own, value);
@@ -299,11 +298,14 @@ impl<'a> Site<'a> {
                 "23514" => self.obey(wish, row, fixed, &mut conditions, &error, attempt).await,
                 "23505" => self.differ(row, fixed, table, &error, attempt),
                 "23P01" => shift(row, fixed, table, error.constraint(), attempt),
-                "23502" => error.column().and_then(|name| {
-                    let (number, column) = table.columns.iter().find(|(_, column)| column.bare == name)?;
-                    let free = !fixed.contains(number) && self.settable(wish.table, *number);
-                    free.then(|| row.values.insert(*number, values::typical(column, wish.n)))
-                }).is_some(),
+                "23502" => error
+                    .column()
+                    .and_then(|name| {
+                        let (number, column) = table.columns.iter().find(|(_, column)| column.bare == name)?;
+                        let free = !fixed.contains(number) && self.settable(wish.table, *number);
+                        free.then(|| row.values.insert(*number, values::typical(column, wish.n)))
+                    })
+                    .is_some(),
                 // A value is not one of its type, or too long: leave out what can be.
                 code if code.starts_with("22") && attempt < 4 => {
                     let odd = table.columns.iter().find(|(number, column)| {
@@ -365,9 +367,11 @@ impl<'a> Site<'a> {
         }
         let literals = values::mentioned(&table.bounds.join(" "));
         let mut tries = literals.iter().flat_map(|literal| {
-            table.columns.iter().filter(|(number, _)| !fixed.contains(number)).filter_map(move |(number, column)| {
-                values::fitting(column, literal).map(|value| (*number, value))
-            })
+            table
+                .columns
+                .iter()
+                .filter(|(number, _)| !fixed.contains(number))
+                .filter_map(move |(number, column)| values::fitting(column, literal).map(|value| (*number, value)))
         });
         match tries.nth(attempt) {
             Some((number, value)) => {
@@ -379,14 +383,7 @@ impl<'a> Site<'a> {
     }
 
     /// Mends a row that a unique key refuses.
-    fn differ(
-        &self,
-        row: &mut Row,
-        fixed: &BTreeSet<i16>,
-        table: &Table,
-        error: &DbError,
-        attempt: usize,
-    ) -> bool {
+    fn differ(&self, row: &mut Row, fixed: &BTreeSet<i16>, table: &Table, error: &DbError, attempt: usize) -> bool {
         let Some(unique) = table.unique.iter().find(|unique| Some(unique.name.as_str()) == error.constraint()) else {
             return false;
         };

@@ -131,8 +131,10 @@ impl Search<'_> {
                     .map(|number| Some((*number, table.columns.get(number)?, after.columns.get(number)?)))
                     .collect();
                 let Some(columns) = columns.filter(|columns| !columns.is_empty()) else { continue };
-                let picks: Vec<String> =
-                    columns.iter().map(|(_, _, new)| format!("pg_catalog.quote_nullable({}::text)", new.name)).collect();
+                let picks: Vec<String> = columns
+                    .iter()
+                    .map(|(_, _, new)| format!("pg_catalog.quote_nullable({}::text)", new.name))
+                    .collect();
                 let sql = format!(
                     "SELECT {} FROM {} WHERE xmin::text::bigint >= pg_catalog.txid_current() % 4294967296 LIMIT {SEEDS}",
                     picks.join(", "),
@@ -140,15 +142,14 @@ impl Search<'_> {
                 );
                 for message in client.simple_query(&sql).await? {
                     let SimpleQueryMessage::Row(found) = message else { continue };
-                    let set = columns.iter().enumerate().map(|(n, (number, _, _))| {
-                        (*number, found.get(n).unwrap_or("NULL").to_owned())
-                    });
+                    let set = columns
+                        .iter()
+                        .enumerate()
+                        .map(|(n, (number, _, _))| (*number, found.get(n).unwrap_or("NULL").to_owned()));
                     let mut aim = Aim::from(vec![Wish { table: at, set: set.collect(), ..Wish::default() }]);
                     for (_, old, _) in columns.iter().filter(|(_, old, _)| old.sequence) {
                         let (table, column) = (table.name.replace('\'', "''"), old.bare.replace('\'', "''"));
-                        aim.extra.push(format!(
-                            "SELECT setval(pg_get_serial_sequence('{table}', '{column}'), 5000)"
-                        ));
+                        aim.extra.push(format!("SELECT setval(pg_get_serial_sequence('{table}', '{column}'), 5000)"));
                     }
                     aims.push(aim);
                 }
@@ -222,10 +223,10 @@ impl Search<'_> {
         let error = outcome.err()?;
         let error = error.as_db_error()?;
         let sqlstate = error.code().code();
-        let what = error.constraint().or(error.column()).map_or_else(
-            || error.message().chars().filter(|c| c.is_alphabetic()).take(30).collect(),
-            str::to_owned,
-        );
+        let what = error
+            .constraint()
+            .or(error.column())
+            .map_or_else(|| error.message().chars().filter(|c| c.is_alphabetic()).take(30).collect(), str::to_owned);
         counts(sqlstate).then(|| (sqlstate.to_owned(), what))
     }
 
@@ -243,30 +244,54 @@ impl Search<'_> {
     }
 
     /// Fewer rows, then fewer values, that fail in the same way.
-    async fn smaller(&self, mut rows: Vec<Row>, extra: &[String], script: &str, sign: &Sign) -> Vec<Row> {
+    async fn smaller(&self, rows: Vec<Row>, extra: &[String], script: &str, sign: &Sign) -> Vec<Row> {
         let mut left = SMALLER;
+        let rows = self.fewer(rows, extra, script, sign, &mut left).await;
+        let rows = self.sparser(rows, extra, script, sign, &mut left).await;
+        // A parent whose children no longer point to it can go as well.
+        self.fewer(rows, extra, script, sign, &mut left).await
+    }
+
+    async fn fewer(
+        &self,
+        mut rows: Vec<Row>,
+        extra: &[String],
+        script: &str,
+        sign: &Sign,
+        left: &mut usize,
+    ) -> Vec<Row> {
         let mut at = rows.len();
-        while at > 0 && left > 0 && rows.len() > 1 {
+        while at > 0 && *left > 0 && rows.len() > 1 {
             at -= 1;
-            left -= 1;
+            *left -= 1;
             let mut fewer = rows.clone();
             fewer.remove(at);
             if self.replay(&fewer, extra, script).await.as_ref() == Some(sign) {
                 rows = fewer;
-                // A row whose children are gone can go as well.
-                at = at.min(rows.len());
             }
         }
+        rows
+    }
+
+    async fn sparser(
+        &self,
+        mut rows: Vec<Row>,
+        extra: &[String],
+        script: &str,
+        sign: &Sign,
+        left: &mut usize,
+    ) -> Vec<Row> {
         for at in 0..rows.len() {
             let table = &self.job.before.tables[rows[at].table];
             let numbers: Vec<i16> = rows[at].values.keys().copied().collect();
             for number in numbers {
                 let column = table.columns.get(&number);
-                let by_itself = column.is_some_and(|column| !column.sequence && (column.default.is_some() || !column.not_null));
-                if left == 0 || !by_itself {
+                let by_itself =
+                    column.is_some_and(|column| !column.sequence && (column.default.is_some() || !column.not_null));
+                if *left == 0 || !by_itself {
                     continue;
                 }
-                left -= 1;
+                *left -= 1;
                 let mut fewer = rows.clone();
                 fewer[at].values.remove(&number);
                 if self.replay(&fewer, extra, script).await.as_ref() == Some(sign) {

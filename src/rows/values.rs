@@ -241,7 +241,12 @@ pub(super) fn candidates(column: &Column, text: &str, n: usize) -> Vec<String> {
         width(column).is_none_or(|width| sort(column) != Sort::Text || value.chars().count() <= width + 2)
     };
     let mut seen = Vec::new();
-    all.retain(|value| fits(value) && !seen.contains(value) && { seen.push(value.clone()); true });
+    all.retain(|value| {
+        fits(value) && !seen.contains(value) && {
+            seen.push(value.clone());
+            true
+        }
+    });
     all
 }
 
@@ -253,9 +258,32 @@ fn array_of(column: &Column, count: usize) -> String {
 
 /// Texts that common patterns want.
 const SAMPLES: &[&str] = &[
-    "", "a", "A", "1", "ann@example.com", "https://example.com/", "#00ff00", "+15551234567", "abc-def", "abc_def",
-    "US", "USD", "en", "en-US", "0.1.0", "1.0.0", "2024-01-01", "10:00", "/a", "a/b", "a.b", "A1", "00000", "aaaaaaaa",
-    "0000000000000000000000000000000000000000", "a b",
+    "",
+    "a",
+    "A",
+    "1",
+    "ann@example.com",
+    "https://example.com/",
+    "#00ff00",
+    "+15551234567",
+    "abc-def",
+    "abc_def",
+    "US",
+    "USD",
+    "en",
+    "en-US",
+    "0.1.0",
+    "1.0.0",
+    "2024-01-01",
+    "10:00",
+    "/a",
+    "a/b",
+    "a.b",
+    "A1",
+    "00000",
+    "aaaaaaaa",
+    "0000000000000000000000000000000000000000",
+    "a b",
 ];
 
 /// A text that a simple pattern of LIKE or of a regular expression takes.
@@ -320,7 +348,7 @@ pub(super) fn edges(column: &Column) -> Vec<String> {
             all.retain(|value| width(column).is_none_or(|width| value.chars().count() <= width + 2));
             all
         }
-        Sort::Integer(max) => [max, 0, -1, 1_000_000, 40_000, 200, 2]
+        Sort::Integer(max) => [0, -1, 1_000_000, 40_000, 200, 2, max]
             .into_iter()
             .filter(|value| *value <= max)
             .map(|value| value.to_string())
