@@ -1,9 +1,9 @@
-//! Rows that the schema before accepts and that make up fail: `data.*`.
+//! Rows that the schema before accepts and that make up fail: `data.*`; and what rows lose when it succeeds: `loss.*`.
 
 use super::apply::failure;
 use super::{Check, Subject, at};
 use crate::layout::Source;
-use crate::rows::Breaking;
+use crate::rows::{Breaking, Loss};
 use crate::trace::{Cause, ServerError};
 use crate::verdict::{Counterexample, Finding};
 
@@ -15,6 +15,7 @@ impl Check for Data {
         let Some(rows) = subject.rows else { return Vec::new() };
         let source = &subject.migration.up;
         let mut findings: Vec<Finding> = rows.breaking.iter().filter_map(|rows| breaking(source, rows)).collect();
+        findings.extend(rows.losses.iter().map(|lost| loss(subject, lost)));
         findings.extend(rows.unpopulated.iter().map(|(table, why)| {
             let message = format!("no row could be made up for {table}");
             let mut finding = at(source, None, "data.unpopulated", message);
@@ -38,6 +39,54 @@ fn breaking(source: &Source, rows: &Breaking) -> Option<Finding> {
     let setup = rows.setup.iter().map(|statement| format!("{statement};")).collect();
     finding.counterexample = Some(Counterexample { setup, fails_with: error.message.clone() });
     Some(finding)
+}
+
+/// What ordinary rows lose, at the statement that names it.
+fn loss(subject: &Subject<'_>, loss: &Loss) -> Finding {
+    let source = &subject.migration.up;
+    let (code, table, name, words, message, help) = match loss {
+        Loss::Rows(table, gone, of) => (
+            "loss.rows-deleted",
+            table,
+            table,
+            ["delete", "truncate"],
+            format!("ordinary rows of {table} are deleted: {gone} of {of} that were tried"),
+            "delete only what has to go",
+        ),
+        Loss::Column(table, column) => (
+            "loss.column-dropped",
+            table,
+            column,
+            ["drop", "drop"],
+            format!("column {table}.{column} goes with the values in it"),
+            "copy what is still wanted first",
+        ),
+        Loss::Table(table) => (
+            "loss.table-dropped",
+            table,
+            table,
+            ["drop", "drop"],
+            format!("table {table} goes with the rows in it"),
+            "copy what is still wanted first",
+        ),
+    };
+    let name = name.rsplit('.').next().unwrap_or(name).trim_matches('"').to_lowercase();
+    let range =
+        subject.up.iter().flat_map(|up| &up.statements).map(|statement| statement.range.clone()).find(|range| {
+            let text = source.text.get(range.clone()).unwrap_or_default().to_lowercase();
+            text.contains(&name) && words.iter().any(|word| text.contains(word))
+        });
+    let target = match loss {
+        Loss::Column(table, column) => format!("{table}.{column}"),
+        Loss::Rows(table, ..) | Loss::Table(table) => table.clone(),
+    };
+    let help = format!("{help}; if nobody misses it: `-- migd: assume {code}({target}) -- why`");
+    let mut finding = at(source, range, code, message).help(help);
+    finding.table = Some(table.clone());
+    if let Loss::Column(_, column) = loss {
+        finding.columns = vec![column.clone()];
+    }
+    finding
 }
 
 /// An INSERT of fixed rows.

@@ -97,13 +97,13 @@ impl Work<'_> {
             push(timings, "lease", started);
             let mut observed = self.observe(&lease, &chain[at]).await?;
             drop(lease);
-            if let Some((before, after)) = observed.schemas.take() {
+            if let Some((before, after)) = observed.schemas.as_ref() {
                 let started = Instant::now();
                 if production.is_none() || self.plan.mode == Mode::All {
                     production = Some(before.clone());
                 }
-                let known = production.as_ref().unwrap_or(&before);
-                observed.rows = self.search(at, &before, &after, known).await?;
+                let known = production.as_ref().unwrap_or(before);
+                observed.rows = self.search(at, before, after, known).await?;
                 push(timings, "rows", started);
             }
             timings_of(&observed, timings);
@@ -327,6 +327,7 @@ impl Work<'_> {
             again: observed.again.as_ref(),
             after_again: &observed.after_again,
             rows: observed.rows.as_ref(),
+            schemas: observed.schemas.as_ref(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 mod aim;
 mod baseline;
-mod schema;
+pub mod schema;
 mod search;
 mod values;
 
@@ -47,6 +47,8 @@ pub struct Found {
     pub tried: usize,
     /// Rows that make the migration fail.
     pub breaking: Vec<Breaking>,
+    /// What ordinary rows lose by it.
+    pub losses: Vec<Loss>,
     /// Tables that refused every row that was tried, with the server's reason.
     pub unpopulated: Vec<(String, String)>,
 }
@@ -60,6 +62,17 @@ pub struct Breaking {
     pub failure: Failure,
     /// The constraint that refuses is there before the migration.
     pub known: bool,
+}
+
+/// What a migration that succeeds takes from rows that nothing is wrong with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Loss {
+    /// Rows of a table that stays: the table, how many of how many.
+    Rows(String, u64, u64),
+    /// A column with values in it: table and column.
+    Column(String, String),
+    /// A table with rows in it.
+    Table(String),
 }
 
 /// Why a search could not be made.

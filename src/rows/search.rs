@@ -11,7 +11,7 @@ use tokio_postgres::SimpleQueryMessage;
 use super::aim::{Aim, Aims};
 use super::baseline::{Refusal, Row, Site, Wish};
 use super::schema::Schema;
-use super::{Breaking, Error, Found, Job};
+use super::{Breaking, Error, Found, Job, Loss};
 use crate::pool::Held;
 use crate::sql::{self, Kind};
 use crate::trace::apply::Bench;
@@ -43,7 +43,9 @@ pub async fn search(job: &Job<'_>) -> Result<Found, Error> {
     };
     let seeds = search.dry_run().await;
     let aims = Aims::new(job.before, job.after, &job.source.text[job.source.body.clone()]);
-    search.populate(&aims.touched()).await?;
+    let touched = aims.touched();
+    search.populate(&touched).await?;
+    search.losses(&touched).await;
     let mut all = seeds;
     all.splice(0..0, aims.all());
     for (at, aim) in all.into_iter().enumerate() {
@@ -175,6 +177,68 @@ impl Search<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What the migration takes from rows that nothing is wrong with.
+    async fn losses(&mut self, touched: &[usize]) {
+        let (Some(script), job) = (self.script.clone(), self.job) else { return };
+        if !self.begin().await {
+            return;
+        }
+        let client = self.held.runner.client();
+        let mut site = Site::new(&self.held.runner, job.before, job.production);
+        for at in touched {
+            let _ = site.put(&Wish { table: *at, ..Wish::default() }).await;
+        }
+        let tables: BTreeSet<usize> = site.rows.iter().map(|row| row.table).collect();
+        let count = async |name: &str| -> Option<u64> {
+            let row = client.query_one(&format!("SELECT count(*) FROM {name}"), &[]).await.ok()?;
+            u64::try_from(row.get::<_, i64>(0)).ok()
+        };
+        let mut counts = Vec::new();
+        for at in &tables {
+            counts.push((*at, count(&job.before.tables[*at].name).await.unwrap_or(0)));
+        }
+        if client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").await.is_err()
+            || client.batch_execute(&script).await.is_err()
+        {
+            return;
+        }
+        let filled = "SELECT relid FROM pg_catalog.pg_stat_xact_user_tables WHERE n_tup_ins > 0";
+        let filled = client.query(filled, &[]).await.unwrap_or_default();
+        // Rows that go elsewhere first are not lost.
+        let moved = filled.iter().any(|row| job.before.get(row.get(0)).is_none());
+        let changes: String = sql::split(&job.source.text[job.source.body.clone()])
+            .statements
+            .iter()
+            .filter(|statement| statement.kind == Kind::Data)
+            .map(|statement| job.source.text[job.source.body.clone()][statement.range.clone()].to_lowercase() + "\n")
+            .collect();
+        for (at, was) in counts {
+            let table = &job.before.tables[at];
+            let Some(after) = job.after.get(table.oid) else {
+                if !moved && !changes.contains(&table.bare.to_lowercase()) {
+                    self.found.losses.push(Loss::Table(table.name.clone()));
+                }
+                continue;
+            };
+            for (number, column) in &table.columns {
+                let gone = !after.columns.contains_key(number) && !column.generated;
+                let full = site
+                    .rows
+                    .iter()
+                    .any(|row| row.table == at && row.values.get(number).is_some_and(|value| value != "NULL"));
+                if gone && full && !changes.contains(&column.bare.to_lowercase()) {
+                    self.found.losses.push(Loss::Column(table.name.clone(), column.bare.clone()));
+                }
+            }
+            if let Some(is) = count(&after.name).await
+                && is < was
+                && !moved
+            {
+                self.found.losses.push(Loss::Rows(table.name.clone(), was - is, was));
+            }
+        }
     }
 
     async fn attempt(&mut self, aim: &Aim) -> Result<(), Error> {

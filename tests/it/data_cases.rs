@@ -103,6 +103,7 @@ impl Judge {
             budget: BUDGET,
         };
         let found = rows::search(&job).await.unwrap();
+        let schemas = (schema.clone(), after.clone());
         let hash = blake3::hash(b"case");
         let migration = Migration {
             version: "1".into(),
@@ -126,6 +127,7 @@ impl Judge {
             again: None,
             after_again: &[],
             rows: Some(&found),
+            schemas: Some(&schemas),
         };
         let findings = check::CHECKS.iter().flat_map(|check| check.migration(&subject)).collect();
         Judged { found, findings, elapsed: started.elapsed() }
