@@ -3,6 +3,7 @@
 use super::apply::failure;
 use super::{Check, Subject, at};
 use crate::layout::Source;
+use crate::rows::schema::Table;
 use crate::rows::{Breaking, Loss};
 use crate::trace::{Cause, ServerError};
 use crate::verdict::{Counterexample, Finding};
@@ -14,7 +15,8 @@ impl Check for Data {
     fn migration(&self, subject: &Subject<'_>) -> Vec<Finding> {
         let Some(rows) = subject.rows else { return Vec::new() };
         let source = &subject.migration.up;
-        let mut findings: Vec<Finding> = rows.breaking.iter().filter_map(|rows| breaking(source, rows)).collect();
+        let mut findings: Vec<Finding> =
+            rows.breaking.iter().filter_map(|rows| breaking(source, rows, subject)).collect();
         findings.extend(rows.losses.iter().map(|lost| loss(subject, lost)));
         findings.extend(rows.unpopulated.iter().map(|(table, why)| {
             let message = format!("no row could be made up for {table}");
@@ -26,7 +28,7 @@ impl Check for Data {
     }
 }
 
-fn breaking(source: &Source, rows: &Breaking) -> Option<Finding> {
+fn breaking(source: &Source, rows: &Breaking, subject: &Subject<'_>) -> Option<Finding> {
     let Cause::Server(error) = &rows.failure.cause else { return None };
     let statement = rows.failure.range.clone().and_then(|range| source.text.get(range)).unwrap_or_default();
     let code = code(error, rows.known && is_seed(statement));
@@ -35,7 +37,19 @@ fn breaking(source: &Source, rows: &Breaking) -> Option<Finding> {
     finding.severity = super::default_severity(code);
     finding.message = format!("with rows that the schema before accepts: {}", error.message);
     finding.table = finding.table.or_else(|| named_relation(&error.message));
-    finding.help = Some(help(code, error, finding.table.as_deref()));
+    finding.columns = columns(error, subject);
+    let target = match (&finding.table, finding.columns.as_slice(), &error.constraint) {
+        (Some(table), [column], _) => format!("{table}.{column}"),
+        (_, _, Some(constraint)) => constraint.clone(),
+        (Some(table), ..) => table.clone(),
+        _ => String::new(),
+    };
+    let assumed = match target.as_str() {
+        "" => format!("`-- migd: allow {code} -- why`"),
+        target => format!("`-- migd: assume {code}({target}) -- why`"),
+    };
+    let recipe = help(code, error, finding.table.as_deref());
+    finding.help = Some(format!("{recipe}; if production has no such rows: {assumed}"));
     let setup = rows.setup.iter().map(|statement| format!("{statement};")).collect();
     finding.counterexample = Some(Counterexample { setup, fails_with: error.message.clone() });
     Some(finding)
@@ -95,6 +109,23 @@ fn is_seed(statement: &str) -> bool {
     text.starts_with("insert") && !text.contains("select")
 }
 
+/// The columns that are concerned: the constraint's, or the one that the server names.
+fn columns(error: &ServerError, subject: &Subject<'_>) -> Vec<String> {
+    if let Some(column) = &error.column {
+        return vec![column.clone()];
+    }
+    let (Some(name), Some((before, after))) = (&error.constraint, subject.schemas) else { return Vec::new() };
+    let named = |table: &Table| {
+        let foreign = table.foreign.iter().filter(|key| key.name == *name).map(|key| key.columns.clone());
+        let checks = table.checks.iter().chain(&table.exclusions);
+        let checks = checks.filter(|check| check.name == *name).map(|check| check.columns.clone());
+        let unique = table.unique.iter().filter(|key| key.name == *name).map(|key| key.columns.clone());
+        let numbers = foreign.chain(checks).chain(unique).next()?;
+        Some(numbers.iter().filter_map(|number| table.columns.get(number)).map(|column| column.bare.clone()).collect())
+    };
+    after.tables.iter().chain(&before.tables).find_map(named).unwrap_or_default()
+}
+
 /// Some messages name the table or column in their words alone.
 fn named_relation(message: &str) -> Option<String> {
     let rest = message.split("relation \"").nth(1).or_else(|| message.split("table \"").nth(1))?;
@@ -123,7 +154,7 @@ fn code(error: &ServerError, seed: bool) -> &'static str {
 fn help(code: &str, error: &ServerError, table: Option<&str>) -> String {
     let table = table.unwrap_or("the table");
     let what = error.constraint.as_deref().unwrap_or("it");
-    let recipe = match code {
+    match code {
         "data.foreign-key" => format!(
             "first delete the rows of {table} without a parent, or set their key to NULL; or add {what} as NOT VALID, \
              clean up, and VALIDATE it in a later migration"
@@ -145,7 +176,5 @@ fn help(code: &str, error: &ServerError, table: Option<&str>) -> String {
         "data.cardinality" => "say which row is meant: ORDER BY … LIMIT 1, an aggregate, or a join on a key".to_owned(),
         "data.raises" => "mend the rows that are refused before the statement that meets them".to_owned(),
         _ => "split the migration, so that rows and schema are not changed in one transaction".to_owned(),
-    };
-    let column = error.constraint.as_deref().or(error.column.as_deref()).unwrap_or(table);
-    format!("{recipe}; if production has no such rows: `-- migd: assume {code}({column}) -- why`")
+    }
 }

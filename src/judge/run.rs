@@ -264,7 +264,11 @@ impl Work<'_> {
         production: &Schema,
     ) -> Result<Option<Found>, Error> {
         let migration = &self.set.chain.migrations[at];
-        let patient = self.order.deadline.saturating_duration_since(Instant::now()) > PATIENT;
+        let left = self.order.deadline.saturating_duration_since(Instant::now());
+        if left < self.plan.config.rows.budget * 2 {
+            return Ok(None);
+        }
+        let patient = left > PATIENT;
         let job = rows::Job {
             pool: self.pool,
             prefix: &self.prefixes[at],

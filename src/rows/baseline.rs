@@ -50,6 +50,8 @@ pub(super) struct Wish {
 pub(super) enum Refusal {
     /// No row that was tried is accepted; the table and the server's reason.
     Refused(String, String),
+    /// A trigger, or something else, has put such a row in already.
+    There,
     /// The session is gone.
     Lost,
 }
@@ -257,7 +259,7 @@ impl<'a> Site<'a> {
                 above.pop();
                 match put {
                     Ok(at) => at,
-                    Err(Refusal::Refused(..)) if nullable => {
+                    Err(Refusal::Refused(..) | Refusal::There) if nullable => {
                         leave(row);
                         return Ok(());
                     }
@@ -298,16 +300,12 @@ impl<'a> Site<'a> {
                 "23514" => self.obey(wish, row, fixed, &mut conditions, &error, attempt).await,
                 "23505" => self.differ(row, fixed, table, &error, attempt),
                 "23P01" => shift(row, fixed, table, error.constraint(), attempt),
-                "23502" => error
-                    .column()
-                    .and_then(|name| {
-                        let (number, column) = table.columns.iter().find(|(_, column)| column.bare == name)?;
-                        let free = !fixed.contains(number) && self.settable(wish.table, *number);
-                        free.then(|| row.values.insert(*number, values::typical(column, wish.n)))
-                    })
-                    .is_some(),
+                "23502" if self.fill(wish, row, fixed, error.column()) => true,
+                // What a trigger or a function makes of a text may be what is refused.
+                "23502" | "P0001" if self.reword(wish, row, fixed, attempt) => true,
+                code if code.starts_with("22") && self.reword(wish, row, fixed, attempt) => true,
                 // A value is not one of its type, or too long: leave out what can be.
-                code if code.starts_with("22") && attempt < 4 => {
+                code if code.starts_with("22") => {
                     let odd = table.columns.iter().find(|(number, column)| {
                         row.values.get(number).is_some_and(|value| value != "NULL")
                             && !fixed.contains(number)
@@ -318,12 +316,48 @@ impl<'a> Site<'a> {
                 }
                 _ => false,
             };
+            if !mended && error.code().code() == "23505" && !fixed.iter().any(|number| table.is_key(*number)) {
+                return Err(Refusal::There);
+            }
             if !mended {
                 return Err(Refusal::Refused(table.name.clone(), said));
             }
             last = said;
         }
         Err(Refusal::Refused(table.name.clone(), last))
+    }
+
+    /// Gives a value to a column that refuses NULL.
+    fn fill(&self, wish: &Wish, row: &mut Row, fixed: &BTreeSet<i16>, name: Option<&str>) -> bool {
+        let table = &self.schema.tables[wish.table];
+        let found = table.columns.iter().find(|(_, column)| Some(column.bare.as_str()) == name);
+        let Some((number, column)) = found else { return false };
+        let empty = row.values.get(number).is_none_or(|value| value == "NULL");
+        let free = empty && !fixed.contains(number) && self.settable(wish.table, *number);
+        if free {
+            row.values.insert(*number, values::typical(column, wish.n));
+        }
+        free
+    }
+
+    /// Gives texts the form of a version, a number, …
+    fn reword(&self, wish: &Wish, row: &mut Row, fixed: &BTreeSet<i16>, attempt: usize) -> bool {
+        let n = wish.n;
+        let forms = [format!("1.0.{n}"), format!("{}", n + 1), "{}".to_owned(), format!("n{n}@example.com")];
+        let Some(form) = forms.get(attempt) else { return false };
+        let table = &self.schema.tables[wish.table];
+        let mut reworded = false;
+        for (number, column) in &table.columns {
+            let free = !fixed.contains(number) && row.values.get(number).is_some_and(|value| value != "NULL");
+            let points = table.foreign.iter().any(|key| key.columns.contains(number));
+            if free && !points && values::sort(column) == values::Sort::Text {
+                if let Some(value) = values::fitting(column, form) {
+                    reworded = true;
+                    row.values.insert(*number, value);
+                }
+            }
+        }
+        reworded
     }
 
     /// Mends a row that a CHECK refuses.

@@ -262,7 +262,9 @@ impl Schema {
         let mut columns: Vec<i16> = keys.into_iter().take(usize::try_from(count).unwrap_or(0)).collect();
         let expression: bool = row.try_get(5)?;
         let predicate: Option<String> = row.try_get(6)?;
-        if predicate.is_none() && !columns.contains(&0) {
+        // A partial index on what is not NULL finds children as well.
+        let whole = predicate.as_ref().is_none_or(|text| text.ends_with("IS NOT NULL)") && !text.contains(" AND "));
+        if whole && !columns.contains(&0) {
             table.led.push(columns.clone());
         }
         if !row.try_get::<_, bool>(8)? {
@@ -287,6 +289,25 @@ impl Schema {
             text: row.try_get(7)?,
         });
         Ok(())
+    }
+
+    /// The same tables, with the foreign keys that `after` has on their columns.
+    pub fn with_keys_of(&self, after: &Schema) -> Schema {
+        let mut schema = self.clone();
+        for table in &mut schema.tables {
+            let Some(new) = after.get(table.oid) else { continue };
+            let fits = |key: &&Foreign| {
+                key.columns.iter().all(|column| table.columns.contains_key(column))
+                    && self.get(key.parent).is_some_and(|parent| {
+                        key.parent_columns.iter().all(|column| parent.columns.contains_key(column))
+                    })
+            };
+            let more: Vec<Foreign> = new.foreign.iter().filter(fits).cloned().collect();
+            table.foreign.extend(
+                more.into_iter().filter(|key| table.foreign.iter().all(|old| old.oid != key.oid)).collect::<Vec<_>>(),
+            );
+        }
+        schema
     }
 
     /// The place of the table with this number.

@@ -186,7 +186,9 @@ impl Search<'_> {
             return;
         }
         let client = self.held.runner.client();
-        let mut site = Site::new(&self.held.runner, job.before, job.production);
+        // Ordinary rows have the parents that new keys ask for.
+        let ordinary = job.before.with_keys_of(job.after);
+        let mut site = Site::new(&self.held.runner, &ordinary, job.production);
         for at in touched {
             let _ = site.put(&Wish { table: *at, ..Wish::default() }).await;
         }
@@ -252,6 +254,7 @@ impl Search<'_> {
             match site.put(wish).await {
                 Ok(_) => {}
                 Err(Refusal::Lost) => return Ok(()),
+                Err(Refusal::There) => {}
                 Err(Refusal::Refused(..)) if many => {}
                 Err(Refusal::Refused(..)) => return Ok(()),
             }
