@@ -7,4 +7,5 @@ mod e2e;
 mod engine;
 mod layers;
 mod repo;
+mod setup;
 mod support;
