@@ -181,9 +181,33 @@ pub struct MigrationReport {
     pub statements: usize,
     /// Whether down brings the schema back.
     pub reversible: Reversible,
+    /// Whether up, applied again after down, makes the same schema; none when it was not tried.
+    #[serde(default)]
+    pub repeatable: Option<bool>,
+    /// What up did to the schema.
+    #[serde(default)]
+    pub objects: ObjectCounts,
     /// Rows that up changed, by table.
     #[serde(default)]
     pub rows_changed: BTreeMap<String, RowCounts>,
+}
+
+/// What up did to the schema: tables, columns, constraints, indexes, functions and all else that has a name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectCounts {
+    /// The objects made, by name, as in `index users_email_key`; at most [`ObjectCounts::NAMED`].
+    pub created: Vec<String>,
+    /// How many were made.
+    pub created_count: usize,
+    /// How many were changed.
+    pub changed_count: usize,
+    /// How many were dropped.
+    pub dropped_count: usize,
+}
+
+impl ObjectCounts {
+    /// How many objects are named.
+    pub const NAMED: usize = 100;
 }
 
 /// How a migration of the judged tree differs from the commit it is compared with.

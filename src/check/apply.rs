@@ -59,7 +59,12 @@ pub fn failure(source: &Source, failure: &Failure) -> Finding {
 
 fn server(source: &Source, range: Option<std::ops::Range<usize>>, error: &ServerError) -> Finding {
     // Class 42501 is the difference between migd's role and production's, not a mistake in the SQL.
-    let code = if error.sqlstate == "42501" { "apply.permission" } else { "apply.error" };
+    let text = range.clone().and_then(|range| source.text.get(range)).unwrap_or_default();
+    let code = match error.sqlstate.as_str() {
+        "42501" => "apply.permission",
+        "42601" if text.starts_with("<<<<<<< ") => "apply.not-sql",
+        _ => "apply.error",
+    };
     let mut finding = at(source, range.clone(), code, error.message.clone());
     if let (Some(range), Some(position)) = (&range, error.position) {
         let index = LineIndex::new(&source.text);

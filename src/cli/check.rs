@@ -2,7 +2,8 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::{Failure, note, print, runtime};
 use crate::daemon::{Reported, Service, spawn};
@@ -98,7 +99,7 @@ fn alone(request: &CheckRequest, endpoint: &Endpoint) -> Result<(Report, u8), Fa
         Ok::<_, Failure>(reported)
     });
     progress.clear();
-    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    runtime.shutdown_timeout(Duration::from_secs(2));
     match outcome? {
         Some(Reported::Report { report, exit }) => Ok((*report, exit)),
         Some(Reported::Untouched) | None => Err(Failure::broken("interrupted", "")),
@@ -117,26 +118,36 @@ fn write(path: &std::path::Path, text: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Progress for a person: one line that is redrawn on a terminal, a line each elsewhere.
+/// How often progress is said where it cannot be redrawn.
+const PACE: Duration = Duration::from_secs(2);
+
+/// Progress for a person: one line that is redrawn on a terminal, a line now and then elsewhere.
 pub(super) struct Progress {
     bar: Option<indicatif::ProgressBar>,
+    said: Mutex<Option<Instant>>,
 }
 
 impl Progress {
     pub(super) fn new() -> Progress {
         let bar = Terminal::of(&io::stderr()).interactive.then(|| {
             let bar = indicatif::ProgressBar::new_spinner();
-            bar.enable_steady_tick(std::time::Duration::from_millis(100));
+            bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
-        Progress { bar }
+        Progress { bar, said: Mutex::new(None) }
     }
 
     pub(super) fn say(&self, text: &str) {
         let text = render::line(text, false);
         match &self.bar {
             Some(bar) => bar.set_message(text),
-            None => note(&text),
+            None => {
+                let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+                if said.is_none_or(|at| at.elapsed() >= PACE) {
+                    *said = Some(Instant::now());
+                    note(&text);
+                }
+            }
         }
     }
 

@@ -12,8 +12,9 @@ use crate::check::{self, CHECKS, History, Subject};
 use crate::layout::{Migration, Source};
 use crate::pool::{Held, Pool};
 use crate::trace::apply::Bench;
+use crate::trace::digest;
 use crate::trace::{self, Failure, Limits, Run};
-use crate::verdict::{Change, Finding, MigrationReport, Mode, Reversible, Severity, Timing};
+use crate::verdict::{Change, Finding, MigrationReport, Mode, ObjectCounts, Reversible, Severity, Timing};
 
 /// A template is kept at every so many migrations of a chain that has to be built.
 const CHECKPOINT: usize = 64;
@@ -44,6 +45,7 @@ struct Observed {
     effect: Vec<Difference>,
     down: Option<Run>,
     after_down: Vec<Difference>,
+    rows_after_down: Vec<String>,
     again: Option<Run>,
     after_again: Vec<Difference>,
     compare_ms: f64,
@@ -197,6 +199,11 @@ impl Work<'_> {
         let mut seen = Observed::default();
         let books = self.set.layout.bookkeeping(migration);
         let client = lease.observer.client();
+        let lost = |error: tokio_postgres::Error| Error::Lost(crate::engine::session::describe(&error));
+        let rows = match migration.down.is_some() && touches_rows(migration) {
+            true => Some(digest::read(client).await.map_err(lost)?),
+            false => None,
+        };
         let up = self.run(lease, &migration.up, &books.applied).await?;
         let go_on = up.ok() && !up.left_open;
         seen.up = Some(up);
@@ -218,6 +225,9 @@ impl Work<'_> {
         let started = Instant::now();
         let after_down = lease.reader.since(client, &lease.before).await?;
         seen.after_down = catalog::compare(&lease.before, &after_down);
+        if let Some(before) = rows {
+            seen.rows_after_down = digest::differences(&before, &digest::read(client).await.map_err(lost)?);
+        }
         seen.compare_ms += ms(started.elapsed());
         fresh_session(lease).await?;
         let again = self.run(lease, &migration.up, &books.applied).await?;
@@ -273,6 +283,7 @@ impl Work<'_> {
             effect: &observed.effect,
             down: observed.down.as_ref(),
             after_down: &observed.after_down,
+            rows_after_down: &observed.rows_after_down,
             again: observed.again.as_ref(),
             after_again: &observed.after_again,
         }
@@ -317,6 +328,17 @@ impl Work<'_> {
     }
 }
 
+/// Whether a migration, in either direction, may change rows that are there: it writes to tables, or drops something.
+fn touches_rows(migration: &Migration) -> bool {
+    let touches = |source: &Source| {
+        let text = source.text[source.body.clone()].to_ascii_lowercase();
+        ["insert", "update", "delete", "truncate", "merge", "copy", "drop", "alter column"]
+            .iter()
+            .any(|word| text.contains(word))
+    };
+    touches(&migration.up) || migration.down.as_ref().is_some_and(touches)
+}
+
 /// What a new connection would be: no settings, no role, no temporary tables of the run before.
 async fn fresh_session(held: &Held) -> Result<(), Error> {
     match held.runner.client().batch_execute("DISCARD ALL").await {
@@ -338,12 +360,30 @@ fn report(subject: &Subject<'_>) -> MigrationReport {
         transactional: subject.up.is_some_and(|up| up.transactional),
         statements: subject.up.map_or(0, |up| up.statements.len()),
         reversible: reversible(subject),
+        repeatable: subject.again.map(|again| again.ok() && behaves(subject.after_again)),
+        objects: objects(subject.effect),
         rows_changed: subject.up.map(|up| up.rows.clone()).unwrap_or_default(),
     }
 }
 
+/// What up did to the schema.
+fn objects(effect: &[Difference]) -> ObjectCounts {
+    let count = |wanted| effect.iter().filter(|difference| difference.change == wanted).count();
+    let created = effect.iter().filter(|difference| difference.change == catalog::Change::Added);
+    ObjectCounts {
+        created: created.take(ObjectCounts::NAMED).map(|difference| difference.object.clone()).collect(),
+        created_count: count(catalog::Change::Added),
+        changed_count: count(catalog::Change::Changed),
+        dropped_count: count(catalog::Change::Missing),
+    }
+}
+
+/// Whether nothing differs that changes behaviour.
+fn behaves(differences: &[Difference]) -> bool {
+    differences.iter().all(|difference| difference.grade == catalog::Grade::Cosmetic)
+}
+
 fn reversible(subject: &Subject<'_>) -> Reversible {
-    let behaves = |differences: &[Difference]| differences.iter().all(|d| d.grade == catalog::Grade::Cosmetic);
     match (subject.up, subject.down) {
         _ if !subject.has_downs => Reversible::No,
         (Some(up), _) if !up.ok() => Reversible::No,

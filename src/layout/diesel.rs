@@ -106,7 +106,7 @@ fn in_transaction(draft: &mut Draft<'_>, tree: &Tree, folder: &str) -> bool {
     let read = std::str::from_utf8(bytes).ok().and_then(|text| toml::from_str::<Metadata>(text).ok());
     if read.is_none() {
         let message = "diesel cannot read this file, and runs the migration in a transaction";
-        draft.find(Finding::new("config.layout", Severity::Warning, message), &file);
+        draft.find(Finding::new("apply.format", Severity::Warning, message), &file);
     }
     read.is_none_or(|m| m.run_in_transaction)
 }

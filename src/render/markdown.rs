@@ -1,6 +1,6 @@
 //! Markdown: tables and fenced source, for a comment on a merge request or a job's summary.
 
-use super::{SEVERITIES, clean, counted, duration, summary, with_semicolon};
+use super::{SEVERITIES, clean, counted, duration, summary, table, with_semicolon};
 use crate::verdict::{Finding, Outcome, Report, Severity, Verdict};
 
 /// Characters that are shown of one line.
@@ -39,14 +39,16 @@ fn section(verdict: &Verdict, out: &mut String) {
     facts.extend(summary::server(verdict).map(|server| escaped(&server)));
     out.push_str(&format!("{}\n", facts.join(" · ")));
     if !verdict.migrations.is_empty() {
-        out.push_str("\n| migration | change | up | down | reversible |\n| --- | --- | ---: | ---: | --- |\n");
+        let heads = ["migration", "change", "up", "down", "objects", "reversible", "repeatable"];
+        out.push_str(&format!("\n| {} |\n| --- | --- | ---: | ---: | --- | --- | --- |\n", heads.join(" | ")));
         let time = |ms: Option<f64>| ms.map(duration).unwrap_or_default();
         for migration in &verdict.migrations {
             let change = format!("{:?}", migration.change).to_lowercase();
             let name = code_span(&summary::label(migration)).replace('|', "\\|");
             let reversible = summary::reversible(migration.reversible);
+            let (objects, repeatable) = (table::objects(migration), table::repeatable(migration));
             let (up, down) = (time(migration.up_ms), time(migration.down_ms));
-            out.push_str(&format!("| {name} | {change} | {up} | {down} | {reversible} |\n"));
+            out.push_str(&format!("| {name} | {change} | {up} | {down} | {objects} | {reversible} | {repeatable} |\n"));
         }
     }
     for finding in verdict.findings.iter().filter(|f| f.suppressed_by.is_none()) {

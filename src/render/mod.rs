@@ -18,6 +18,7 @@ mod markdown;
 mod sarif;
 mod snippet;
 mod summary;
+mod table;
 mod text;
 
 #[cfg(test)]

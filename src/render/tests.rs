@@ -18,6 +18,8 @@ fn migration() -> MigrationReport {
         transactional: true,
         statements: 3,
         reversible: Reversible::Yes,
+        repeatable: Some(true),
+        objects: Default::default(),
         rows_changed: Default::default(),
     }
 }
@@ -372,4 +374,22 @@ fn every_format_ends_with_one_line_feed() {
             );
         }
     }
+}
+
+#[test]
+fn judging_everything_ends_with_a_table() {
+    let mut verdict = verdict(Outcome::Pass, Vec::new());
+    verdict.mode = crate::verdict::Mode::All;
+    let slow = MigrationReport {
+        version: "0043".into(),
+        name: "a_name_that_is_longer_than_the_terminal_is_wide".into(),
+        up_ms: Some(1200.0),
+        down_ms: None,
+        reversible: crate::verdict::Reversible::Missing,
+        repeatable: None,
+        objects: crate::verdict::ObjectCounts { created_count: 12, dropped_count: 1, ..Default::default() },
+        ..migration()
+    };
+    verdict.migrations.push(slow);
+    insta::assert_snapshot!(text(verdict, &ASCII));
 }

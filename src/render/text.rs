@@ -8,6 +8,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Message, Renderer, Snippet
 use anstyle::{AnsiColor, Style};
 
 use super::summary::{self, paint};
+use super::table;
 use super::{SEVERITIES, Terminal, clean, snippet, standing, with_semicolon};
 use crate::verdict::{Counterexample, Finding, Mode, Outcome, Report, Severity, Verdict};
 
@@ -25,6 +26,9 @@ pub(super) fn render(report: &Report, terminal: &Terminal) -> String {
     let mut out = String::new();
     for verdict in report.verdicts.iter().filter(|verdict| verdict.outcome != Outcome::Pass) {
         findings(verdict, terminal, &mut out);
+    }
+    for verdict in report.verdicts.iter().filter(|verdict| verdict.mode == Mode::All) {
+        out.push_str(&table::text(verdict, terminal));
     }
     for verdict in &report.verdicts {
         out.push_str(&summary::line(verdict, terminal));

@@ -115,7 +115,8 @@ fn copies_from_stdin(statement: &str) -> bool {
             TokenKind::Word if depth == 0 => {
                 let word = &statement[token.start..token.end];
                 if from {
-                    return word.eq_ignore_ascii_case("stdin");
+                    // The server's grammar takes either word for the client.
+                    return word.eq_ignore_ascii_case("stdin") || word.eq_ignore_ascii_case("stdout");
                 }
                 if word.eq_ignore_ascii_case("to") {
                     return false;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::kind::classify;
-use super::lexer::{Lexer, Token, TokenKind};
+use super::lexer::{Lexer, Token, TokenKind, is_space};
 use super::{Kind, Problem, ProblemKind, Script, Statement};
 
 /// Cuts `text` into statements.
@@ -122,17 +122,11 @@ impl Splitter<'_> {
 
     /// The data behind a `COPY … FROM STDIN`: from the next line to the line `\.`.
     fn copy_data(&mut self, statement: &Range<usize>) -> Option<Range<usize>> {
-        let after = self.lexer.pos();
-        let line_end = self.text[after..].find('\n').map_or(self.text.len(), |n| after + n);
-        let rest: Vec<Token> = Lexer::new(&self.text[..line_end], after).collect();
-        let blank = rest.iter().all(|t| t.kind.is_comment() && t.unterminated.is_none());
         let unended = Problem { range: statement.clone(), kind: ProblemKind::CopyWithoutEnd };
-        if !blank {
+        let Some(start) = self.next_line() else {
             self.script.problems.push(unended);
             return None;
-        }
-        self.script.comments.extend(rest.iter().map(|t| t.start..t.end));
-        let start = (line_end + 1).min(self.text.len());
+        };
         let mut line = start;
         while line < self.text.len() {
             let end = self.text[line..].find('\n').map_or(self.text.len(), |n| line + n);
@@ -145,6 +139,32 @@ impl Splitter<'_> {
         self.script.problems.push(unended);
         self.lexer.seek(self.text.len());
         Some(start..self.text.len())
+    }
+
+    /// Where the line behind the lexer's starts, if the lexer's own holds nothing more but comments.
+    fn next_line(&mut self) -> Option<usize> {
+        let mut comments = Vec::new();
+        let mut ahead = self.lexer.clone();
+        let start = loop {
+            // Looked for before the next token is read: that may be data, and seem to be a string without an end.
+            let rest = self.text.as_bytes()[ahead.pos()..].iter();
+            let blank = rest.take_while(|&&b| is_space(b)).position(|&b| b == b'\n');
+            if let Some(newline) = blank {
+                break ahead.pos() + newline + 1;
+            }
+            match ahead.next() {
+                Some(t) if t.kind.is_comment() && t.unterminated.is_none() => {
+                    if self.text[t.start..t.end].contains('\n') {
+                        return None;
+                    }
+                    comments.push(t.start..t.end);
+                }
+                Some(_) => return None,
+                None => break self.text.len(),
+            }
+        };
+        self.script.comments.extend(comments);
+        Some(start)
     }
 
     /// psql alone knows these. Those that send the query buffer end the statement.

@@ -99,7 +99,7 @@ fn copy_data_is_no_sql() {
     assert_eq!(&text[script.statements[1].range.clone()], "SELECT 1");
     assert_eq!(script.problems, []);
 
-    let crlf = "COPY t FROM STDIN WITH (FORMAT csv);\r\n1\r\n\\.\r\nSELECT 1;";
+    let crlf = "COPY t FROM stdout WITH (FORMAT csv);\r\n1\r\n\\.\r\nSELECT 1;";
     let script = split(crlf);
     assert_eq!(&crlf[script.statements[0].copy_data.clone().unwrap()], "1\r\n");
     assert_eq!(script.statements.len(), 2);

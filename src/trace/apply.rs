@@ -352,9 +352,10 @@ fn ended(error: &tokio_postgres::Error, runner: &Session) -> Ended {
         Some(db) if db.code().code().starts_with("57P") => Ended::Connection(db.message().to_owned()),
         Some(db) => Ended::Server(Box::new(ServerError::from(db))),
         None if runner.is_closed() || error.is_closed() => Ended::Connection(describe(error)),
+        // The one thing that a server answers a simple query with and that the driver does not expect.
         None => Ended::Server(Box::new(ServerError {
-            sqlstate: "XX000".to_owned(),
-            message: describe(error),
+            sqlstate: "08P01".to_owned(),
+            message: "COPY … TO STDOUT sends rows to the client, and no migration runner reads them".to_owned(),
             ..ServerError::default()
         })),
     }

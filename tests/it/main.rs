@@ -5,6 +5,7 @@ mod catalog;
 mod catalog_cases;
 mod e2e;
 mod engine;
+mod hooks;
 mod layers;
 mod repo;
 mod setup;

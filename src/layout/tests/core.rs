@@ -114,7 +114,7 @@ fn diesel_orders_by_version_text_without_dashes() {
     use Mode::*;
     let modes: Vec<_> = chain.migrations.iter().map(|m| m.up.mode).collect();
     assert_eq!(modes, [Wrapped, Wrapped, Wrapped, Simple, Simple, Wrapped]);
-    assert_eq!(findings(&chain), ["config.layout migrations/2019-05-21-150000_e/metadata.toml"]);
+    assert_eq!(findings(&chain), ["apply.format migrations/2019-05-21-150000_e/metadata.toml"]);
     assert_eq!(chain.unknown, [".hidden/x.sql", "README.md", "20190521110000_a/notes.md"]);
     assert!(chain.migrations[0].down.is_some() && chain.migrations[1].down.is_none());
 }

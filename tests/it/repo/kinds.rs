@@ -115,8 +115,8 @@ fn a_prefix_is_a_folder_or_a_file_and_no_beginning_of_a_name() {
     sandbox.git(&["commit", "-qm", "x"]);
     for (how, repo) in sandbox.both(&sandbox.location("repo")) {
         let head = repo.head().unwrap().unwrap();
-        let readers: [&dyn Fn(&[String]) -> Result<Vec<Entry>, Error>; 2] =
-            [&|prefixes| repo.staged(prefixes), &|prefixes| repo.tree(&head, prefixes)];
+        type Read<'a> = &'a dyn Fn(&[String]) -> Result<Vec<Entry>, Error>;
+        let readers: [Read; 2] = [&|prefixes| repo.staged(prefixes), &|prefixes| repo.tree(&head, prefixes)];
         for entries in readers {
             let under = |prefixes: &[&str]| {
                 let prefixes: Vec<String> = prefixes.iter().map(|prefix| (*prefix).to_owned()).collect();
