@@ -131,7 +131,8 @@ fn repository(place: &Place, lines: &mut Vec<Line>) -> Option<crate::config::Con
         }
         Ok(state) if state.installed => {
             let problems: Vec<&str> = state.problems.iter().map(|problem| problem.message.as_str()).collect();
-            Line::weak("git hook", problems.join("; "), "`migd hook install`")
+            let remedies: Vec<&str> = state.problems.iter().map(|problem| problem.help.as_str()).collect();
+            Line::weak("git hook", problems.join("; "), remedies.join("; "))
         }
         Ok(_) => Line::weak("git hook", "not installed", "`migd hook install`"),
         Err(error) => Line::weak("git hook", error.to_string(), error.help()),

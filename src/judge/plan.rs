@@ -196,7 +196,12 @@ fn layout_of(set: &Set, now: &Listing, before: &Listing, folder: &Folder<'_>) ->
         Some(name) => layout::by_name(name).ok_or_else(|| Error::unknown_layout(name)),
         None => {
             let tree = folder.tree(if now.is_empty() { before } else { now })?;
-            layout::recognise(&tree).ok_or_else(|| Error::no_layout(&set.path))
+            // What lies around a set tells runners apart that name their files alike.
+            let root = folder.repo.root().map(std::path::Path::to_path_buf);
+            let around = |path: &str| std::fs::read(root.as_ref()?.join(path)).ok();
+            layout::recognise_at(&set.path, &folder.repo.paths()?, &around)
+                .or_else(|| layout::recognise(&tree))
+                .ok_or_else(|| Error::no_layout(&set.path))
         }
     }
 }

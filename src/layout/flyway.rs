@@ -22,6 +22,10 @@ impl Layout for Flyway {
 
     fn recognise(&self, tree: &Tree) -> u8 {
         let parsed: Vec<_> = tree.files.keys().filter(|f| f.ends_with(".sql")).filter_map(|f| parse(f)).collect();
+        // Rust steps are refinery's.
+        if tree.files.keys().any(|f| f.rsplit('/').next().is_some_and(|f| f.starts_with('V') && f.ends_with(".rs"))) {
+            return 0;
+        }
         let versioned = parsed.iter().any(|p| p.kind == 'V' || p.kind == 'B');
         let own =
             parsed.iter().any(|p| p.kind == 'R' || p.kind == 'B' || p.numbers.len() > 2 || p.version.contains('_'));

@@ -129,6 +129,8 @@ pub struct Migration {
     pub foreign: Option<String>,
     /// Run again whenever its text changes, after all versioned ones (Flyway's `R__`).
     pub repeatable: bool,
+    /// The time that the runner records in place of the present, in milliseconds (Drizzle's journal).
+    pub stamp: Option<i64>,
 }
 
 /// The SQL of one direction.

@@ -414,11 +414,7 @@ impl Pool {
         let reader = match warmth {
             Warmth::Warm => {
                 // The first statement of a session is the slowest: it reads the catalogs.
-                runner
-                    .client()
-                    .batch_execute("BEGIN; ROLLBACK; DISCARD ALL")
-                    .await
-                    .map_err(Error::server("warm up"))?;
+                runner.client().batch_execute("BEGIN; ROLLBACK").await.map_err(Error::server("warm up"))?;
                 plain = roles::is_plain(&runner).await.map_err(Error::server("read settings"))?;
                 Reader::prepare(observer.client()).await?
             }

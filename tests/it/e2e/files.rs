@@ -52,7 +52,10 @@ fn a_byte_order_mark_is_said_where_the_runner_sends_it() {
 
 #[test]
 fn line_ends_of_windows_are_line_ends() {
-    is_none(&findings("ALTER TABLE users\r\n  ADD COLUMN age integer;\r\n", "ALTER TABLE users\r\nDROP COLUMN age;\r\n"));
+    is_none(&findings(
+        "ALTER TABLE users\r\n  ADD COLUMN age integer;\r\n",
+        "ALTER TABLE users\r\nDROP COLUMN age;\r\n",
+    ));
     is_only(&findings("SELECT 1;\r\n\r\nSELECT nothing;\r\n", "SELECT 1;\r\n"), "apply.error", 3);
 }
 

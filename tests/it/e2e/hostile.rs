@@ -181,9 +181,8 @@ fn harming_the_role_that_migrations_run_as_is_undone() {
 
 #[test]
 fn harming_the_database_that_it_runs_in_ends_with_it() {
-    let database = |what: &str| {
-        format!("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I {what}', current_database()); END $$;\n")
-    };
+    let database =
+        |what: &str| format!("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I {what}', current_database()); END $$;\n");
     judged(&database("SET default_transaction_read_only = on"), DONE);
     judged(&database("CONNECTION LIMIT 0"), DONE);
     judged(&database("SET search_path = nowhere"), DONE);
