@@ -138,6 +138,7 @@ pub static CODES: &[Code] = codes! {
     "revert.missing" Warning "the migration has no down",
     "revert.no-op" Error "down does nothing",
     "revert.reapply" Error "up cannot be applied again after down",
+    "revert.rows-lost" Warning "down does not bring back the rows that there were before up",
     "revert.schema-mismatch" Error "down leaves another schema than there was before up",
     "suppress.expired" Error "a finding was accepted until a day that has passed",
     "suppress.malformed" Error "a migd directive cannot be read",

@@ -29,6 +29,8 @@ pub struct Subject<'a> {
     pub down: Option<&'a Run>,
     /// What differs from the schema before once down has run.
     pub after_down: &'a [Difference],
+    /// What differs from the rows before, of those that the chain itself inserts, once down has run.
+    pub rows_after_down: &'a [String],
     /// Up again, after down.
     pub again: Option<&'a Run>,
     /// What differs from the first up's schema once up has run again.

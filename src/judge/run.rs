@@ -12,6 +12,7 @@ use crate::check::{self, CHECKS, History, Subject};
 use crate::layout::{Migration, Source};
 use crate::pool::{Held, Pool};
 use crate::trace::apply::Bench;
+use crate::trace::digest;
 use crate::trace::{self, Cause, Failure, Limits, Run};
 use crate::verdict::{Change, Finding, MigrationReport, Mode, ObjectCounts, Reversible, Severity, Timing};
 
@@ -44,6 +45,7 @@ struct Observed {
     effect: Vec<Difference>,
     down: Option<Run>,
     after_down: Vec<Difference>,
+    rows_after_down: Vec<String>,
     again: Option<Run>,
     after_again: Vec<Difference>,
     compare_ms: f64,
@@ -197,6 +199,11 @@ impl Work<'_> {
         let mut seen = Observed::default();
         let books = self.set.layout.bookkeeping(migration);
         let client = lease.observer.client();
+        let lost = |error: tokio_postgres::Error| Error::Lost(crate::engine::session::describe(&error));
+        let rows = match migration.down.is_some() && touches_rows(migration) {
+            true => Some(digest::read(client).await.map_err(lost)?),
+            false => None,
+        };
         let up = self.run(lease, &migration.up, &books.applied).await?;
         let go_on = up.ok() && !up.left_open;
         seen.up = Some(up);
@@ -218,6 +225,9 @@ impl Work<'_> {
         let started = Instant::now();
         let after_down = lease.reader.since(client, &lease.before).await?;
         seen.after_down = catalog::compare(&lease.before, &after_down);
+        if let Some(before) = rows {
+            seen.rows_after_down = digest::differences(&before, &digest::read(client).await.map_err(lost)?);
+        }
         seen.compare_ms += ms(started.elapsed());
         fresh_session(lease).await?;
         let again = self.run(lease, &migration.up, &books.applied).await?;
@@ -274,6 +284,7 @@ impl Work<'_> {
             effect: &observed.effect,
             down: observed.down.as_ref(),
             after_down: &observed.after_down,
+            rows_after_down: &observed.rows_after_down,
             again: observed.again.as_ref(),
             after_again: &observed.after_again,
         }
@@ -327,6 +338,17 @@ async fn survives(held: &Held) -> bool {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     true
+}
+
+/// Whether a migration, in either direction, may change rows that are there: it writes to tables, or drops something.
+fn touches_rows(migration: &Migration) -> bool {
+    let touches = |source: &Source| {
+        let text = source.text[source.body.clone()].to_ascii_lowercase();
+        ["insert", "update", "delete", "truncate", "merge", "copy", "drop", "alter column"]
+            .iter()
+            .any(|word| text.contains(word))
+    };
+    touches(&migration.up) || migration.down.as_ref().is_some_and(touches)
 }
 
 /// What a new connection would be: no settings, no role, no temporary tables of the run before.
