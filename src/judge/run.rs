@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use blake3::Hash;
 
@@ -13,7 +13,7 @@ use crate::layout::{Migration, Source};
 use crate::pool::{Held, Pool};
 use crate::trace::apply::Bench;
 use crate::trace::digest;
-use crate::trace::{self, Failure, Limits, Run};
+use crate::trace::{self, Cause, Failure, Limits, Run};
 use crate::verdict::{Change, Finding, MigrationReport, Mode, ObjectCounts, Reversible, Severity, Timing};
 
 /// A template is kept at every so many migrations of a chain that has to be built.
@@ -268,7 +268,8 @@ impl Work<'_> {
         };
         let bench = Bench { runner: &held.runner, observer: &held.observer, limits: &limits };
         let run = trace::run(bench, source, bookkeeping).await?;
-        if held.observer.is_closed() {
+        let lost = matches!(&run.failure, Some(Failure { cause: Cause::ConnectionLost(_), .. }));
+        if held.observer.is_closed() || (lost && !survives(held).await) {
             return Err(Error::Lost("the server went away while it judged".to_owned()));
         }
         Ok(run)
@@ -326,6 +327,17 @@ impl Work<'_> {
         }
         finding
     }
+}
+
+/// Whether only the migration's own session is gone. A server that lost a process takes a moment to end the others.
+async fn survives(held: &Held) -> bool {
+    for _ in 0..15 {
+        if held.observer.client().simple_query("SELECT").await.is_err() {
+            return false;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    true
 }
 
 /// Whether a migration, in either direction, may change rows that are there: it writes to tables, or drops something.

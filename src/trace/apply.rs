@@ -65,7 +65,7 @@ pub async fn run(bench: Bench<'_>, source: &Source, bookkeeping: &[String]) -> R
         run.failure = Some(Failure { range: Some(problem.range.clone()), cause: Cause::NotSql(problem.kind.clone()) });
         return Ok(run);
     }
-    let mut steps = Steps { bench, source, run: &mut run, in_transaction: false };
+    let mut steps = Steps { bench, source, run: &mut run, in_transaction: false, looked: started };
     let outcome = steps.all(&batches, bookkeeping).await;
     run.ms = started.elapsed().as_secs_f64() * 1000.0;
     match outcome {
@@ -126,6 +126,8 @@ struct Steps<'a> {
     source: &'a Source,
     run: &'a mut Run,
     in_transaction: bool,
+    /// When the database's size was last looked at: many quick statements fill a disk as well as a slow one.
+    looked: Instant,
 }
 
 impl Steps<'_> {
@@ -209,7 +211,7 @@ impl Steps<'_> {
     }
 
     /// Runs one statement while the owner role has the rights that PostgreSQL wants for it.
-    async fn with_rights(&self, text: &str) -> Result<Result<u64, Ended>, Stop> {
+    async fn with_rights(&mut self, text: &str) -> Result<Result<u64, Ended>, Stop> {
         let observer = self.bench.observer;
         let lost = |error: tokio_postgres::Error| Stop::Broken(Error::Lost(describe(&error)));
         let row = self.bench.runner.client().query_one("SELECT session_user::text", &[]).await;
@@ -222,7 +224,7 @@ impl Steps<'_> {
     }
 
     /// A statement of migd's own, in the migration's session.
-    async fn own(&self, text: &str) -> Result<(), Stop> {
+    async fn own(&mut self, text: &str) -> Result<(), Stop> {
         match self.supervised(execute(self.bench.runner, text)).await {
             Ok(_) => Ok(()),
             Err(ended) => Err(self.stop(ended, None)),
@@ -249,7 +251,7 @@ impl Steps<'_> {
         Ok(())
     }
 
-    async fn bookkeeping(&self, statements: &[String]) -> Result<(), Stop> {
+    async fn bookkeeping(&mut self, statements: &[String]) -> Result<(), Stop> {
         for statement in statements {
             match self.supervised(execute(self.bench.runner, statement)).await {
                 Ok(_) => {}
@@ -303,12 +305,13 @@ impl Steps<'_> {
     }
 
     /// Waits for `work` within the limits; cancels the statement, then terminates the session, when it exceeds them.
-    async fn supervised(&self, work: impl Future<Output = Result<u64, tokio_postgres::Error>>) -> Result<u64, Ended> {
+    async fn supervised(&mut self, work: impl Future<Output = Result<u64, tokio_postgres::Error>>) -> Result<u64, Ended> {
         let Bench { runner, observer, limits } = self.bench;
         let started = Instant::now();
         let mut work = pin!(work);
         let excess = loop {
-            let left = limits.deadline.saturating_duration_since(Instant::now()).min(TICK);
+            let look = TICK.saturating_sub(self.looked.elapsed());
+            let left = limits.deadline.saturating_duration_since(Instant::now()).min(look);
             match tokio::time::timeout(left.max(Duration::from_millis(1)), &mut work).await {
                 Ok(Ok(rows)) => return Ok(rows),
                 Ok(Err(error)) => return Err(ended(&error, runner)),
@@ -320,6 +323,7 @@ impl Steps<'_> {
                         Ok(row) => row.get(0),
                         Err(error) => return Err(Ended::Broken(Error::Lost(describe(&error)))),
                     };
+                    self.looked = Instant::now();
                     if size.max(0) as u64 > limits.database_bytes {
                         break Ended::Disk;
                     }
