@@ -65,7 +65,7 @@ fn the_exit_status_is_that_of_the_verdict() {
     repo.migd(&["check", "--worktree", "--all"]).status(2);
     repo.migd(&["check", "--format", "prose"]).status(2).says("json");
     repo.migd(&["no-such-command"]).status(2);
-    repo.configure("[engine]\nkind = \"local\"\nbin_dir = \"/nonexistent\"\n");
+    repo.configure("[engine]\nkind = \"url\"\nurl = \"postgres://nobody@127.0.0.1:1/none\"\n");
     repo.migd(&["check"]).status(3);
 }
 
@@ -197,9 +197,9 @@ fn doctor_names_what_is_missing_with_its_remedy() {
     let repo = Sandbox::plain(&Realm::shared());
     repo.git(&["init", "--quiet"]);
     repo.write("migrations/1_users.up.sql", "CREATE TABLE users (id integer);\n");
-    repo.configure("[engine]\nkind = \"local\"\nbin_dir = \"/nonexistent\"\n");
+    repo.configure("[engine]\nkind = \"url\"\nurl = \"postgres://nobody@127.0.0.1:1/none\"\n");
     let ran = repo.migd(&["doctor"]).status(3);
-    ran.says("/nonexistent").says("migd hook install");
+    ran.says("127.0.0.1").says("migd hook install");
 }
 
 #[test]
