@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use blake3::Hash;
 
 use super::{Error, Order, Plan, SetPlan, ms};
-use crate::catalog::{self, Difference};
+use crate::catalog::{self, Difference, Snapshot};
 use crate::check::{self, CHECKS, History, Subject};
 use crate::layout::{Migration, Source};
 use crate::pool::{Held, Pool};
@@ -88,7 +88,11 @@ impl Work<'_> {
                 return Err(Error::Lost("a template went away while it was needed".to_owned()));
             };
             push(timings, "lease", started);
-            let observed = self.observe(&lease, &chain[at]).await?;
+            // The chain goes on from here when this one is judged.
+            if at + 1 < chain.len() && self.set.is_judged(at + 1, self.plan.mode) {
+                self.pool.next_later(self.prefixes[at]);
+            }
+            let observed = self.observe(&lease, at).await?;
             drop(lease);
             timings_of(&observed, timings);
             let subject = self.subject(at, &observed);
@@ -195,7 +199,8 @@ impl Work<'_> {
         Ok(None)
     }
 
-    async fn observe(&self, lease: &Held, migration: &Migration) -> Result<Observed, Error> {
+    async fn observe(&self, lease: &Held, at: usize) -> Result<Observed, Error> {
+        let migration = &self.set.chain.migrations[at];
         let mut seen = Observed::default();
         let books = self.set.layout.bookkeeping(migration);
         let client = lease.observer.client();
@@ -233,13 +238,39 @@ impl Work<'_> {
         let again = self.run(lease, &migration.up, &books.applied).await?;
         let go_on = again.ok();
         seen.again = Some(again);
+        let started = Instant::now();
+        // A second build has roles of its own: it waits until this one is done with its own.
         if go_on {
-            let started = Instant::now();
             let after_again = lease.reader.since(client, &lease.before).await?;
             seen.after_again = catalog::compare(&after_up, &after_again);
-            seen.compare_ms += ms(started.elapsed());
+            self.without_the_moment(&mut seen.after_again, at + 1, &after_up, &after_again).await?;
         }
+        self.without_the_moment(&mut seen.after_down, at, &lease.before, &after_down).await?;
+        seen.compare_ms += ms(started.elapsed());
         Ok(seen)
+    }
+
+    /// Leaves out of `found`, how `after` differs from `before`, what two builds of the first `count` migrations differ in
+    /// too. Builds a second time only when digits are all that something differs in.
+    async fn without_the_moment(
+        &self,
+        found: &mut Vec<Difference>,
+        count: usize,
+        before: &Snapshot,
+        after: &Snapshot,
+    ) -> Result<(), Error> {
+        if found.is_empty() || !catalog::may_be_of_the_moment(before, after) {
+            return Ok(());
+        }
+        let second = |prefix: &Hash| blake3::keyed_hash(prefix.as_bytes(), b"second build");
+        let prefixes: Vec<Hash> = self.prefixes.iter().map(second).collect();
+        let second = Work { pool: self.pool, plan: self.plan, set: self.set, prefixes: &prefixes, order: self.order };
+        if second.advance(count).await?.is_none()
+            && let Some(twin) = self.pool.snapshot(&prefixes[count])
+        {
+            *found = catalog::compare_builds(before, after, &twin);
+        }
+        Ok(())
     }
 
     /// Runs a migration that is not judged: the time is the chain's.

@@ -196,6 +196,11 @@ impl Pool {
         self.state().templates.contains_key(prefix)
     }
 
+    /// The schema at `prefix`, none when there is no such template.
+    pub fn snapshot(&self, prefix: &Hash) -> Option<Arc<Snapshot>> {
+        self.state().templates.get(prefix).map(|template| Arc::clone(&template.snapshot))
+    }
+
     /// A clone of the template for `prefix`, none when there is no such template. Roles and settings are the template's.
     pub async fn lease(self: &Arc<Self>, prefix: &Hash) -> Result<Option<Held>, Error> {
         let ready = {
@@ -286,10 +291,19 @@ impl Pool {
 
     /// Makes clones of the template for `prefix`, aside, until as many are ready as should be.
     pub fn refill_later(self: &Arc<Self>, prefix: Hash) {
+        self.make_ahead(prefix, self.clones, Warmth::Warm);
+    }
+
+    /// Makes one clone of the template for `prefix`, aside, that will be needed once and soon.
+    pub fn next_later(self: &Arc<Self>, prefix: Hash) {
+        self.make_ahead(prefix, 1, Warmth::Cold);
+    }
+
+    fn make_ahead(self: &Arc<Self>, prefix: Hash, clones: usize, warmth: Warmth) {
         let wanted = {
             let mut state = self.state();
             let Some(template) = state.templates.get_mut(&prefix) else { return };
-            let wanted = self.clones.saturating_sub(template.ready.len() + template.coming);
+            let wanted = clones.saturating_sub(template.ready.len() + template.coming);
             template.coming += wanted;
             template.used = Instant::now();
             wanted
@@ -298,7 +312,7 @@ impl Pool {
         for _ in 0..wanted {
             let pool = Arc::clone(self);
             tokio::spawn(async move {
-                let made = pool.clone_of(&prefix, Warmth::Warm).await;
+                let made = pool.clone_of(&prefix, warmth).await;
                 let spare = {
                     let mut state = pool.state();
                     match (state.templates.get_mut(&prefix), made) {

@@ -18,6 +18,8 @@ use crate::verdict::RowCounts;
 const TICK: Duration = Duration::from_millis(100);
 /// How long a cancelled statement may take to end before its session is terminated, and that before migd gives up.
 const CANCEL: Duration = Duration::from_secs(1);
+/// Makes a session notice that its role has other rights now. Within a transaction only the name of a relation does.
+const NOTICE: &str = "SELECT FROM pg_catalog.pg_class LIMIT 0";
 
 /// What a run may use.
 #[derive(Debug, Clone, Copy)]
@@ -210,16 +212,37 @@ impl Steps<'_> {
         outcome.map(|_| ()).map_err(|ended| self.stop(ended, Some(statement.range.clone())))
     }
 
-    /// Runs one statement while the owner role has the rights that PostgreSQL wants for it.
+    /// Runs one statement while the owner role has the rights that PostgreSQL wants for it. Event triggers are the
+    /// migration's own programs: they are silent meanwhile.
     async fn with_rights(&mut self, text: &str) -> Result<Result<u64, Ended>, Stop> {
-        let observer = self.bench.observer;
+        let Bench { runner, observer, .. } = self.bench;
         let lost = |error: tokio_postgres::Error| Stop::Broken(Error::Lost(describe(&error)));
-        let row = self.bench.runner.client().query_one("SELECT session_user::text", &[]).await;
-        let role: String = row.map_err(lost)?.get(0);
+        let sql = "SELECT session_user::text, pg_catalog.current_setting('session_replication_role')";
+        let row = runner.client().query_one(sql, &[]).await.map_err(lost)?;
+        let (role, replication): (String, String) = (row.get(0), row.get(1));
         let role = role.replace('"', "\"\"");
+        let admin: String = observer.client().query_one("SELECT session_user::text", &[]).await.map_err(lost)?.get(0);
         observer.client().batch_execute(&format!("ALTER ROLE \"{role}\" SUPERUSER")).await.map_err(lost)?;
-        let outcome = self.supervised(execute(self.bench.runner, text)).await;
+        let mut outcome = self.supervised(execute(runner, NOTICE)).await;
+        let sets = text.trim_start().get(..3).is_some_and(|word| word.eq_ignore_ascii_case("set"));
+        if !sets && outcome.is_ok() {
+            outcome = self.supervised(execute(runner, "SET session_replication_role = replica")).await;
+        }
+        if outcome.is_ok() {
+            outcome = self.supervised(execute(runner, text)).await;
+        }
+        if let Some(wrapper) = elevate::wrapper(text).filter(|_| outcome.is_ok()) {
+            let admin = admin.replace('"', "\"\"");
+            let take = format!("ALTER FOREIGN DATA WRAPPER {wrapper} OWNER TO \"{admin}\"");
+            outcome = self.supervised(execute(runner, &take)).await;
+        }
+        if !sets {
+            // Fails in a transaction that has failed, whose end does the same.
+            let _ = execute(runner, &format!("SET session_replication_role = {replication}")).await;
+        }
         observer.client().batch_execute(&format!("ALTER ROLE \"{role}\" NOSUPERUSER")).await.map_err(lost)?;
+        // A transaction that has failed runs nothing before its end, and notices then.
+        let _ = execute(runner, NOTICE).await;
         Ok(outcome)
     }
 

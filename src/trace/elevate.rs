@@ -8,13 +8,17 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 /// Extensions and languages that open files, programs or the network.
-const DANGEROUS: &[&str] = &["adminpack", "dblink", "file_fdw", "postgres_fdw", "pg_cron", "lo", "plsh"];
+const DANGEROUS: &[&str] = &["adminpack", "dblink", "pg_cron", "lo", "plsh"];
+
+/// Extensions that open files or the network through a foreign-data wrapper of the same name, and in no other way. They
+/// may be there, but their wrapper is the administrator's: nobody else makes a server of it.
+const WRAPPERS: &[&str] = &["file_fdw", "postgres_fdw"];
 
 static RESERVED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
-        r#"(?ix)^\s*(?:
+        r#"(?isx)^\s*(?:
             (?:create|alter|drop|comment\s+on)\s+extension\s+(?:if\s+(?:not\s+)?exists\s+)?"?(?P<extension>[\w-]+)"?
-          | (?:create|alter|drop)\s+event\s+trigger\b
+          | (?:create|alter|drop)\s+event\s+trigger\b(?P<event>.*)
           | (?:create|alter|drop)\s+publication\b
           | (?:create|alter|drop)\s+operator\s+(?:class|family)\b
           | set\s+(?:session\s+|local\s+)?session_replication_role\b
@@ -23,9 +27,23 @@ static RESERVED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     .ok()
 });
 
+static ALWAYS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?i)\b(?:always|replica)\b").ok());
+
+/// The foreign-data wrapper that `statement` makes, where it is one to be taken from the migration's role.
+pub fn wrapper(statement: &str) -> Option<&'static str> {
+    let found = RESERVED.as_ref()?.captures(statement)?;
+    let name = found.name("extension")?.as_str().to_ascii_lowercase();
+    let creates = statement.trim_start().get(..6).is_some_and(|word| word.eq_ignore_ascii_case("create"));
+    WRAPPERS.iter().copied().find(|wrapper| creates && *wrapper == name)
+}
+
 /// Whether `statement` (without leading comments) may be run with a superuser's rights, once, when it is refused.
 pub fn is_reserved(statement: &str) -> bool {
     let Some(found) = RESERVED.as_ref().and_then(|pattern| pattern.captures(statement)) else { return false };
+    // Ordinary event triggers are kept silent while a statement has more rights; these could not be.
+    if found.name("event").is_some_and(|rest| ALWAYS.as_ref().is_none_or(|always| always.is_match(rest.as_str()))) {
+        return false;
+    }
     found.name("extension").is_none_or(|name| {
         let name = name.as_str().to_ascii_lowercase();
         let untrusted_language = name.starts_with("pl") && name.ends_with('u');
@@ -35,7 +53,7 @@ pub fn is_reserved(statement: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_reserved;
+    use super::{is_reserved, wrapper};
 
     #[test]
     fn what_stays_inside_the_database_may_be_elevated() {
@@ -46,9 +64,24 @@ mod tests {
     }
 
     #[test]
+    fn a_wrapper_may_be_there_but_is_named_to_be_taken_away() {
+        assert!(is_reserved("CREATE EXTENSION postgres_fdw"));
+        assert_eq!(wrapper("create extension if not exists \"postgres_fdw\""), Some("postgres_fdw"));
+        assert_eq!(wrapper("DROP EXTENSION postgres_fdw"), None);
+        assert_eq!(wrapper("CREATE EXTENSION citext"), None);
+    }
+
+    #[test]
+    fn an_event_trigger_that_fires_whatever_is_set_may_not_be_made() {
+        assert!(is_reserved("ALTER EVENT TRIGGER t\nDISABLE"));
+        assert!(!is_reserved("ALTER EVENT TRIGGER t\nENABLE ALWAYS"));
+        assert!(!is_reserved("ALTER EVENT TRIGGER t ENABLE REPLICA"));
+    }
+
+    #[test]
     fn what_reaches_outside_or_is_no_whole_word_may_not() {
         assert!(!is_reserved("CREATE EXTENSION plpython3u"));
-        assert!(!is_reserved("CREATE EXTENSION file_fdw"));
+        assert!(!is_reserved("CREATE EXTENSION dblink"));
         assert!(!is_reserved("COPY t TO PROGRAM 'id'"));
         assert!(!is_reserved("SELECT 'create extension x'"));
         assert!(!is_reserved("CREATE EXTENSIONS x"));
