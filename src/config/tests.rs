@@ -346,3 +346,12 @@ fn the_schema_in_the_repository_is_that_of_the_types() {
     let there = std::fs::read_to_string(path).unwrap_or_default();
     assert!(there == schema(), "config/schema.json is out of date: run `cargo run --bin migd -- docs docs`");
 }
+
+#[test]
+fn a_repository_may_not_name_programs_to_run() {
+    let file = "[engine]\nbin_dir = \"/tmp/evil\"\n";
+    let error = Config::load(None, Some(file), &BTreeMap::new()).unwrap_err();
+    assert!(error.message().contains("engine.bin_dir"), "{error}");
+    assert!(error.help().contains("MIGD_BIN_DIR"));
+    assert_eq!(Config::load(Some(file), None, &BTreeMap::new()).unwrap().engine.bin_dir, "/tmp/evil");
+}

@@ -145,6 +145,12 @@ pub fn plan(repo: &Repo, config: Config, kept: &Kept, query: &Query<'_>) -> Resu
             Mode::Staged | Mode::All => folder.staged()?,
         };
         let before = folder.at(against.as_deref())?;
+        let stated = !config.migrations.is_empty();
+        if stated && now.is_empty() && before.is_empty() && !repo.root().is_some_and(|top| top.join(&set.path).is_dir())
+        {
+            // A path that is misspelt would never be touched, and nothing ever judged.
+            return Err(Error::no_such_folder(&set.path));
+        }
         if query.touched_only && now.same(&before) {
             continue;
         }

@@ -8,4 +8,5 @@ mod engine;
 mod hooks;
 mod layers;
 mod repo;
+mod setup;
 mod support;

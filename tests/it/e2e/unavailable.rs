@@ -6,7 +6,7 @@ use crate::support::sandbox::{GOOD, GOOD_DOWN, Sandbox};
 fn without_engine(unavailable: &str) -> Sandbox {
     let repo = Sandbox::new();
     repo.configure(&format!(
-        "[engine]\nkind = \"local\"\nbin_dir = \"/nonexistent\"\n[hook]\nunavailable = \"{unavailable}\"\n"
+        "[engine]\nkind = \"url\"\nurl = \"postgres://nobody@127.0.0.1:1/none\"\n[hook]\nunavailable = \"{unavailable}\"\n"
     ));
     repo.migration(2, "age", GOOD, GOOD_DOWN);
     repo
@@ -17,14 +17,14 @@ fn block_refuses_the_commit_and_names_the_way_around() {
     let repo = without_engine("block");
     let before = repo.head();
     let ran = repo.commit(&[]).failed();
-    ran.says("error[engine.not-found]").says("/nonexistent").says("MIGD=0").says("--no-verify");
+    ran.says("error[engine.connect]").says("127.0.0.1").says("MIGD=0").says("--no-verify");
     assert_eq!(repo.head(), before);
 }
 
 #[test]
 fn warn_lets_the_commit_through_and_says_so() {
     let repo = without_engine("warn");
-    repo.commit(&[]).ok().says("/nonexistent").says("warning: committing without a verdict");
+    repo.commit(&[]).ok().says("127.0.0.1").says("warning: committing without a verdict");
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn a_check_ends_with_3_whatever_the_hook_does() {
     let ran = repo.migd(&["check", "--format", "json"]).status(3);
     let report = ran.json();
     assert_eq!(report["outcome"], "error");
-    assert_eq!(report["findings"][0]["code"], "engine.not-found");
+    assert_eq!(report["findings"][0]["code"], "engine.connect");
 }
 
 #[test]
