@@ -328,7 +328,10 @@ impl Steps<'_> {
     }
 
     /// Waits for `work` within the limits; cancels the statement, then terminates the session, when it exceeds them.
-    async fn supervised(&mut self, work: impl Future<Output = Result<u64, tokio_postgres::Error>>) -> Result<u64, Ended> {
+    async fn supervised(
+        &mut self,
+        work: impl Future<Output = Result<u64, tokio_postgres::Error>>,
+    ) -> Result<u64, Ended> {
         let Bench { runner, observer, limits } = self.bench;
         let started = Instant::now();
         let mut work = pin!(work);
