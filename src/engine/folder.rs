@@ -232,8 +232,6 @@ mod tests {
         let elsewhere = root.path().join("elsewhere");
         fs::create_dir(&elsewhere).unwrap();
         let folder = Folder::at(&Root { path: root.path().to_owned(), tmpfs: false }, &place(root.path()));
-        let elsewhere = root.path().join("elsewhere");
-        fs::create_dir(&elsewhere).unwrap();
         assert!(!folder.exists().unwrap());
 
         folder.create(&Account::own()).unwrap();
