@@ -236,6 +236,15 @@ fn settings_that_are_migds_own_are_refused() {
 }
 
 #[test]
+fn a_rule_for_names_is_a_regular_expression() {
+    let said = says("[history]\nnaming = '(['\n");
+    assert!(said.starts_with("migd.toml:2:10: `history.naming` is no regular expression: "), "{said}");
+    let config = load("[history]\nnaming = '^\\d{4}_'\ngaps = false\n").unwrap();
+    assert_eq!((config.history.naming.as_str(), config.history.gaps), ("^\\d{4}_", false));
+    assert!(load("").unwrap().history.gaps);
+}
+
+#[test]
 fn check_keys_are_families_or_codes() {
     let config =
         load("[checks]\nhistory = 'off'\n\"revert.missing\" = 'error'\n\"lint.any-name-at-all\" = 'note'\n").unwrap();

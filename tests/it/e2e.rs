@@ -3,6 +3,7 @@
 mod cli;
 mod commit;
 mod files;
+mod history;
 mod hostile;
 mod isolation;
 mod life;

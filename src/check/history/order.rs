@@ -74,7 +74,8 @@ fn number(version: &str) -> Option<(u128, usize)> {
 pub(super) fn numbers(view: &View<'_>) -> Option<Finding> {
     let pairs = || view.history.chain.windows(2).filter(|pair| pair.iter().all(|m| !m.repeatable));
     let wrong = |pair: &&[Migration]| match (number(&pair[0].version), number(&pair[1].version)) {
-        // Dotted versions (1.9 before 1.10) are numbers only in part.
+        // A day and a time of day (20240101 and 20231231120000) compare as text.
+        (Some((_, one)), Some((_, two))) if one != two && one.min(two) >= TIMESTAMP_DIGITS => false,
         (Some((first, _)), Some((second, _))) => first > second,
         _ => false,
     };

@@ -265,6 +265,9 @@ fn an_order_of_names_that_is_not_that_of_the_numbers_is_said_once() {
     // What production has cannot be helped.
     let all = [old[0], old[1], new];
     assert_eq!(case("dbmate", &all, &all).only().severity, Severity::Note);
+    // Days and times are in order by name.
+    let times = [("20231231120000_a.sql", A), ("20240101_b.sql", B)];
+    assert!(case("supabase", &times[..1], &times).findings().is_empty());
     // sqlx orders by number, whatever the width.
     let files = [("9_a.sql", A), ("10_b.sql", B)];
     assert!(case("sqlx", &files[..1], &files).findings().is_empty());
