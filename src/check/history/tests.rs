@@ -1,3 +1,5 @@
+//! What is said of a history, for each runner: chains are planned from files as the runner would, nothing is run.
+
 use std::sync::Arc;
 
 use super::Order;
