@@ -7,4 +7,6 @@ mod hostile;
 mod isolation;
 mod life;
 mod repositories;
+mod reverts;
+mod rights;
 mod unavailable;

@@ -28,7 +28,10 @@ fn staged_is_what_is_checked_by_itself() {
     let repo = three_states();
     for selection in [&[][..], &["--staged"]] {
         let report = repo.check(selection);
-        assert_eq!((judged(&report), &report["mode"], &report["outcome"]), (vec!["3"], &"staged".into(), &"fail".into()));
+        assert_eq!(
+            (judged(&report), &report["mode"], &report["outcome"]),
+            (vec!["3"], &"staged".into(), &"fail".into())
+        );
     }
 }
 
@@ -100,8 +103,19 @@ fn the_verdict_has_the_fields_that_are_promised() {
     let report = three_states().check(&[]);
     let fields: BTreeSet<&str> = report.as_object().unwrap().keys().map(String::as_str).collect();
     let promised = [
-        "schema", "outcome", "repo", "set", "mode", "cached", "elapsed_ms", "postgres", "engine", "base", "migrations",
-        "findings", "timings",
+        "schema",
+        "outcome",
+        "repo",
+        "set",
+        "mode",
+        "cached",
+        "elapsed_ms",
+        "postgres",
+        "engine",
+        "base",
+        "migrations",
+        "findings",
+        "timings",
     ];
     assert!(promised.iter().all(|field| fields.contains(field)), "{fields:?}");
     let finding = &report["findings"][0];
@@ -188,7 +202,8 @@ fn explain_knows_every_code_and_names_the_nearest() {
 fn doctor_names_what_is_there() {
     let repo = Sandbox::new();
     let ran = repo.migd(&["doctor"]).ok();
-    let ran = ran.says("git").says("migration sets").says("migrations").says("git hook").says("PostgreSQL server programs");
+    let ran =
+        ran.says("git").says("migration sets").says("migrations").says("git hook").says("PostgreSQL server programs");
     ran.does_not_say("not installed");
 }
 

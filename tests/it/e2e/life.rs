@@ -62,7 +62,8 @@ fn slow_commit(repo: &Sandbox) -> thread::JoinHandle<crate::support::realm::Ran>
     let here = repo.at("");
     let thread = thread::spawn(move || here.commit(&[]));
     let server = server(repo);
-    let busy = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|title| title.contains("SELECT"));
+    let busy =
+        |pid: &u32| fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|title| title.contains("SELECT"));
     eventually("the migration is being judged", || backends(server).iter().any(|pid| busy(pid)));
     thread
 }
