@@ -8,7 +8,7 @@ mod revert;
 pub use codes::{CODES, Code, code};
 
 use crate::catalog::Difference;
-use crate::layout::{Migration, Source};
+use crate::layout::{Layout, Migration, Source};
 use crate::sql::LineIndex;
 use crate::trace::Run;
 use crate::verdict::{Change, Finding, Severity};
@@ -49,6 +49,16 @@ pub struct History<'a> {
     pub base_rev: &'a str,
     /// Whether `base` is shared with an upstream branch, so that others may have run it.
     pub upstream: Option<&'a str>,
+    /// The runner.
+    pub layout: &'a dyn Layout,
+    /// Files that belong to no migration, relative to the set.
+    pub unknown: &'a [String],
+    /// Versions that a merge brings in from somewhere else: nobody wrote them just now.
+    pub merged: &'a [String],
+    /// What names must match; empty: anything.
+    pub naming: &'a str,
+    /// Whether numbers may be left out.
+    pub gaps: bool,
 }
 
 /// One check.

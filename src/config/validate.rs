@@ -58,6 +58,12 @@ pub(super) fn validate(mut config: Config, layers: &Layers<'_>) -> Result<Config
             return Err(layers.error(&path, message, "it must be more than 0, in bytes"));
         }
     }
+    if let Err(error) = regex::Regex::new(&config.history.naming) {
+        let said = error.to_string();
+        let said = said.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        let message = format!("`history.naming` is no regular expression: {said}");
+        return Err(layers.error(&["history", "naming"], message, "write it as in '^\\d{4}_[a-z_]+\\.sql$'"));
+    }
     for key in config.check_keys() {
         check_key(key, layers)?;
     }

@@ -48,6 +48,10 @@ pub struct SetPlan {
     pub base: Base,
     /// Its chain.
     pub base_chain: Arc<Chain>,
+    /// The chain of upstream's newest commit, where that is not the base.
+    pub upstream_chain: Option<Arc<Chain>>,
+    /// Versions that a merge under way brings in, where there is no upstream to tell whose they are.
+    pub merged: Vec<String>,
     /// SQL that makes what production has before the first migration.
     pub setup: Vec<layout::Source>,
     /// What is wrong with the set itself.
@@ -165,6 +169,17 @@ pub fn plan(repo: &Repo, config: Config, kept: &Kept, query: &Query<'_>) -> Resu
             rev if *rev == against => Arc::clone(&old),
             rev => folder.chain(layout, set, &folder.at(rev.as_deref())?)?,
         };
+        let upstream_chain = match &from.tip {
+            tip if tip.is_none() || *tip == from.rev => None,
+            tip => Some(folder.chain(layout, set, &folder.at(tip.as_deref())?)?),
+        };
+        let mut merged = Vec::new();
+        if from.upstream.is_none() {
+            for head in repo.merge_heads() {
+                let theirs = folder.chain(layout, set, &folder.at(Some(&head))?)?;
+                merged.extend(theirs.migrations.iter().map(|m| m.version.clone()));
+            }
+        }
         let changes = changes(&chain, &old);
         let same = |at: &usize| old.migrations.get(*at).is_some_and(|old| old.hash == chain.migrations[*at].hash);
         let first = (0..chain.migrations.len()).take_while(same).count();
@@ -183,6 +198,8 @@ pub fn plan(repo: &Repo, config: Config, kept: &Kept, query: &Query<'_>) -> Resu
             setup: folder.setup(set)?,
             chain,
             base_chain,
+            upstream_chain,
+            merged,
         });
     }
     Ok(Plan { config, mode, sets: plans, known })

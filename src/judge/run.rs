@@ -109,14 +109,26 @@ impl Work<'_> {
         {
             let started = Instant::now();
             let _turn = self.wait_for(turn).await?;
-            judged.findings.extend(self.advance(chain.len()).await?);
+            let broken = self.advance(chain.len()).await?;
             push(timings, "chain", started);
+            if broken.is_some() {
+                judged.findings.extend(broken);
+                return Ok(judged);
+            }
+        }
+        if self.set.upstream_chain.is_some() {
+            let started = Instant::now();
+            judged.findings.extend(self.both_orders(turn).await?);
+            push(timings, "both orders", started);
         }
         Ok(judged)
     }
 
     /// Waits for the turn, no longer than the verdict can.
-    async fn wait_for<'t>(&self, turn: &'t tokio::sync::Mutex<()>) -> Result<tokio::sync::MutexGuard<'t, ()>, Error> {
+    pub(super) async fn wait_for<'t>(
+        &self,
+        turn: &'t tokio::sync::Mutex<()>,
+    ) -> Result<tokio::sync::MutexGuard<'t, ()>, Error> {
         let left = self.order.deadline.saturating_duration_since(Instant::now());
         tokio::time::timeout(left, turn.lock()).await.map_err(|_| Error::Deadline)
     }
@@ -136,7 +148,7 @@ impl Work<'_> {
     }
 
     /// Makes sure that there is a template with the first `end` migrations applied. A finding when one does not apply.
-    async fn advance(&self, end: usize) -> Result<Option<Finding>, Error> {
+    pub(super) async fn advance(&self, end: usize) -> Result<Option<Finding>, Error> {
         if self.pool.has(&self.prefixes[end]) {
             return Ok(None);
         }
@@ -329,6 +341,11 @@ impl Work<'_> {
             root: &self.set.root,
             base_rev: &format!("commit {}", &rev[..rev.len().min(12)]),
             upstream: self.set.base.upstream.as_deref(),
+            layout: self.set.layout,
+            unknown: &self.set.chain.unknown,
+            merged: &self.set.merged,
+            naming: &self.plan.config.history.naming,
+            gaps: self.plan.config.history.gaps,
         };
         CHECKS.iter().flat_map(|check| check.history(&history)).collect()
     }

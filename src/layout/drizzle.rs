@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::draft::{Draft, hex};
 use super::marked::source;
-use super::{Bookkeeping, Chain, Layout, Migration, Mode, Source, Tree};
+use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Source, Tree};
 use crate::verdict::{Finding, Severity};
 
 /// See the module.
@@ -90,6 +90,12 @@ impl Layout for Drizzle {
             )],
             reverted: vec![format!("DELETE FROM \"drizzle\".\"__drizzle_migrations\" WHERE hash = '{hash}'")],
         }
+    }
+
+    /// `migrate` compares each entry's time with that of the newest record alone: what is not later never runs. Hashes are
+    /// written and not read.
+    fn conduct(&self) -> Conduct {
+        Conduct { late: Late::Skips, edited: Heed::Ignores, deleted: Heed::Ignores, renamed: Heed::Ignores }
     }
 
     fn has_downs(&self) -> bool {

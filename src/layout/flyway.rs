@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::draft::{Draft, literal};
-use super::{Bookkeeping, Chain, Layout, Migration, Mode, Source, Tree};
+use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Source, Tree};
 use crate::sql::{Kind, LineIndex, split};
 use crate::verdict::{Finding, Severity};
 
@@ -111,6 +111,16 @@ impl Layout for Flyway {
             // An undo is recorded, not erased.
             reverted: migration.down.iter().map(|down| row("UNDO_SQL", down)).collect(),
         }
+    }
+
+    /// `migrate` validates first: a late one is `Detected resolved migration not applied to database` (with `outOfOrder` it
+    /// runs), and checksum, description and presence of every recorded one must be as they were.
+    fn conduct(&self) -> Conduct {
+        Conduct { late: Late::Refuses, edited: Heed::Refuses, deleted: Heed::Refuses, renamed: Heed::Refuses }
+    }
+
+    fn is_same_to_checksum(&self, one: &Source, other: &Source) -> bool {
+        checksum(&one.text) == checksum(&other.text)
     }
 
     fn traces(&self) -> &'static [(&'static str, &'static str)] {

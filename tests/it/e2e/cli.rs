@@ -68,8 +68,9 @@ fn the_exit_status_is_that_of_the_verdict() {
     repo.migd(&["check", "--worktree", "--all"]).status(2);
     repo.migd(&["check", "--format", "prose"]).status(2).says("json");
     repo.migd(&["no-such-command"]).status(2);
-    repo.configure("[engine]\nkind = \"url\"\nurl = \"postgres://nobody@127.0.0.1:1/none\"\n");
-    repo.migd(&["check"]).status(3);
+    let mut command = repo.command(repo.realm().migd());
+    command.arg("check").env("MIGD_BIN_DIR", "/nonexistent");
+    run(command, "").status(3).says("engine.not-found");
 }
 
 #[test]
@@ -88,8 +89,8 @@ fn nothing_staged_is_a_pass() {
 
 #[test]
 fn json_is_one_object_on_standard_output_and_nothing_else() {
-    // A realm of its own: starting the server gives notes to print.
-    let repo = Sandbox::alone();
+    // A realm of its own: starting the first server gives notes to print.
+    let repo = Sandbox::within(&Realm::pristine());
     repo.migration(2, "age", GOOD, GOOD_DOWN);
     let ran = repo.migd(&["check", "--format", "json"]).ok();
     assert_eq!(ran.json()["outcome"], "pass");
@@ -212,9 +213,10 @@ fn doctor_names_what_is_missing_with_its_remedy() {
     let repo = Sandbox::plain(&Realm::shared());
     repo.git(&["init", "--quiet"]);
     repo.write("migrations/1_users.up.sql", "CREATE TABLE users (id integer);\n");
-    repo.configure("[engine]\nkind = \"url\"\nurl = \"postgres://nobody@127.0.0.1:1/none\"\n");
-    let ran = repo.migd(&["doctor"]).status(3);
-    ran.says("127.0.0.1").says("migd hook install");
+    repo.git(&["add", "migrations"]);
+    let mut command = repo.command(repo.realm().migd());
+    command.arg("doctor").env("MIGD_BIN_DIR", "/nonexistent");
+    run(command, "").status(3).says("/nonexistent").says("migd hook install");
 }
 
 #[test]

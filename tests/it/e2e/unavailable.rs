@@ -28,6 +28,27 @@ fn warn_lets_the_commit_through_and_says_so() {
 }
 
 #[test]
+fn a_local_engine_without_programs_says_where_it_looked_and_what_to_do() {
+    let repo = Sandbox::new();
+    repo.migration(2, "age", GOOD, GOOD_DOWN);
+    for (unavailable, commits) in [("block", false), ("warn", true)] {
+        let mut command = repo.command("git");
+        command.env("MIGD_BIN_DIR", "/nonexistent").env("MIGD_HOOK_UNAVAILABLE", unavailable);
+        command.args(["commit", "--quiet", "--message", "age"]);
+        let ran = crate::support::realm::run(command, "").says("error[engine.not-found]").says("/nonexistent");
+        assert_eq!(ran.status == Some(0), commits, "{ran}");
+    }
+}
+
+#[test]
+fn a_repository_may_not_name_programs_to_run() {
+    let repo = Sandbox::new();
+    repo.configure("[engine]\nkind = \"local\"\nbin_dir = \"/tmp\"\n");
+    repo.migration(2, "age", GOOD, GOOD_DOWN);
+    repo.commit(&[]).failed().says("error[config.invalid]").says("migd.toml:3:1").says("MIGD_BIN_DIR");
+}
+
+#[test]
 fn the_hook_itself_ends_with_3() {
     without_engine("block").migd(&["hook", "pre-commit"]).status(3);
 }
