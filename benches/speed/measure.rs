@@ -54,9 +54,7 @@ fn commits(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result<
     sandbox.settle()?;
     let (mut none, mut noop, mut with) = (Samples::default(), Samples::default(), Samples::default());
     for at in 0..options.runs {
-        for (samples, hooks) in
-            [(&mut none, Hooks::None), (&mut noop, Hooks::Noop), (&mut with, Hooks::Migd)]
-        {
+        for (samples, hooks) in [(&mut none, Hooks::None), (&mut noop, Hooks::Noop), (&mut with, Hooks::Migd)] {
             sandbox.write("readme", format!("measured {at}\n").as_bytes())?;
             sandbox.git(&["add", "readme"])?;
             samples.add(sandbox.commit(hooks)?);

@@ -1,3 +1,5 @@
+//! What the history checks say of chains that are made here.
+
 use std::sync::Arc;
 
 use super::Order;
