@@ -56,8 +56,7 @@ impl<'a> View<'a> {
 
     /// Whether production cannot have this version yet.
     fn is_new(&self, migration: &Migration) -> bool {
-        !self.base.contains_key(migration.version.as_str())
-            && !self.history.merged.iter().any(|version| *version == migration.version)
+        !self.base.contains_key(migration.version.as_str()) && !self.history.merged.contains(&migration.version)
     }
 
     /// What the runner is called.
