@@ -105,10 +105,9 @@ impl Set {
             "dbmate" => vec![(format!("{stem}.sql"), format!("-- migrate:up\n{up}\n-- migrate:down\n{down}"))],
             "goose" => vec![(format!("{stem}.sql"), format!("-- +goose Up\n{up}\n-- +goose Down\n{down}"))],
             "sql-migrate" => vec![(format!("{stem}.sql"), format!("-- +migrate Up\n{up}\n-- +migrate Down\n{down}"))],
-            "flyway" => vec![
-                ("V99991231235959__bench.sql".to_owned(), up),
-                ("U99991231235959__bench.sql".to_owned(), down),
-            ],
+            "flyway" => {
+                vec![("V99991231235959__bench.sql".to_owned(), up), ("U99991231235959__bench.sql".to_owned(), down)]
+            }
             "refinery" => vec![("V2000000000__bench.sql".to_owned(), up)],
             "prisma" => vec![("99991231235959_bench/migration.sql".to_owned(), up)],
             "supabase" => vec![(format!("{stem}.sql"), up)],

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use migd::verdict::Report as Judged;
+use migd::verdict::Verdict;
 
 use crate::chain::Set;
 use crate::report::{Report, Row, Target};
@@ -54,10 +54,8 @@ fn commits(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result<
     sandbox.settle()?;
     let (mut none, mut noop, mut with) = (Samples::default(), Samples::default(), Samples::default());
     for at in 0..options.runs {
-        for (samples, hooks) in
-            [(&mut none, Hooks::None), (&mut noop, Hooks::Noop), (&mut with, Hooks::Migd)]
-        {
-            sandbox.write("readme", format!("{at}\n").as_bytes())?;
+        for (samples, hooks) in [(&mut none, Hooks::None), (&mut noop, Hooks::Noop), (&mut with, Hooks::Migd)] {
+            sandbox.write("readme", format!("measured {at}\n").as_bytes())?;
             sandbox.git(&["add", "readme"])?;
             samples.add(sandbox.commit(hooks)?);
             sandbox.undo()?;
@@ -75,14 +73,14 @@ fn new_migration(sandbox: &Sandbox, options: &Options, noop: &Samples, rows: &mu
     let (mut verdict, mut steps, mut commit, mut cached) =
         (Samples::default(), Steps::new(), Samples::default(), Samples::default());
     for at in 0..options.runs {
-        sandbox.stage_new(rows.set, 3 * at)?;
+        sandbox.stage_new(rows.set, 2 * at + 1)?;
         sandbox.settle()?;
         let (judged, _) = sandbox.check("--staged")?;
         take(&judged, &mut verdict, &mut steps)?;
         sandbox.settle()?;
         cached.add(sandbox.commit(Hooks::Migd)?);
         sandbox.undo()?;
-        sandbox.stage_new(rows.set, 3 * at + 1)?;
+        sandbox.stage_new(rows.set, 2 * at + 2)?;
         sandbox.settle()?;
         commit.add(sandbox.commit(Hooks::Migd)?);
         sandbox.undo()?;
@@ -99,8 +97,7 @@ fn new_migration(sandbox: &Sandbox, options: &Options, noop: &Samples, rows: &mu
 }
 
 /// Adds up the steps of one verdict, which must be one that was not kept and that judged a migration.
-fn take(judged: &Judged, verdict: &mut Samples, steps: &mut Steps) -> Result<()> {
-    let one = judged.verdicts.first().ok_or("nothing was judged")?;
+fn take(one: &Verdict, verdict: &mut Samples, steps: &mut Steps) -> Result<()> {
     if one.cached || one.migrations.is_empty() {
         return Err(format!("not what was to be measured: {:?}", one.findings).into());
     }
@@ -218,13 +215,13 @@ fn whole_history(sandbox: &Sandbox, set: &Set, rows: &mut Rows<'_>) -> Result<()
     let started = Instant::now();
     let (judged, _) = sandbox.check("--all")?;
     let took = started.elapsed();
-    let count: usize = judged.verdicts.iter().map(|verdict| verdict.migrations.len()).sum();
+    let count = judged.migrations.len();
     let mut each = Samples::default();
     each.add_ms(took.as_secs_f64() * 1000.0 / count.max(1) as f64);
     let what = format!("`migd check --all`, each of {count} migrations of {}", set.migrations.len());
     rows.add(&what, &each, Some(Target::median(25.0)));
     let mut sums: BTreeMap<&str, f64> = BTreeMap::new();
-    for timing in judged.verdicts.iter().flat_map(|verdict| &verdict.timings) {
+    for timing in &judged.timings {
         *sums.entry(&timing.step).or_default() += timing.ms;
     }
     for (step, ms) in sums {

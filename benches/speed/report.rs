@@ -48,8 +48,7 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn new(migd: &Path) -> Result<Report> {
-        let mut report =
-            Report { machine: machine(), rows: Vec::new(), figures: Vec::new(), skipped: BTreeSet::new() };
+        let mut report = Report { machine: machine(), rows: Vec::new(), figures: Vec::new(), skipped: BTreeSet::new() };
         for (name, limit) in [("migd", None), ("migd-hook", Some(500.0))] {
             let bytes = fs::metadata(migd.with_file_name(name))?.len() as f64;
             report.figure("", &format!("`{name}`, as built for this run"), bytes / 1e3, "kB", limit);
@@ -85,7 +84,15 @@ impl Report {
         }
         text.push('\n');
         for figure in &self.figures {
-            let _ = writeln!(text, "{} {}: {:.1} {}{}", figure.set, figure.what, figure.value, figure.unit, figure.judged());
+            let _ = writeln!(
+                text,
+                "{} {}: {:.1} {}{}",
+                figure.set,
+                figure.what,
+                figure.value,
+                figure.unit,
+                figure.judged()
+            );
         }
         for tool in &self.skipped {
             let _ = writeln!(text, "SKIPPED: {tool} is not installed");
@@ -104,7 +111,10 @@ impl Report {
         for row in &self.rows {
             if row.set != set {
                 set = &row.set;
-                let _ = write!(text, "\n## {set}\n\n| what | samples | median | p99 | target |\n| --- | --: | --: | --: | --- |\n");
+                let _ = write!(
+                    text,
+                    "\n## {set}\n\n| what | samples | median | p99 | target |\n| --- | --: | --: | --: | --- |\n"
+                );
             }
             let (count, median, p99) = (row.samples.len(), row.samples.median(), row.samples.p99());
             let _ = writeln!(text, "| {} | {count} | {median:.2} | {p99:.2} | {} |", row.what, row.judged());

@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use migd::daemon::status::Status;
-use migd::verdict::Report;
+use migd::verdict::Verdict;
 
 use crate::Result;
 use crate::chain::Set;
@@ -130,13 +130,13 @@ impl Sandbox {
     }
 
     /// What `migd check` says, and how long it took by the clock.
-    pub(crate) fn check(&self, selection: &str) -> Result<(Report, Duration)> {
+    pub(crate) fn check(&self, selection: &str) -> Result<(Verdict, Duration)> {
         let started = Instant::now();
         let output = self.migd(&["check", selection, "--format", "json"])?;
         let took = started.elapsed();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        let report = serde_json::from_slice(&output.stdout).map_err(|error| format!("migd check: {error}: {said}"))?;
-        Ok((report, took))
+        let verdict = serde_json::from_slice(&output.stdout).map_err(|error| format!("migd check: {error}: {said}"))?;
+        Ok((verdict, took))
     }
 
     pub(crate) fn status(&self) -> Result<Status> {

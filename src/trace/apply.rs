@@ -200,7 +200,9 @@ impl Steps<'_> {
                 if self.in_transaction {
                     self.own("ROLLBACK TO SAVEPOINT migd_rights").await?;
                 }
-                outcome = self.with_rights(text).await?;
+                if let Some(second) = self.with_rights(text).await? {
+                    outcome = second;
+                }
             }
             if self.in_transaction && outcome.is_ok() {
                 self.own("RELEASE SAVEPOINT migd_rights").await?;
@@ -213,13 +215,18 @@ impl Steps<'_> {
     }
 
     /// Runs one statement while the owner role has the rights that PostgreSQL wants for it. Event triggers are the
-    /// migration's own programs: they are silent meanwhile.
-    async fn with_rights(&mut self, text: &str) -> Result<Result<u64, Ended>, Stop> {
+    /// migration's own programs: they are silent meanwhile, and where there are some that would not be, nothing is run.
+    async fn with_rights(&mut self, text: &str) -> Result<Option<Result<u64, Ended>>, Stop> {
         let Bench { runner, observer, .. } = self.bench;
         let lost = |error: tokio_postgres::Error| Stop::Broken(Error::Lost(describe(&error)));
-        let sql = "SELECT session_user::text, pg_catalog.current_setting('session_replication_role')";
+        let sql = "SELECT session_user::text, pg_catalog.current_setting('session_replication_role'), EXISTS (
+                       SELECT FROM pg_catalog.pg_event_trigger
+                       WHERE evtenabled OPERATOR(pg_catalog.=) ANY ('{A,R}'::pg_catalog.\"char\"[]))";
         let row = runner.client().query_one(sql, &[]).await.map_err(lost)?;
         let (role, replication): (String, String) = (row.get(0), row.get(1));
+        if row.get(2) {
+            return Ok(None);
+        }
         let role = role.replace('"', "\"\"");
         let admin: String = observer.client().query_one("SELECT session_user::text", &[]).await.map_err(lost)?.get(0);
         observer.client().batch_execute(&format!("ALTER ROLE \"{role}\" SUPERUSER")).await.map_err(lost)?;
@@ -243,7 +250,7 @@ impl Steps<'_> {
         observer.client().batch_execute(&format!("ALTER ROLE \"{role}\" NOSUPERUSER")).await.map_err(lost)?;
         // A transaction that has failed runs nothing before its end, and notices then.
         let _ = execute(runner, NOTICE).await;
-        Ok(outcome)
+        Ok(Some(outcome))
     }
 
     /// A statement of migd's own, in the migration's session.

@@ -16,9 +16,9 @@ const WRAPPERS: &[&str] = &["file_fdw", "postgres_fdw"];
 
 static RESERVED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
-        r#"(?isx)^\s*(?:
+        r#"(?ix)^\s*(?:
             (?:create|alter|drop|comment\s+on)\s+extension\s+(?:if\s+(?:not\s+)?exists\s+)?"?(?P<extension>[\w-]+)"?
-          | (?:create|alter|drop)\s+event\s+trigger\b(?P<event>.*)
+          | (?:create|alter|drop)\s+event\s+trigger\b
           | (?:create|alter|drop)\s+publication\b
           | (?:create|alter|drop)\s+operator\s+(?:class|family)\b
           | set\s+(?:session\s+|local\s+)?session_replication_role\b
@@ -26,8 +26,6 @@ static RESERVED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
     .ok()
 });
-
-static ALWAYS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?i)\b(?:always|replica)\b").ok());
 
 /// The foreign-data wrapper that `statement` makes, where it is one to be taken from the migration's role.
 pub fn wrapper(statement: &str) -> Option<&'static str> {
@@ -40,10 +38,6 @@ pub fn wrapper(statement: &str) -> Option<&'static str> {
 /// Whether `statement` (without leading comments) may be run with a superuser's rights, once, when it is refused.
 pub fn is_reserved(statement: &str) -> bool {
     let Some(found) = RESERVED.as_ref().and_then(|pattern| pattern.captures(statement)) else { return false };
-    // Ordinary event triggers are kept silent while a statement has more rights; these could not be.
-    if found.name("event").is_some_and(|rest| ALWAYS.as_ref().is_none_or(|always| always.is_match(rest.as_str()))) {
-        return false;
-    }
     found.name("extension").is_none_or(|name| {
         let name = name.as_str().to_ascii_lowercase();
         let untrusted_language = name.starts_with("pl") && name.ends_with('u');
@@ -69,13 +63,6 @@ mod tests {
         assert_eq!(wrapper("create extension if not exists \"postgres_fdw\""), Some("postgres_fdw"));
         assert_eq!(wrapper("DROP EXTENSION postgres_fdw"), None);
         assert_eq!(wrapper("CREATE EXTENSION citext"), None);
-    }
-
-    #[test]
-    fn an_event_trigger_that_fires_whatever_is_set_may_not_be_made() {
-        assert!(is_reserved("ALTER EVENT TRIGGER t\nDISABLE"));
-        assert!(!is_reserved("ALTER EVENT TRIGGER t\nENABLE ALWAYS"));
-        assert!(!is_reserved("ALTER EVENT TRIGGER t ENABLE REPLICA"));
     }
 
     #[test]

@@ -8,4 +8,6 @@ mod hostile;
 mod isolation;
 mod life;
 mod repositories;
+mod reverts;
+mod rights;
 mod unavailable;
