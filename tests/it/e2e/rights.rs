@@ -7,8 +7,10 @@ use crate::support::sandbox::Sandbox;
 fn codes(up: &str) -> Vec<String> {
     let repo = Sandbox::new();
     repo.migration(2, "it", up, "");
-    let codes = repo.codes(&["--staged"]);
-    codes.into_iter().filter(|code| code.starts_with("apply.")).collect()
+    let report = repo.check(&["--staged"]);
+    let findings = report["findings"].as_array().into_iter().flatten();
+    let codes = findings.filter_map(|finding| finding["code"].as_str()).filter(|code| code.starts_with("apply."));
+    codes.map(str::to_owned).collect()
 }
 
 const NONE: &[&str] = &[];
