@@ -137,13 +137,6 @@ impl Sandbox {
         self.migd(&[&["check", "--format", "json"], arguments].concat()).json()
     }
 
-    /// The codes of the findings that `migd check` with these arguments has.
-    pub fn codes(&self, arguments: &[&str]) -> Vec<String> {
-        let report = self.check(arguments);
-        let findings = report["findings"].as_array().cloned().unwrap_or_default();
-        findings.iter().filter_map(|finding| finding["code"].as_str().map(str::to_owned)).collect()
-    }
-
     /// The name of the last commit.
     pub fn head(&self) -> String {
         self.git(&["rev-parse", "HEAD"]).out
