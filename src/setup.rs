@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::path::Path;
 
+use crate::check::codes;
 use crate::config::{Config, Set};
-use crate::judge::plan::{self, CONFIG_FILE, set_name};
+use crate::judge::plan::{self, CONFIG_FILE};
 use crate::judge::{Error, Kept, Query};
 use crate::repo::{Location, Repo};
 use crate::wire::{Place, Selection};
@@ -28,8 +29,10 @@ pub fn configure(place: &Place) -> Result<Vec<String>, Error> {
     }
     let mut lines = found(&repo, &config)?;
     let path = root.join(CONFIG_FILE);
-    if path.exists() {
-        lines.push(format!("{CONFIG_FILE} is there already, and kept"));
+    // A link that leads nowhere is there too.
+    if path.symlink_metadata().is_ok() {
+        lines.extend(unknown_checks(&config));
+        lines.push(format!("{CONFIG_FILE} is there already: kept"));
         return Ok(lines);
     }
     write(&path, &text(&sets)).map_err(|error| Error::unwritable(CONFIG_FILE, &error))?;
@@ -51,20 +54,34 @@ fn found(repo: &Repo, config: &Config) -> Result<Vec<String>, Error> {
     Ok(plan.sets.iter().map(describe).collect())
 }
 
+/// Keys under `[checks]` that no finding has: a check that is not turned off, or not on.
+fn unknown_checks(config: &Config) -> Vec<String> {
+    let unknown = |key: &&str| key.contains('.') && codes::code(key).is_none();
+    let describe = |key: &str| match codes::suggest(key) {
+        Some(meant) => format!("{CONFIG_FILE}: no finding is called `{key}`: did you mean `{}`?", meant.name),
+        None => format!("{CONFIG_FILE}: no finding is called `{key}`"),
+    };
+    config.check_keys().filter(unknown).map(describe).collect()
+}
+
 /// A `migd.toml` with these sets and every other key as a comment, at its default.
 fn text(sets: &[Set]) -> String {
     let (keys, _) = Config::default_text().split_once("\n# The migration sets").unwrap_or((Config::default_text(), ""));
     let mut text = String::from(
-        "# How migd judges this repository's migrations. What is commented out is at its default.\n\
-         # `migd explain` lists all findings, `migd doctor` looks at everything that migd needs.\n",
+        "# Findings: `migd explain`. Keys: https://github.com/migd/migd/blob/main/config/schema.json\n\
+         # How migd judges this repository's migrations. What is commented out is at its default.\n\
+         #:schema https://raw.githubusercontent.com/migd/migd/main/config/schema.json\n",
     );
     for set in sets {
-        text.push_str(&format!("\n[[migrations]]\npath = {}\n", quoted(&set.path)));
+        text.push_str(&format!(
+            "\n[[migrations]]\npath = {}\n",
+            quoted(if set.path.is_empty() { "." } else { &set.path })
+        ));
         if let Some(layout) = &set.layout {
             text.push_str(&format!("layout = {}\n", quoted(layout)));
         }
-        if set_name(set) != set.path {
-            text.push_str(&format!("# name = {}\n", quoted(set_name(set))));
+        if let Some(name) = &set.name {
+            text.push_str(&format!("name = {}\n", quoted(name)));
         }
     }
     text.push_str(
@@ -113,6 +130,13 @@ mod tests {
         let written = text(std::slice::from_ref(&set));
         let config = Config::load(None, Some(&written), &Default::default()).unwrap();
         assert_eq!(config, Config { migrations: vec![set], ..Config::default() });
+    }
+
+    #[test]
+    fn every_code_has_a_family_that_the_configuration_knows() {
+        for code in codes::CODES {
+            assert!(crate::config::FAMILIES.contains(&code.family()), "{}", code.name);
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::moment::Twin;
 use super::object::{Field, Object, Style};
 use super::shape;
 use super::snapshot::Snapshot;
@@ -44,9 +45,23 @@ pub enum Change {
 /// How `after` differs from `before`, what matters first. What came or went with its parent (the columns of a table) is
 /// not told apart from it.
 pub fn compare(before: &Snapshot, after: &Snapshot) -> Vec<Difference> {
+    differences(before, after, None)
+}
+
+/// The same, but for what `twin`, another build of the schema before, has in another way too: what depends on the moment.
+pub fn compare_builds(before: &Snapshot, after: &Snapshot, twin: &Snapshot) -> Vec<Difference> {
+    differences(before, after, Some(&Twin::new(twin)))
+}
+
+fn differences(before: &Snapshot, after: &Snapshot, twin: Option<&Twin<'_>>) -> Vec<Difference> {
     let (was, is) = (only_in(before, after), only_in(after, before));
-    let missing: BTreeMap<&str, &Object> = absent(&was, &is);
-    let added: BTreeMap<&str, &Object> = absent(&is, &was);
+    let mut missing: BTreeMap<&str, &Object> = absent(&was, &is);
+    let mut added: BTreeMap<&str, &Object> = absent(&is, &was);
+    if let Some(twin) = twin {
+        let of_the_moment = twin.renamed(&missing, &added);
+        missing.retain(|key, _| !of_the_moment.contains(*key));
+        added.retain(|key, _| !of_the_moment.contains(*key));
+    }
     let mut renames = generated_names(&missing, &added);
     if before.related(after) {
         given_names(before, after, &missing, &added, &mut renames);
@@ -55,12 +70,13 @@ pub fn compare(before: &Snapshot, after: &Snapshot) -> Vec<Difference> {
     let defined_anew = |(key, old): &(&String, &&Object)| {
         &*old.kind == "constraint" && is.get(*key).is_some_and(|new| old.values.first() != new.values.first())
     };
-    let told = was.iter().filter(defined_anew).map(|(key, _)| key.as_str()).collect();
+    let told: HashSet<&str> = was.iter().filter(defined_anew).map(|(key, _)| key.as_str()).collect();
 
+    let told = Told { renames: &renames, constraints: told, twin };
     let mut found = Vec::new();
     for (key, old) in &was {
         if let Some(new) = is.get(key) {
-            attributes(old, new, &renames, &told, &mut found);
+            attributes(old, new, &told, &mut found);
         }
     }
     for (grade, old, new) in &renames.pairs {
@@ -70,7 +86,7 @@ pub fn compare(before: &Snapshot, after: &Snapshot) -> Vec<Difference> {
         };
         let words = format!("{}: is named {name} after", old.label());
         found.push(Difference { grade: *grade, object: old.label(), change: Change::Changed, words });
-        attributes(old, new, &renames, &told, &mut found);
+        attributes(old, new, &told, &mut found);
     }
     for (objects, change, word) in [(&missing, Change::Missing, "missing"), (&added, Change::Added, "added")] {
         for (key, object) in objects {
@@ -200,13 +216,25 @@ fn scope(object: &Object) -> &str {
     }
 }
 
+/// What is known when attributes are compared.
+struct Told<'a> {
+    renames: &'a Renames<'a>,
+    /// The keys of constraints that are defined anew.
+    constraints: HashSet<&'a str>,
+    twin: Option<&'a Twin<'a>>,
+}
+
 /// Adds how two objects differ.
-fn attributes(old: &Object, new: &Object, renames: &Renames<'_>, told: &HashSet<&str>, found: &mut Vec<Difference>) {
+fn attributes(old: &Object, new: &Object, told: &Told<'_>, found: &mut Vec<Difference>) {
+    let renames = told.renames;
     // An index that a constraint made is as the constraint says.
-    let of_told = old.parent == new.parent && old.parents().any(|p| told.contains(p));
-    for ((field, a), b) in old.fields.iter().zip(&old.values).zip(&new.values) {
+    let of_told = old.parent == new.parent && old.parents().any(|p| told.constraints.contains(p));
+    for (at, ((field, a), b)) in old.fields.iter().zip(&old.values).zip(&new.values).enumerate() {
         let (a, b) = (a.as_deref(), b.as_deref());
         if equal(field, a, b) || of_told && field.name == "definition" {
+            continue;
+        }
+        if told.twin.is_some_and(|twin| twin.explains(old, at, b)) {
             continue;
         }
         let b_named = b.map(|b| named_as_before(b, renames));

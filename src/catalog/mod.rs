@@ -11,6 +11,7 @@
 //! labels, subscriptions, and the owner's own rights on what it owns when they are what everyone has by default.
 
 mod compare;
+mod moment;
 mod object;
 mod reader;
 mod sections;
@@ -19,7 +20,8 @@ mod snapshot;
 mod versions;
 mod words;
 
-pub use compare::{Change, Difference, Grade, compare};
+pub use compare::{Change, Difference, Grade, compare, compare_builds};
+pub use moment::may_be_of_the_moment;
 pub use object::Object;
 pub use reader::Reader;
 pub use snapshot::Snapshot;

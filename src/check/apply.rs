@@ -62,6 +62,8 @@ fn server(source: &Source, range: Option<std::ops::Range<usize>>, error: &Server
     let text = range.clone().and_then(|range| source.text.get(range)).unwrap_or_default();
     let code = match error.sqlstate.as_str() {
         "42501" => "apply.permission",
+        // The disk is full, or the bound of temporary files is reached.
+        "53100" | "53400" => "apply.disk",
         "42601" if text.starts_with("<<<<<<< ") => "apply.not-sql",
         _ => "apply.error",
     };

@@ -96,6 +96,7 @@ pub static CODES: &[Code] = codes! {
     "apply.empty" Warning "the migration has no statement",
     "apply.encoding" Error "the file is not UTF-8",
     "apply.error" Error "a statement of the migration fails on a fresh database",
+    "apply.format" Error "the runner cannot read the file's own markers",
     "apply.meta-command" Error "the file has commands of the program psql",
     "apply.not-sql" Error "the file is no SQL",
     "apply.permission" Error "the migration needs a right that a database's owner does not have",
@@ -109,6 +110,7 @@ pub static CODES: &[Code] = codes! {
     "config.layout" Error "the set follows no known layout",
     "config.no-sets" Error "the repository has no migration set",
     "config.not-a-repository" Error "this is no git repository",
+    "config.placeholder" Error "a placeholder of the migration has no value",
     "config.unreadable-index" Error "the index cannot be read",
     "data.cardinality" Error "a subquery finds several rows where one is wanted",
     "data.cast" Error "rows have values that cannot be converted",
@@ -138,13 +140,17 @@ pub static CODES: &[Code] = codes! {
     "engine.timeout" Error "there was no verdict in time",
     "engine.tls" Error "the server wants an encrypted connection",
     "engine.version" Warning "the server has another major version than production",
+    "history.conflict" Error "this branch's migrations and upstream's do not go together in either order",
     "history.deleted" Error "a migration that production may have is gone",
+    "history.dev-only" Warning "a statement that a comment keeps for development would run in production",
     "history.down-without-up" Warning "a down has no up",
     "history.duplicate-version" Error "two migrations have the same version",
     "history.edited" Error "a migration that production may have has other content",
+    "history.gap" Warning "a new migration's number leaves one out",
     "history.lexical-order" Warning "by name the migrations have another order than by number",
-    "history.naming" Error "a file has a name that the runner does not expect",
+    "history.naming" Error "a file has a name that the runner or the repository does not expect",
     "history.out-of-order" Warning "a new migration has a lower version than one that production may have",
+    "history.renamed" Error "a migration that production may have has another version or name",
     "history.unknown-file" Warning "a file in the set's folder belongs to no migration",
     "loss.column-dropped" Warning "a column goes with the values in it",
     "loss.rows-deleted" Warning "ordinary rows are deleted",
@@ -154,6 +160,7 @@ pub static CODES: &[Code] = codes! {
     "revert.missing" Warning "the migration has no down",
     "revert.no-op" Error "down does nothing",
     "revert.reapply" Error "up cannot be applied again after down",
+    "revert.rows-lost" Warning "down does not bring back the rows that there were before up",
     "revert.schema-mismatch" Error "down leaves another schema than there was before up",
     "suppress.expired" Error "a finding was accepted until a day that has passed",
     "suppress.malformed" Error "a migd directive cannot be read",
@@ -248,7 +255,7 @@ mod tests {
 
     #[test]
     fn whatever_a_migration_may_do_wrong_has_an_example_of_it() {
-        let about_files = ["apply.encoding"];
+        let about_files = ["apply.encoding", "apply.format"];
         for code in CODES.iter().filter(|code| matches!(code.family(), "apply" | "revert" | "suppress")) {
             let bad = code.examples().iter().any(|example| !example.good);
             assert!(bad || about_files.contains(&code.name), "{}", code.name);

@@ -10,7 +10,7 @@ mod revert;
 pub use codes::{CODES, Code, code};
 
 use crate::catalog::Difference;
-use crate::layout::{Migration, Source};
+use crate::layout::{Layout, Migration, Source};
 use crate::rows::{Found, Schema};
 use crate::sql::LineIndex;
 use crate::trace::Run;
@@ -32,6 +32,8 @@ pub struct Subject<'a> {
     pub down: Option<&'a Run>,
     /// What differs from the schema before once down has run.
     pub after_down: &'a [Difference],
+    /// What differs from the rows before, of those that the chain itself inserts, once down has run.
+    pub rows_after_down: &'a [String],
     /// Up again, after down.
     pub again: Option<&'a Run>,
     /// What differs from the first up's schema once up has run again.
@@ -54,6 +56,16 @@ pub struct History<'a> {
     pub base_rev: &'a str,
     /// Whether `base` is shared with an upstream branch, so that others may have run it.
     pub upstream: Option<&'a str>,
+    /// The runner.
+    pub layout: &'a dyn Layout,
+    /// Files that belong to no migration, relative to the set.
+    pub unknown: &'a [String],
+    /// Versions that a merge brings in from somewhere else: nobody wrote them just now.
+    pub merged: &'a [String],
+    /// What names must match; empty: anything.
+    pub naming: &'a str,
+    /// Whether numbers may be left out.
+    pub gaps: bool,
 }
 
 /// One check.

@@ -53,6 +53,12 @@ impl Check for Revert {
         if behaviour.is_empty() {
             findings.extend(again);
         }
+        if !subject.rows_after_down.is_empty() {
+            let message = "down does not bring back the rows that the chain had inserted before".to_owned();
+            let help = "put them back in down, or accept it: `-- migd: allow revert.rows-lost -- why`";
+            let detail = subject.rows_after_down.join("\n");
+            findings.push(at(down, None, "revert.rows-lost", message).detail(detail).help(help));
+        }
         findings
     }
 }

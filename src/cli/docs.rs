@@ -1,4 +1,5 @@
-//! `migd docs DIR` (hidden): writes the pages under `docs/checks/` from the registry of codes.
+//! `migd docs DIR` (hidden): writes the pages under `docs/checks/` from the registry of codes, and beside `docs/` the
+//! configuration's schema, `config/schema.json`.
 
 use std::fs;
 use std::io;
@@ -48,7 +49,8 @@ fn index() -> String {
     out
 }
 
-/// Writes `checks/` in `dir`, and removes the pages of codes that are no more. Gives the number of pages.
+/// Writes `checks/` in `dir`, removes the pages of codes that are no more, and writes `config/schema.json` beside `dir`.
+/// Gives the number of pages.
 pub fn write(dir: &Path) -> io::Result<usize> {
     let checks = dir.join("checks");
     fs::create_dir_all(&checks)?;
@@ -63,6 +65,9 @@ pub fn write(dir: &Path) -> io::Result<usize> {
     for (name, text) in &pages {
         fs::write(checks.join(name), text)?;
     }
+    let config = dir.join("../config");
+    fs::create_dir_all(&config)?;
+    fs::write(config.join("schema.json"), crate::config::schema())?;
     Ok(pages.len())
 }
 
@@ -86,14 +91,16 @@ mod tests {
 
     #[test]
     fn writing_replaces_old_pages_and_keeps_other_files() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join("checks")).unwrap();
-        fs::write(dir.path().join("checks/gone.code.md"), "old").unwrap();
-        fs::write(dir.path().join("checks/picture.svg"), "<svg/>").unwrap();
-        assert_eq!(write(dir.path()).unwrap(), CODES.len() + 1);
-        assert!(!dir.path().join("checks/gone.code.md").exists());
-        assert!(dir.path().join("checks/picture.svg").exists());
-        let page = fs::read_to_string(dir.path().join("checks/apply.error.md")).unwrap();
+        let top = tempfile::tempdir().unwrap();
+        let dir = top.path().join("docs");
+        fs::create_dir_all(dir.join("checks")).unwrap();
+        fs::write(dir.join("checks/gone.code.md"), "old").unwrap();
+        fs::write(dir.join("checks/picture.svg"), "<svg/>").unwrap();
+        assert_eq!(write(&dir).unwrap(), CODES.len() + 1);
+        assert!(!dir.join("checks/gone.code.md").exists());
+        assert!(dir.join("checks/picture.svg").exists());
+        let page = fs::read_to_string(dir.join("checks/apply.error.md")).unwrap();
         assert!(page.contains("# apply.error") && page.contains("## What to do"));
+        assert_eq!(fs::read_to_string(top.path().join("config/schema.json")).unwrap(), crate::config::schema());
     }
 }

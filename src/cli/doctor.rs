@@ -57,17 +57,13 @@ pub(super) fn run(endpoint: &Endpoint) -> Result<u8, Failure> {
     let runtime = runtime()?;
     let service = Service::new(endpoint, true);
     let engine = config.map(|config| config.engine).unwrap_or_default();
-    let mut usable = false;
     for probe in runtime.block_on(service.probe(&engine)) {
-        usable |= probe.ok;
         let remedy = probe.remedy.unwrap_or_default();
-        lines.push(match probe.ok {
-            true => Line::good(&probe.what, probe.found),
-            false => Line::weak(&probe.what, probe.found, remedy),
+        lines.push(match (probe.ok, probe.optional) {
+            (true, _) => Line::good(&probe.what, probe.found),
+            (false, true) => Line::weak(&probe.what, probe.found, remedy),
+            (false, false) => Line::bad(&probe.what, probe.found, remedy),
         });
-    }
-    if !usable {
-        lines.push(Line::bad("engine", "no PostgreSQL can be had", "do one of the above"));
     }
     print(&text(&lines, &Terminal::of(&io::stdout())));
     Ok(if lines.iter().any(|line| line.state == State::Bad) { 3 } else { 0 })
@@ -131,7 +127,8 @@ fn repository(place: &Place, lines: &mut Vec<Line>) -> Option<crate::config::Con
         }
         Ok(state) if state.installed => {
             let problems: Vec<&str> = state.problems.iter().map(|problem| problem.message.as_str()).collect();
-            Line::weak("git hook", problems.join("; "), "`migd hook install`")
+            let remedies: Vec<&str> = state.problems.iter().map(|problem| problem.help.as_str()).collect();
+            Line::weak("git hook", problems.join("; "), remedies.join("; "))
         }
         Ok(_) => Line::weak("git hook", "not installed", "`migd hook install`"),
         Err(error) => Line::weak("git hook", error.to_string(), error.help()),

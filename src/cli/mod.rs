@@ -1,4 +1,4 @@
-//! The command line: one file per command, [`failure`] for how commands fail.
+//! The command line: one file per command, `failure` for how commands fail.
 
 mod check;
 pub mod docs;

@@ -96,6 +96,11 @@ impl Layers<'_> {
         }
     }
 
+    /// The files, the strongest last.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Layer<'_>> {
+        self.files.iter()
+    }
+
     /// The last file that has the path, or else the most of it.
     fn last(&self, path: &[&str]) -> Option<&Layer<'_>> {
         (1..=path.len()).rev().find_map(|end| self.files.iter().rev().find(|layer| layer.has(&path[..end])))

@@ -150,11 +150,15 @@ pub struct Daemon {
 }
 
 /// What production may already have.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct History {
     /// The upstream branch; empty: the current branch's upstream, else `origin/HEAD`, `origin/main`, `origin/master`.
     pub upstream: String,
+    /// A regular expression that the names of new migrations must match (the file's, or its folder's); empty: anything.
+    pub naming: String,
+    /// Whether the numbers of new migrations may leave some out.
+    pub gaps: bool,
 }
 
 /// A finding's severity, or `off`.
@@ -222,6 +226,12 @@ impl Default for Engine {
 impl Default for Hook {
     fn default() -> Self {
         Hook { budget: Duration::from_secs(10), unavailable: Unavailable::Block }
+    }
+}
+
+impl Default for History {
+    fn default() -> Self {
+        History { upstream: String::new(), naming: String::new(), gaps: true }
     }
 }
 

@@ -236,6 +236,15 @@ fn settings_that_are_migds_own_are_refused() {
 }
 
 #[test]
+fn a_rule_for_names_is_a_regular_expression() {
+    let said = says("[history]\nnaming = '(['\n");
+    assert!(said.starts_with("migd.toml:2:10: `history.naming` is no regular expression: "), "{said}");
+    let config = load("[history]\nnaming = '^\\d{4}_'\ngaps = false\n").unwrap();
+    assert_eq!((config.history.naming.as_str(), config.history.gaps), ("^\\d{4}_", false));
+    assert!(load("").unwrap().history.gaps);
+}
+
+#[test]
 fn check_keys_are_families_or_codes() {
     let config =
         load("[checks]\nhistory = 'off'\n\"revert.missing\" = 'error'\n\"lint.any-name-at-all\" = 'note'\n").unwrap();
@@ -345,4 +354,13 @@ fn the_schema_in_the_repository_is_that_of_the_types() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/config/schema.json");
     let there = std::fs::read_to_string(path).unwrap_or_default();
     assert!(there == schema(), "config/schema.json is out of date: run `cargo run --bin migd -- docs docs`");
+}
+
+#[test]
+fn a_repository_may_not_name_programs_to_run() {
+    let file = "[engine]\nbin_dir = \"/tmp/evil\"\n";
+    let error = Config::load(None, Some(file), &BTreeMap::new()).unwrap_err();
+    assert!(error.message().contains("engine.bin_dir"), "{error}");
+    assert!(error.help().contains("MIGD_BIN_DIR"));
+    assert_eq!(Config::load(Some(file), None, &BTreeMap::new()).unwrap().engine.bin_dir, "/tmp/evil");
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::layer::nearest;
-use super::load::Layers;
+use super::load::{FILE, Layers};
 use super::{Config, EngineKind, Error};
 
 /// The families of finding codes.
@@ -58,6 +58,12 @@ pub(super) fn validate(mut config: Config, layers: &Layers<'_>) -> Result<Config
             return Err(layers.error(&path, message, "it must be more than 0, in bytes"));
         }
     }
+    if let Err(error) = regex::Regex::new(&config.history.naming) {
+        let said = error.to_string();
+        let said = said.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        let message = format!("`history.naming` is no regular expression: {said}");
+        return Err(layers.error(&["history", "naming"], message, "write it as in '^\\d{4}_[a-z_]+\\.sql$'"));
+    }
     for key in config.check_keys() {
         check_key(key, layers)?;
     }
@@ -65,7 +71,25 @@ pub(super) fn validate(mut config: Config, layers: &Layers<'_>) -> Result<Config
     Ok(config)
 }
 
+/// Refuses what a repository may not decide: a pulled commit must not name a program to be run on this machine.
+fn stranger(layers: &Layers<'_>) -> Result<(), Error> {
+    let path = ["engine", "bin_dir"];
+    let names = |table: toml::Table| {
+        let value = table.get("engine").and_then(|engine| engine.get("bin_dir"));
+        value.and_then(toml::Value::as_str).is_some_and(|value| !value.is_empty())
+    };
+    match layers.files().find(|layer| layer.origin == FILE && layer.values().is_ok_and(names)) {
+        Some(repository) => {
+            let message = "`engine.bin_dir` names programs to run, which a repository may not";
+            let help = format!("put it into your own {}, or set MIGD_BIN_DIR", super::user_file().display());
+            Err(repository.error_at_key(&path, message, help))
+        }
+        None => Ok(()),
+    }
+}
+
 fn engine(config: &Config, layers: &Layers<'_>) -> Result<(), Error> {
+    stranger(layers)?;
     let engine = &config.engine;
     let kind = match engine.kind {
         EngineKind::Auto | EngineKind::Container => None,

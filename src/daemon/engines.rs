@@ -110,7 +110,10 @@ impl Engines {
             if !seen.running {
                 continue;
             }
-            let due = seen.used + seen.rest;
+            if slot.is_busy() {
+                slot.touch(seen.rest, true);
+            }
+            let due = slot.seen().used + seen.rest;
             if due <= Instant::now() {
                 tracing::info!("the server has had nothing to do, stopping it");
                 slot.stop().await;
@@ -129,13 +132,13 @@ impl Engines {
         }
     }
 
-    /// Stops the least recently used server when all places are taken by others than `wanted`.
+    /// Stops the least recently used server that nobody works with when all places are taken by others than `wanted`.
     async fn make_room(&self, wanted: &Arc<Slot>) {
         let mut running: Vec<Arc<Slot>> =
             self.lock().values().filter(|slot| slot.seen().running && !Arc::ptr_eq(slot, wanted)).cloned().collect();
         running.sort_by_key(|slot| slot.seen().used);
         let excess = (running.len() + 1).saturating_sub(MAX_ENGINES);
-        for slot in running.into_iter().take(excess) {
+        for slot in running.into_iter().filter(|slot| !slot.is_busy()).take(excess) {
             slot.stop().await;
         }
     }
@@ -175,6 +178,14 @@ pub(super) fn environment() -> Environment {
 impl Slot {
     fn touch(&self, rest: Duration, running: bool) {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Seen { used: Instant::now(), rest, running };
+    }
+
+    /// Whether somebody works with the server, or is just starting one.
+    fn is_busy(&self) -> bool {
+        match self.bench.try_lock() {
+            Ok(bench) => bench.as_ref().is_some_and(|bench| Arc::strong_count(bench) > 1),
+            Err(_) => true,
+        }
     }
 
     fn seen(&self) -> Seen {

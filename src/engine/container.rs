@@ -524,7 +524,8 @@ pub(super) async fn probe(config: &config::Engine, place: &Place) -> Vec<ProbeLi
                 Ok(Some(image)) => ProbeLine::ok("image", image.name),
                 Ok(None) => {
                     let help = format!("it is pulled when it is needed; or do it now: docker pull {name}");
-                    ProbeLine::missing("image", &Error::new(ErrorKind::Image, format!("{name} is not here yet"), help))
+                    let error = Error::new(ErrorKind::Image, format!("{name} is not here yet"), help);
+                    ProbeLine { optional: true, ..ProbeLine::missing("image", &error) }
                 }
                 Err(error) => ProbeLine::missing("image", &error),
             });

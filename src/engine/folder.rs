@@ -9,7 +9,6 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use nix::sys::statvfs::statvfs;
 use nix::unistd::{Gid, Uid};
 
 use super::account::Account;
@@ -36,9 +35,8 @@ pub(super) fn roots(place: &Place, account: &Account) -> Vec<Root> {
             roots.push(Root { path, tmpfs: true });
         }
     }
-    let disk = place.state.join("clusters");
     // Root's own state is closed to the user that the server runs as.
-    let disk = if account.dropped && !account.reaches(&place.state) { PathBuf::from("/var/lib/migd") } else { disk };
+    let disk = if account.dropped { PathBuf::from("/var/lib/migd") } else { place.state.join("clusters") };
     roots.push(Root { path: disk, tmpfs: false });
     roots
 }
@@ -49,15 +47,15 @@ pub(super) fn has_room(root: &Root) -> bool {
     if !root.tmpfs {
         return true;
     }
-    let free = statvfs(&root.path).map_or(0, |s| u64::from(s.blocks_available()) * u64::from(s.fragment_size()));
+    let free = rustix::fs::statvfs(&root.path).map_or(0, |s| s.f_bavail.saturating_mul(s.f_frsize));
     free.min(available_memory()) >= ROOM
 }
 
 #[cfg(target_os = "linux")]
 #[allow(clippy::useless_conversion, reason = "the types differ between systems")]
 fn in_memory(path: &Path) -> bool {
-    const TMPFS_MAGIC: i64 = 0x0102_1994;
-    rustix::fs::statfs(path).is_ok_and(|s| i64::from(s.f_type) == TMPFS_MAGIC)
+    // The magic number of tmpfs; its type differs between machines.
+    rustix::fs::statfs(path).is_ok_and(|s| s.f_type == 0x0102_1994)
 }
 
 #[cfg(not(target_os = "linux"))]

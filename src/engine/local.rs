@@ -404,7 +404,8 @@ pub(super) async fn probe(config: &config::Engine, place: &Place) -> Vec<ProbeLi
             let text = format!("PostgreSQL {} in {}", found.version, found.folder.display());
             let mut line = ProbeLine::ok("PostgreSQL server programs", text);
             if let Some(mismatch) = mismatch(config, found.major) {
-                line = ProbeLine { ok: false, found: mismatch, remedy: Some(binaries::remedy()), ..line };
+                line =
+                    ProbeLine { ok: false, optional: true, found: mismatch, remedy: Some(binaries::remedy()), ..line };
             }
             lines.push(line);
             lines.push(match bootstrap::settings(found.major, true, &config.settings) {

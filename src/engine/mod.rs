@@ -190,7 +190,7 @@ pub struct ProbeLine {
     pub found: String,
     /// What to do when it is not.
     pub remedy: Option<String>,
-    /// It is missed by nobody: another engine is chosen.
+    /// There is a verdict without it: another engine is chosen, it comes by itself, or the verdict says so.
     pub optional: bool,
 }
 
@@ -219,10 +219,10 @@ pub async fn probe(config: &config::Engine, place: &Place) -> Vec<ProbeLine> {
         config::EngineKind::Auto => {
             let mut container = container::probe(config, place).await;
             let mut local = local::probe(config, place).await;
-            let fine = |lines: &[ProbeLine]| lines.iter().all(|line| line.ok);
+            let fine = |lines: &[ProbeLine]| lines.iter().all(|line| line.ok || line.optional);
             let (container_fine, local_fine) = (fine(&container), fine(&local) && !config.superuser);
-            container.iter_mut().filter(|line| !line.ok).for_each(|line| line.optional = local_fine);
-            local.iter_mut().filter(|line| !line.ok).for_each(|line| line.optional = container_fine);
+            container.iter_mut().filter(|line| !line.ok).for_each(|line| line.optional |= local_fine);
+            local.iter_mut().filter(|line| !line.ok).for_each(|line| line.optional |= container_fine);
             container.append(&mut local);
             container
         }

@@ -100,7 +100,12 @@ impl Error {
 
     /// As a finding, for a verdict whose outcome is `error`.
     pub fn finding(&self) -> Finding {
-        let finding = Finding::new(self.code(), Severity::Error, self.to_string()).help(self.help());
+        let message = match self {
+            // The place is shown beside it.
+            Error::Config(error) => error.message().to_owned(),
+            other => other.to_string(),
+        };
+        let finding = Finding::new(self.code(), Severity::Error, message).help(self.help());
         match self {
             Error::Config(error) => match error.place() {
                 Some((path, span, source)) => finding.in_file(path).at(span, source),

@@ -48,6 +48,10 @@ pub struct SetPlan {
     pub base: Base,
     /// Its chain.
     pub base_chain: Arc<Chain>,
+    /// The chain of upstream's newest commit, where that is not the base.
+    pub upstream_chain: Option<Arc<Chain>>,
+    /// Versions that a merge under way brings in, where there is no upstream to tell whose they are.
+    pub merged: Vec<String>,
     /// SQL that makes what production has before the first migration.
     pub setup: Vec<layout::Source>,
     /// What is wrong with the set itself.
@@ -145,6 +149,12 @@ pub fn plan(repo: &Repo, config: Config, kept: &Kept, query: &Query<'_>) -> Resu
             Mode::Staged | Mode::All => folder.staged()?,
         };
         let before = folder.at(against.as_deref())?;
+        let stated = !config.migrations.is_empty();
+        if stated && now.is_empty() && before.is_empty() && !repo.root().is_some_and(|top| top.join(&set.path).is_dir())
+        {
+            // A path that is misspelt would never be touched, and nothing ever judged.
+            return Err(Error::no_such_folder(&set.path));
+        }
         if query.touched_only && now.same(&before) {
             continue;
         }
@@ -159,6 +169,17 @@ pub fn plan(repo: &Repo, config: Config, kept: &Kept, query: &Query<'_>) -> Resu
             rev if *rev == against => Arc::clone(&old),
             rev => folder.chain(layout, set, &folder.at(rev.as_deref())?)?,
         };
+        let upstream_chain = match &from.tip {
+            tip if tip.is_none() || *tip == from.rev => None,
+            tip => Some(folder.chain(layout, set, &folder.at(tip.as_deref())?)?),
+        };
+        let mut merged = Vec::new();
+        if from.upstream.is_none() {
+            for head in repo.merge_heads() {
+                let theirs = folder.chain(layout, set, &folder.at(Some(&head))?)?;
+                merged.extend(theirs.migrations.iter().map(|m| m.version.clone()));
+            }
+        }
         let changes = changes(&chain, &old);
         let same = |at: &usize| old.migrations.get(*at).is_some_and(|old| old.hash == chain.migrations[*at].hash);
         let first = (0..chain.migrations.len()).take_while(same).count();
@@ -177,6 +198,8 @@ pub fn plan(repo: &Repo, config: Config, kept: &Kept, query: &Query<'_>) -> Resu
             setup: folder.setup(set)?,
             chain,
             base_chain,
+            upstream_chain,
+            merged,
         });
     }
     Ok(Plan { config, mode, sets: plans, known })
@@ -196,7 +219,12 @@ fn layout_of(set: &Set, now: &Listing, before: &Listing, folder: &Folder<'_>) ->
         Some(name) => layout::by_name(name).ok_or_else(|| Error::unknown_layout(name)),
         None => {
             let tree = folder.tree(if now.is_empty() { before } else { now })?;
-            layout::recognise(&tree).ok_or_else(|| Error::no_layout(&set.path))
+            // What lies around a set tells runners apart that name their files alike.
+            let root = folder.repo.root().map(std::path::Path::to_path_buf);
+            let around = |path: &str| std::fs::read(root.as_ref()?.join(path)).ok();
+            layout::recognise_at(&set.path, &folder.repo.paths()?, &around)
+                .or_else(|| layout::recognise(&tree))
+                .ok_or_else(|| Error::no_layout(&set.path))
         }
     }
 }

@@ -2,18 +2,19 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use blake3::Hash;
 
 use super::{Error, Order, Plan, SetPlan, ms};
-use crate::catalog::{self, Difference};
+use crate::catalog::{self, Difference, Snapshot};
 use crate::check::{self, CHECKS, History, Subject};
 use crate::layout::{Migration, Source};
 use crate::pool::{Held, Pool};
 use crate::rows::{self, Found, Schema};
 use crate::trace::apply::Bench;
-use crate::trace::{self, Failure, Limits, Run};
+use crate::trace::digest;
+use crate::trace::{self, Cause, Failure, Limits, Run};
 use crate::verdict::{Change, Finding, MigrationReport, Mode, ObjectCounts, Reversible, Severity, Timing};
 
 /// A template is kept at every so many migrations of a chain that has to be built.
@@ -48,6 +49,7 @@ struct Observed {
     effect: Vec<Difference>,
     down: Option<Run>,
     after_down: Vec<Difference>,
+    rows_after_down: Vec<String>,
     again: Option<Run>,
     after_again: Vec<Difference>,
     compare_ms: f64,
@@ -95,7 +97,11 @@ impl Work<'_> {
                 return Err(Error::Lost("a template went away while it was needed".to_owned()));
             };
             push(timings, "lease", started);
-            let mut observed = self.observe(&lease, &chain[at]).await?;
+            // The chain goes on from here when this one is judged.
+            if at + 1 < chain.len() && self.set.is_judged(at + 1, self.plan.mode) {
+                self.pool.next_later(self.prefixes[at]);
+            }
+            let mut observed = self.observe(&lease, at).await?;
             drop(lease);
             if let Some((before, after)) = observed.schemas.as_ref() {
                 let started = Instant::now();
@@ -121,14 +127,26 @@ impl Work<'_> {
         {
             let started = Instant::now();
             let _turn = self.wait_for(turn).await?;
-            judged.findings.extend(self.advance(chain.len()).await?);
+            let broken = self.advance(chain.len()).await?;
             push(timings, "chain", started);
+            if broken.is_some() {
+                judged.findings.extend(broken);
+                return Ok(judged);
+            }
+        }
+        if self.set.upstream_chain.is_some() {
+            let started = Instant::now();
+            judged.findings.extend(self.both_orders(turn).await?);
+            push(timings, "both orders", started);
         }
         Ok(judged)
     }
 
     /// Waits for the turn, no longer than the verdict can.
-    async fn wait_for<'t>(&self, turn: &'t tokio::sync::Mutex<()>) -> Result<tokio::sync::MutexGuard<'t, ()>, Error> {
+    pub(super) async fn wait_for<'t>(
+        &self,
+        turn: &'t tokio::sync::Mutex<()>,
+    ) -> Result<tokio::sync::MutexGuard<'t, ()>, Error> {
         let left = self.order.deadline.saturating_duration_since(Instant::now());
         tokio::time::timeout(left, turn.lock()).await.map_err(|_| Error::Deadline)
     }
@@ -148,7 +166,7 @@ impl Work<'_> {
     }
 
     /// Makes sure that there is a template with the first `end` migrations applied. A finding when one does not apply.
-    async fn advance(&self, end: usize) -> Result<Option<Finding>, Error> {
+    pub(super) async fn advance(&self, end: usize) -> Result<Option<Finding>, Error> {
         if self.pool.has(&self.prefixes[end]) {
             return Ok(None);
         }
@@ -211,12 +229,18 @@ impl Work<'_> {
         Ok(None)
     }
 
-    async fn observe(&self, lease: &Held, migration: &Migration) -> Result<Observed, Error> {
+    async fn observe(&self, lease: &Held, at: usize) -> Result<Observed, Error> {
+        let migration = &self.set.chain.migrations[at];
         let mut seen = Observed::default();
         let books = self.set.layout.bookkeeping(migration);
         let client = lease.observer.client();
         let searched = self.plan.config.rows.enabled;
         let before = if searched { Some(Schema::read(client).await.map_err(rows::Error::from)?) } else { None };
+        let lost = |error: tokio_postgres::Error| Error::Lost(crate::engine::session::describe(&error));
+        let rows = match migration.down.is_some() && touches_rows(migration) {
+            true => Some(digest::read(client).await.map_err(lost)?),
+            false => None,
+        };
         let up = self.run(lease, &migration.up, &books.applied).await?;
         let go_on = up.ok() && !up.left_open;
         seen.up = Some(up);
@@ -241,17 +265,23 @@ impl Work<'_> {
         let started = Instant::now();
         let after_down = lease.reader.since(client, &lease.before).await?;
         seen.after_down = catalog::compare(&lease.before, &after_down);
+        if let Some(before) = rows {
+            seen.rows_after_down = digest::differences(&before, &digest::read(client).await.map_err(lost)?);
+        }
         seen.compare_ms += ms(started.elapsed());
         fresh_session(lease).await?;
         let again = self.run(lease, &migration.up, &books.applied).await?;
         let go_on = again.ok();
         seen.again = Some(again);
+        let started = Instant::now();
+        // A second build has roles of its own: it waits until this one is done with its own.
         if go_on {
-            let started = Instant::now();
             let after_again = lease.reader.since(client, &lease.before).await?;
             seen.after_again = catalog::compare(&after_up, &after_again);
-            seen.compare_ms += ms(started.elapsed());
+            self.without_the_moment(&mut seen.after_again, at + 1, &after_up, &after_again).await?;
         }
+        self.without_the_moment(&mut seen.after_down, at, &lease.before, &after_down).await?;
+        seen.compare_ms += ms(started.elapsed());
         Ok(seen)
     }
 
@@ -283,6 +313,29 @@ impl Work<'_> {
         Ok(Some(rows::search(&job).await?))
     }
 
+    /// Leaves out of `found`, how `after` differs from `before`, what two builds of the first `count` migrations differ in
+    /// too. Builds a second time only when digits are all that something differs in.
+    async fn without_the_moment(
+        &self,
+        found: &mut Vec<Difference>,
+        count: usize,
+        before: &Snapshot,
+        after: &Snapshot,
+    ) -> Result<(), Error> {
+        if found.is_empty() || !catalog::may_be_of_the_moment(before, after) {
+            return Ok(());
+        }
+        let second = |prefix: &Hash| blake3::keyed_hash(prefix.as_bytes(), b"second build");
+        let prefixes: Vec<Hash> = self.prefixes.iter().map(second).collect();
+        let second = Work { pool: self.pool, plan: self.plan, set: self.set, prefixes: &prefixes, order: self.order };
+        if second.advance(count).await?.is_none()
+            && let Some(twin) = self.pool.snapshot(&prefixes[count])
+        {
+            *found = catalog::compare_builds(before, after, &twin);
+        }
+        Ok(())
+    }
+
     /// Runs a migration that is not judged: the time is the chain's.
     async fn build(&self, held: &Held, source: &Source, bookkeeping: &[String]) -> Result<Run, Error> {
         self.run_until(self.order.patience, held, source, bookkeeping).await
@@ -303,7 +356,8 @@ impl Work<'_> {
         let limits = self.limits(deadline);
         let bench = Bench { runner: &held.runner, observer: &held.observer, limits: &limits };
         let run = trace::run(bench, source, bookkeeping).await?;
-        if held.observer.is_closed() {
+        let lost = matches!(&run.failure, Some(Failure { cause: Cause::ConnectionLost(_), .. }));
+        if held.observer.is_closed() || (lost && !survives(held).await) {
             return Err(Error::Lost("the server went away while it judged".to_owned()));
         }
         Ok(run)
@@ -328,6 +382,7 @@ impl Work<'_> {
             effect: &observed.effect,
             down: observed.down.as_ref(),
             after_down: &observed.after_down,
+            rows_after_down: &observed.rows_after_down,
             again: observed.again.as_ref(),
             after_again: &observed.after_again,
             rows: observed.rows.as_ref(),
@@ -343,6 +398,11 @@ impl Work<'_> {
             root: &self.set.root,
             base_rev: &format!("commit {}", &rev[..rev.len().min(12)]),
             upstream: self.set.base.upstream.as_deref(),
+            layout: self.set.layout,
+            unknown: &self.set.chain.unknown,
+            merged: &self.set.merged,
+            naming: &self.plan.config.history.naming,
+            gaps: self.plan.config.history.gaps,
         };
         CHECKS.iter().flat_map(|check| check.history(&history)).collect()
     }
@@ -372,6 +432,28 @@ impl Work<'_> {
         }
         finding
     }
+}
+
+/// Whether only the migration's own session is gone. A server that lost a process takes a moment to end the others.
+async fn survives(held: &Held) -> bool {
+    for _ in 0..15 {
+        if held.observer.client().simple_query("SELECT").await.is_err() {
+            return false;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    true
+}
+
+/// Whether a migration, in either direction, may change rows that are there: it writes to tables, or drops something.
+fn touches_rows(migration: &Migration) -> bool {
+    let touches = |source: &Source| {
+        let text = source.text[source.body.clone()].to_ascii_lowercase();
+        ["insert", "update", "delete", "truncate", "merge", "copy", "drop", "alter column"]
+            .iter()
+            .any(|word| text.contains(word))
+    };
+    touches(&migration.up) || migration.down.as_ref().is_some_and(touches)
 }
 
 /// What a new connection would be: no settings, no role, no temporary tables of the run before.

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::draft::{Draft, literal};
 use super::marked::{Refusal, lines};
-use super::{Bookkeeping, Chain, Layout, Migration, Mode, Source, Tree};
+use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Source, Tree};
 
 /// See the module.
 pub(super) struct Dbmate;
@@ -51,6 +51,11 @@ impl Layout for Dbmate {
             applied: vec![format!("insert into public.schema_migrations (version) values ({version})")],
             reverted: vec![format!("delete from public.schema_migrations where version = {version}")],
         }
+    }
+
+    /// `up` runs whatever is not recorded, in order of version; only with `--strict` it refuses a late one.
+    fn conduct(&self) -> Conduct {
+        Conduct { late: Late::Runs, edited: Heed::Ignores, deleted: Heed::Ignores, renamed: Heed::Ignores }
     }
 
     fn homes(&self) -> &'static [&'static str] {

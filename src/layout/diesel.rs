@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::draft::{Draft, literal};
-use super::{Bookkeeping, Chain, Layout, Migration, Mode, Tree};
+use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Tree};
 use crate::verdict::{Finding, Severity};
 
 /// See the module.
@@ -77,6 +77,12 @@ impl Layout for Diesel {
             applied: vec![format!("INSERT INTO __diesel_schema_migrations (version) VALUES ({version})")],
             reverted: vec![format!("DELETE FROM __diesel_schema_migrations WHERE version = {version}")],
         }
+    }
+
+    /// `migration run` runs whatever is not recorded, in order of version. A recorded version without a folder stops only
+    /// `revert` and `redo`.
+    fn conduct(&self) -> Conduct {
+        Conduct { late: Late::Runs, edited: Heed::Ignores, deleted: Heed::Ignores, renamed: Heed::Ignores }
     }
 
     fn traces(&self) -> &'static [(&'static str, &'static str)] {

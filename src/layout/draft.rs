@@ -145,6 +145,7 @@ impl<'a> Draft<'a> {
             previous,
             foreign,
             repeatable: false,
+            stamp: None,
         });
     }
 
@@ -266,6 +267,7 @@ fn up_hash(migration: &Migration) -> blake3::Hash {
     field(&mut hasher, migration.version.as_bytes());
     field(&mut hasher, migration.name.as_bytes());
     hasher.update(&[u8::from(migration.foreign.is_some()), u8::from(migration.repeatable)]);
+    hasher.update(&migration.stamp.unwrap_or(i64::MIN).to_le_bytes());
     sent(&mut hasher, &migration.up);
     hasher.finalize()
 }

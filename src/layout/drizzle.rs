@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::draft::{Draft, hex};
 use super::marked::source;
-use super::{Bookkeeping, Chain, Layout, Migration, Mode, Source, Tree};
+use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Source, Tree};
 use crate::verdict::{Finding, Severity};
 
 /// See the module.
@@ -40,7 +40,7 @@ impl Layout for Drizzle {
         let entries = match tree.files.contains_key(JOURNAL) {
             true => journal(&mut draft),
             false => folders(tree)
-                .map(|f| Entry { tag: f.to_owned(), when: 0, file: format!("{f}/migration.sql") })
+                .map(|f| Entry { tag: f.to_owned(), when: None, file: format!("{f}/migration.sql") })
                 .collect(),
         };
         let known: std::collections::BTreeSet<&str> = entries.iter().map(|e| e.file.as_str()).collect();
@@ -56,21 +56,27 @@ impl Layout for Drizzle {
             if !tree.files.contains_key(&entry.file) {
                 draft.refused(&entry.file, "drizzle refuses the set: meta/_journal.json names this file");
             }
-            if entry.when < latest {
+            let when = entry.when.unwrap_or(latest);
+            if when < latest {
                 let message = "its time in meta/_journal.json is before that of the entry above: databases that have that \
                                one pass over this one";
                 draft.find(Finding::new("history.out-of-order", Severity::Warning, message), &entry.file);
             }
-            latest = latest.max(entry.when);
+            latest = latest.max(when);
             let up = cut(&mut draft, &entry.file);
             let name = entry.tag.split_once('_').map_or("", |(_, name)| name);
             draft.push(&entry.file, entry.tag.clone(), name, up, None);
+            if let Some(last) = draft.last() {
+                last.stamp = entry.when;
+            }
         }
         draft.finish()
     }
 
     fn bookkeeping(&self, migration: &Migration) -> Bookkeeping {
         let hash = hex(&Sha256::digest(migration.up.text.replace("\r\n", "\n").as_bytes()));
+        let when =
+            migration.stamp.map_or_else(|| "(extract(epoch from now()) * 1000)::bigint".to_owned(), |w| w.to_string());
         Bookkeeping {
             setup: vec![
                 "CREATE SCHEMA IF NOT EXISTS \"drizzle\"".to_owned(),
@@ -80,10 +86,16 @@ impl Layout for Drizzle {
             ],
             applied: vec![format!(
                 "INSERT INTO \"drizzle\".\"__drizzle_migrations\" (\"hash\", \"created_at\") \
-                 VALUES ('{hash}', (extract(epoch from now()) * 1000)::bigint)"
+                 VALUES ('{hash}', {when})"
             )],
             reverted: vec![format!("DELETE FROM \"drizzle\".\"__drizzle_migrations\" WHERE hash = '{hash}'")],
         }
+    }
+
+    /// `migrate` compares each entry's time with that of the newest record alone: what is not later never runs. Hashes are
+    /// written and not read.
+    fn conduct(&self) -> Conduct {
+        Conduct { late: Late::Skips, edited: Heed::Ignores, deleted: Heed::Ignores, renamed: Heed::Ignores }
     }
 
     fn has_downs(&self) -> bool {
@@ -115,7 +127,7 @@ struct JournalEntry {
 
 struct Entry {
     tag: String,
-    when: i64,
+    when: Option<i64>,
     file: String,
 }
 
@@ -124,7 +136,7 @@ fn journal(draft: &mut Draft<'_>) -> Vec<Entry> {
     match serde_json::from_str::<Journal>(&text) {
         Ok(journal) => {
             let entries = journal.entries.into_iter();
-            entries.map(|e| Entry { file: format!("{}.sql", e.tag), tag: e.tag, when: e.when }).collect()
+            entries.map(|e| Entry { file: format!("{}.sql", e.tag), tag: e.tag, when: Some(e.when) }).collect()
         }
         Err(error) => {
             draft.refused(JOURNAL, format!("drizzle cannot read its journal: {error}"));

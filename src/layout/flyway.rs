@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::draft::{Draft, literal};
-use super::{Bookkeeping, Chain, Layout, Migration, Mode, Source, Tree};
+use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Source, Tree};
 use crate::sql::{Kind, LineIndex, split};
 use crate::verdict::{Finding, Severity};
 
@@ -22,6 +22,10 @@ impl Layout for Flyway {
 
     fn recognise(&self, tree: &Tree) -> u8 {
         let parsed: Vec<_> = tree.files.keys().filter(|f| f.ends_with(".sql")).filter_map(|f| parse(f)).collect();
+        // Rust steps are refinery's.
+        if tree.files.keys().any(|f| f.rsplit('/').next().is_some_and(|f| f.starts_with('V') && f.ends_with(".rs"))) {
+            return 0;
+        }
         let versioned = parsed.iter().any(|p| p.kind == 'V' || p.kind == 'B');
         let own =
             parsed.iter().any(|p| p.kind == 'R' || p.kind == 'B' || p.numbers.len() > 2 || p.version.contains('_'));
@@ -107,6 +111,16 @@ impl Layout for Flyway {
             // An undo is recorded, not erased.
             reverted: migration.down.iter().map(|down| row("UNDO_SQL", down)).collect(),
         }
+    }
+
+    /// `migrate` validates first: a late one is `Detected resolved migration not applied to database` (with `outOfOrder` it
+    /// runs), and checksum, description and presence of every recorded one must be as they were.
+    fn conduct(&self) -> Conduct {
+        Conduct { late: Late::Refuses, edited: Heed::Refuses, deleted: Heed::Refuses, renamed: Heed::Refuses }
+    }
+
+    fn is_same_to_checksum(&self, one: &Source, other: &Source) -> bool {
+        checksum(&one.text) == checksum(&other.text)
     }
 
     fn traces(&self) -> &'static [(&'static str, &'static str)] {

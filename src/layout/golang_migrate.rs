@@ -3,7 +3,7 @@
 //! Each file is one simple query outside of any transaction of the runner's, whose table holds one row: where it stands.
 
 use super::draft::{Direction, Draft, Pairs};
-use super::{Bookkeeping, Chain, Layout, Migration, Mode, Tree};
+use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Tree};
 
 /// See the module.
 pub(super) struct GolangMigrate;
@@ -54,6 +54,12 @@ impl Layout for GolangMigrate {
             applied: stand(Some(&migration.version)),
             reverted: stand(migration.previous.as_deref()),
         }
+    }
+
+    /// One version is recorded, the last: `up` goes on behind it and never looks back. Without the file of that one version
+    /// it stops (`no migration found for version`); others may go unseen.
+    fn conduct(&self) -> Conduct {
+        Conduct { late: Late::Skips, edited: Heed::Ignores, deleted: Heed::Ignores, renamed: Heed::Ignores }
     }
 
     fn traces(&self) -> &'static [(&'static str, &'static str)] {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::draft::Draft;
 use super::marked::{Refusal, ends_with_semicolon, lines, source};
-use super::{Bookkeeping, Chain, Layout, Migration, Mode, Tree};
+use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Tree};
 use crate::verdict::{Finding, Severity};
 
 /// See the module.
@@ -75,6 +75,12 @@ impl Layout for Goose {
             applied: vec![format!("INSERT INTO goose_db_version (version_id, is_applied) VALUES ({version}, true)")],
             reverted: vec![format!("DELETE FROM goose_db_version WHERE version_id = {version}")],
         }
+    }
+
+    /// `up` stops at late ones (`found N missing migrations before current version`), unless it is told
+    /// `-allow-missing`. Before 3.3 it skipped them.
+    fn conduct(&self) -> Conduct {
+        Conduct { late: Late::Refuses, edited: Heed::Ignores, deleted: Heed::Ignores, renamed: Heed::Ignores }
     }
 }
 

@@ -3,6 +3,7 @@
 //! A layout knows how its runner names, orders, splits and wraps migrations and what it writes into its bookkeeping table.
 //! Adding one is one file and one line in [`LAYOUTS`].
 
+mod conduct;
 mod dbmate;
 mod diesel;
 mod discover;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 
 use crate::verdict::Finding;
 
+pub use conduct::{Conduct, Heed, Late};
 pub use discover::{Found, discover, recognise_at};
 
 /// Every layout. Where two are equally sure of a tree, the earlier one has it.
@@ -129,6 +131,8 @@ pub struct Migration {
     pub foreign: Option<String>,
     /// Run again whenever its text changes, after all versioned ones (Flyway's `R__`).
     pub repeatable: bool,
+    /// The time that the runner records in place of the present, in milliseconds (Drizzle's journal).
+    pub stamp: Option<i64>,
 }
 
 /// The SQL of one direction.
@@ -189,6 +193,19 @@ pub trait Layout: Send + Sync {
     fn plan_with(&self, root: &str, tree: &Tree, vars: &BTreeMap<String, String>) -> Chain {
         let _ = vars;
         self.plan(root, tree)
+    }
+
+    /// What the runner does when its files do not fit what a database has already run.
+    fn conduct(&self) -> Conduct;
+
+    /// Whether two texts have the same checksum to the runner. Asked only where it keeps one.
+    fn is_same_to_checksum(&self, one: &Source, other: &Source) -> bool {
+        one.text == other.text
+    }
+
+    /// Whether this very migration may run after later ones, whatever [`Layout::conduct`] says.
+    fn may_run_late(&self, migration: &Migration) -> bool {
+        migration.repeatable
     }
 
     /// Whether the runner has downs at all.

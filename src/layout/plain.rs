@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::draft::{Direction, Draft};
-use super::{Bookkeeping, Chain, Layout, Migration, Mode, Source, Tree};
+use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Source, Tree};
 use crate::sql::split;
 use crate::verdict::{Finding, Severity};
 
@@ -68,6 +68,11 @@ impl Layout for Plain {
 
     fn bookkeeping(&self, _: &Migration) -> Bookkeeping {
         Bookkeeping::default()
+    }
+
+    /// Whoever runs the files decides.
+    fn conduct(&self) -> Conduct {
+        Conduct { late: Late::Unknown, edited: Heed::Ignores, deleted: Heed::Ignores, renamed: Heed::Ignores }
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use sha2::{Digest, Sha256};
 
 use super::draft::{Draft, hex, literal};
-use super::{Bookkeeping, Chain, Layout, Migration, Mode, Tree};
+use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Tree};
 
 /// See the module.
 pub(super) struct Prisma;
@@ -67,6 +67,12 @@ impl Layout for Prisma {
             )],
             reverted: vec![format!("DELETE FROM _prisma_migrations WHERE migration_name = {name}")],
         }
+    }
+
+    /// `migrate deploy` applies every folder that is not recorded, in order of name, and warns of changed ones;
+    /// `migrate dev` wants to reset the database for each of these. The folder's whole name is the version.
+    fn conduct(&self) -> Conduct {
+        Conduct { late: Late::Runs, edited: Heed::Warns, deleted: Heed::Ignores, renamed: Heed::Ignores }
     }
 
     fn has_downs(&self) -> bool {

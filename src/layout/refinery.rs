@@ -8,7 +8,7 @@ use std::hash::{Hash, Hasher};
 use siphasher::sip::SipHasher13;
 
 use super::draft::{Draft, literal};
-use super::{Bookkeeping, Chain, Layout, Migration, Mode, Tree};
+use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Tree};
 
 /// See the module.
 pub(super) struct Refinery;
@@ -68,6 +68,16 @@ impl Layout for Refinery {
             )],
             reverted: vec![format!("DELETE FROM refinery_schema_history WHERE version = {version}")],
         }
+    }
+
+    /// By default it aborts on late and missing ones (`abort_missing`), and on another name or checksum (`abort_divergent`).
+    /// Files with `U` may run late.
+    fn conduct(&self) -> Conduct {
+        Conduct { late: Late::Refuses, edited: Heed::Refuses, deleted: Heed::Refuses, renamed: Heed::Refuses }
+    }
+
+    fn may_run_late(&self, migration: &Migration) -> bool {
+        migration.up.path.rsplit('/').next().is_some_and(|file| file.starts_with('U'))
     }
 
     fn has_downs(&self) -> bool {

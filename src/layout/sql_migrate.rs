@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::draft::{Draft, literal};
 use super::marked::{Refusal, ends_with_semicolon, lines, source};
-use super::{Bookkeeping, Chain, Layout, Migration, Mode, Source, Tree};
+use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Source, Tree};
 
 /// See the module.
 pub(super) struct SqlMigrate;
@@ -58,6 +58,12 @@ impl Layout for SqlMigrate {
             applied: vec![format!("INSERT INTO \"gorp_migrations\" (\"id\", \"applied_at\") VALUES ({id}, now())")],
             reverted: vec![format!("DELETE FROM \"gorp_migrations\" WHERE \"id\" = {id}")],
         }
+    }
+
+    /// `up` first catches up on what comes before the last recorded one, then goes on. A recorded one without a file stops it
+    /// (`unknown migration in database`); the file's name is the version.
+    fn conduct(&self) -> Conduct {
+        Conduct { late: Late::Runs, edited: Heed::Ignores, deleted: Heed::Refuses, renamed: Heed::Refuses }
     }
 }
 

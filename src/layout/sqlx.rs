@@ -6,7 +6,7 @@
 use sha2::{Digest, Sha384};
 
 use super::draft::{Direction, Draft, Pairs, hex, literal};
-use super::{Bookkeeping, Chain, Layout, Migration, Mode, Tree};
+use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Tree};
 
 /// See the module.
 pub(super) struct Sqlx;
@@ -75,6 +75,13 @@ impl Layout for Sqlx {
             )],
             reverted: vec![format!("DELETE FROM _sqlx_migrations WHERE version = {version}")],
         }
+    }
+
+    /// `Migrator::run` goes through all files and runs what is not recorded, whatever came after it; before that it stops at a
+    /// recorded version without a file (`VersionMissing`) and at another checksum (`VersionMismatch`). Up to 0.4 a late one
+    /// was `VersionMissing` as well.
+    fn conduct(&self) -> Conduct {
+        Conduct { late: Late::Runs, edited: Heed::Refuses, deleted: Heed::Refuses, renamed: Heed::Ignores }
     }
 
     fn traces(&self) -> &'static [(&'static str, &'static str)] {

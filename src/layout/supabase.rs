@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::draft::{Draft, literal};
-use super::{Bookkeeping, Chain, Layout, Migration, Mode, Tree};
+use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Tree};
 use crate::sql::split_range;
 
 /// See the module.
@@ -63,6 +63,12 @@ impl Layout for Supabase {
             )],
             reverted: vec![format!("DELETE FROM supabase_migrations.schema_migrations WHERE version = {version}")],
         }
+    }
+
+    /// `db push` stops at local files `to be inserted before the last migration on remote database` unless it is told
+    /// `--include-all`, and at remote versions that have no local file.
+    fn conduct(&self) -> Conduct {
+        Conduct { late: Late::Refuses, edited: Heed::Ignores, deleted: Heed::Refuses, renamed: Heed::Ignores }
     }
 
     fn has_downs(&self) -> bool {

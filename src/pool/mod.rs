@@ -135,6 +135,8 @@ pub struct Lease {
     pub before: Arc<Snapshot>,
     /// Roles and settings as the template has them.
     shared: Arc<Shared>,
+    /// Whether no role and no database had a setting for `runner` when it connected.
+    plain: bool,
 }
 
 /// Figures for `migd status`.
@@ -194,6 +196,11 @@ impl Pool {
         self.state().templates.contains_key(prefix)
     }
 
+    /// The schema at `prefix`, none when there is no such template.
+    pub fn snapshot(&self, prefix: &Hash) -> Option<Arc<Snapshot>> {
+        self.state().templates.get(prefix).map(|template| Arc::clone(&template.snapshot))
+    }
+
     /// A clone of the template for `prefix`, none when there is no such template. Roles and settings are the template's.
     pub async fn lease(self: &Arc<Self>, prefix: &Hash) -> Result<Option<Held>, Error> {
         let ready = {
@@ -210,14 +217,15 @@ impl Pool {
             }
             ready
         };
-        let lease = match ready {
-            Some(lease) => lease,
-            None => match self.clone_of(prefix, Warmth::Cold).await? {
-                Some(lease) => lease,
-                None => return Ok(None),
-            },
+        if let Some(lease) = ready {
+            return self.arranged(lease).await.map(Some);
+        }
+        let Some(shared) = self.state().templates.get(prefix).map(|template| Arc::clone(&template.shared)) else {
+            return Ok(None);
         };
-        self.arranged(lease).await.map(Some)
+        self.arrange(&shared).await?;
+        let lease = self.clone_of(prefix, Warmth::Cold).await?;
+        Ok(lease.map(|lease| Held { pool: Arc::clone(self), lease: Some(lease) }))
     }
 
     /// A new database, empty or a clone of the template for `from`, to be migrated and then sealed.
@@ -226,9 +234,10 @@ impl Pool {
             return self.lease(from).await;
         }
         let baseline = self.baseline().await?;
+        self.arrange(&baseline).await?;
         let database = self.create("template1").await?;
         let lease = self.connect(database, None, baseline, Warmth::Cold).await?;
-        self.arranged(lease).await.map(Some)
+        Ok(Some(Held { pool: Arc::clone(self), lease: Some(lease) }))
     }
 
     /// Makes the database of `lease` the template for `prefix`.
@@ -282,10 +291,19 @@ impl Pool {
 
     /// Makes clones of the template for `prefix`, aside, until as many are ready as should be.
     pub fn refill_later(self: &Arc<Self>, prefix: Hash) {
+        self.make_ahead(prefix, self.clones, Warmth::Warm);
+    }
+
+    /// Makes one clone of the template for `prefix`, aside, that will be needed once and soon.
+    pub fn next_later(self: &Arc<Self>, prefix: Hash) {
+        self.make_ahead(prefix, 1, Warmth::Cold);
+    }
+
+    fn make_ahead(self: &Arc<Self>, prefix: Hash, clones: usize, warmth: Warmth) {
         let wanted = {
             let mut state = self.state();
             let Some(template) = state.templates.get_mut(&prefix) else { return };
-            let wanted = self.clones.saturating_sub(template.ready.len() + template.coming);
+            let wanted = clones.saturating_sub(template.ready.len() + template.coming);
             template.coming += wanted;
             template.used = Instant::now();
             wanted
@@ -294,7 +312,7 @@ impl Pool {
         for _ in 0..wanted {
             let pool = Arc::clone(self);
             tokio::spawn(async move {
-                let made = pool.clone_of(&prefix, Warmth::Warm).await;
+                let made = pool.clone_of(&prefix, warmth).await;
                 let spare = {
                     let mut state = pool.state();
                     match (state.templates.get_mut(&prefix), made) {
@@ -334,11 +352,23 @@ impl Pool {
         spare.into_iter().for_each(|lease| self.discard_later(lease));
     }
 
-    /// Roles and settings as the lease's template has them.
+    /// Roles and settings as a clone that was made ahead wants them.
     async fn arranged(self: &Arc<Self>, lease: Lease) -> Result<Held, Error> {
-        let held = Held { pool: Arc::clone(self), lease: Some(lease) };
+        let mut held = Held { pool: Arc::clone(self), lease: Some(lease) };
         roles::arrange(&held.observer, &held.shared).await.map_err(Error::server("arrange roles"))?;
+        // A session has the settings of the moment in which it connected: those of whatever was judged then.
+        if (!held.plain || held.shared.has_settings())
+            && let Some(lease) = &mut held.lease
+        {
+            lease.runner = Session::open(&self.engine.config(&lease.database, Role::Owner)).await?;
+        }
         Ok(held)
+    }
+
+    /// Roles and settings as `shared` has them, before anybody connects: the judgement before may have shut the role
+    /// of migrations out.
+    async fn arrange(&self, shared: &Shared) -> Result<(), Error> {
+        self.with(&self.maker, async |admin| roles::arrange(admin, shared).await, "arrange roles").await
     }
 
     async fn clone_of(&self, prefix: &Hash, warmth: Warmth) -> Result<Option<Lease>, Error> {
@@ -369,15 +399,37 @@ impl Pool {
         shared: Arc<Shared>,
         warmth: Warmth,
     ) -> Result<Lease, Error> {
-        let (runner, observer) =
-            (self.engine.config(&database, Role::Owner), self.engine.config(&database, Role::Admin));
-        let (runner, observer) = tokio::join!(Session::open(&runner), Session::open(&observer));
-        let (runner, observer) = (runner?, observer?);
-        roles::apply_database_settings(&observer, &shared).await.map_err(Error::server("apply settings"))?;
+        let opened = self.sessions(&database, snapshot, shared, warmth).await;
+        if opened.is_err()
+            && let Err(error) = self.drop_database(&database).await
+        {
+            tracing::warn!(%error, database, "a database stays behind");
+        }
+        opened
+    }
+
+    async fn sessions(
+        &self,
+        database: &str,
+        snapshot: Option<Arc<Snapshot>>,
+        shared: Arc<Shared>,
+        warmth: Warmth,
+    ) -> Result<Lease, Error> {
+        let (runner, observer) = (self.engine.config(database, Role::Owner), self.engine.config(database, Role::Admin));
+        let (runner, observer) = if shared.has_database_settings() {
+            let observer = Session::open(&observer).await?;
+            roles::apply_database_settings(&observer, &shared).await.map_err(Error::server("apply settings"))?;
+            (Session::open(&runner).await?, observer)
+        } else {
+            let (runner, observer) = tokio::join!(Session::open(&runner), Session::open(&observer));
+            (runner?, observer?)
+        };
+        let mut plain = true;
         let reader = match warmth {
             Warmth::Warm => {
                 // The first statement of a session is the slowest: it reads the catalogs.
                 runner.client().batch_execute("BEGIN; ROLLBACK").await.map_err(Error::server("warm up"))?;
+                plain = roles::is_plain(&runner).await.map_err(Error::server("read settings"))?;
                 Reader::prepare(observer.client()).await?
             }
             Warmth::Cold => Reader::attach(observer.client(), self.engine.info().major).await?,
@@ -386,7 +438,7 @@ impl Pool {
             Some(snapshot) => snapshot,
             None => Arc::new(reader.full(observer.client()).await?),
         };
-        Ok(Lease { database, runner, observer, reader, before, shared })
+        Ok(Lease { database: database.to_owned(), runner, observer, reader, before, shared, plain })
     }
 
     async fn baseline(&self) -> Result<Arc<Shared>, Error> {

@@ -32,6 +32,16 @@ impl Shared {
         roles.iter().filter_map(|role| role.get("oid")?.as_u64()).collect()
     }
 
+    /// Whether a new session begins with settings of a role or of its database.
+    pub(super) fn has_settings(&self) -> bool {
+        self.has_database_settings() || self.settings.as_array().is_some_and(|settings| !settings.is_empty())
+    }
+
+    /// Whether there are settings that a clone does not inherit.
+    pub(super) fn has_database_settings(&self) -> bool {
+        self.database_settings.as_array().is_some_and(|settings| !settings.is_empty())
+    }
+
     fn same_cluster(&self, other: &Shared) -> bool {
         self.roles == other.roles && self.members == other.members && self.settings == other.settings
     }
@@ -132,9 +142,6 @@ pub(super) async fn sweep(session: &Session, own: &[&str]) -> Result<(), Error> 
 
 /// Gives a clone the `ALTER DATABASE … SET` of its template.
 pub(super) async fn apply_database_settings(session: &Session, shared: &Shared) -> Result<(), Error> {
-    if shared.database_settings.as_array().is_none_or(Vec::is_empty) {
-        return Ok(());
-    }
     let settings = shared.database_settings.to_string().replace('\'', "''");
     let sql = format!(
         "BEGIN;
@@ -147,6 +154,13 @@ pub(super) async fn apply_database_settings(session: &Session, shared: &Shared) 
          COMMIT"
     );
     session.client().batch_execute(&sql).await
+}
+
+/// Whether a session has no setting of its role or of its database.
+pub(super) async fn is_plain(session: &Session) -> Result<bool, Error> {
+    let sql = "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_settings
+                                  WHERE source IN ('global', 'user', 'database', 'database user'))";
+    Ok(session.client().query_one(sql, &[]).await?.get(0))
 }
 
 async fn is_superuser(session: &Session) -> Result<bool, Error> {

@@ -1,6 +1,6 @@
 //! A report as text, for people, and in the formats that other tools read. One file per format; pure, no I/O.
 //!
-//! A migration is a stranger's text, and the server quotes it in its messages: what goes to a terminal passes [`line`] or [`block`].
+//! A migration is a stranger's text, and the server quotes it in its messages: what goes to a terminal passes [`fn@line`] or [`block`].
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};

@@ -59,6 +59,8 @@ pub struct BaseCommit {
     pub rev: Option<String>,
     /// The upstream that it is shared with; none when there is none, and `rev` is HEAD.
     pub upstream: Option<String>,
+    /// The newest commit of that upstream.
+    pub tip: Option<String>,
 }
 
 /// What an index holds.
@@ -244,12 +246,11 @@ impl Repo {
             }) else {
                 continue;
             };
-            let shared = match &self.backend {
-                Backend::Library(library) => library.merge_base(&head, &tip)?,
-                Backend::Program(program) => program.merge_base(&head, &tip)?,
-            };
-            match shared {
-                Some(shared) => return Ok(BaseCommit { rev: Some(shared), upstream: Some(candidate.to_owned()) }),
+            match self.merge_base(&head, &tip)? {
+                Some(shared) => {
+                    let rev = Some(self.later_base(shared, &tip)?);
+                    return Ok(BaseCommit { rev, upstream: Some(candidate.to_owned()), tip: Some(tip) });
+                }
                 None if upstream.is_empty() => {}
                 None => return Err(Error::Unrelated(upstream.to_owned())),
             }
@@ -257,7 +258,33 @@ impl Repo {
         if !upstream.is_empty() {
             return Err(Error::Revision(upstream.to_owned()));
         }
-        Ok(BaseCommit { rev: Some(head), upstream: None })
+        Ok(BaseCommit { rev: Some(head), ..BaseCommit::default() })
+    }
+
+    /// A merge of upstream that is being committed shares more with it than HEAD does.
+    fn later_base(&self, shared: String, tip: &str) -> Result<String, Error> {
+        let mut base = shared;
+        for head in self.merge_heads() {
+            if let Some(other) = self.merge_base(&head, tip)?
+                && self.merge_base(&base, &other)?.as_ref() == Some(&base)
+            {
+                base = other;
+            }
+        }
+        Ok(base)
+    }
+
+    /// The commits that are being merged into HEAD, while a merge is under way.
+    pub fn merge_heads(&self) -> Vec<String> {
+        let listed = std::fs::read_to_string(self.place.git_dir.join("MERGE_HEAD")).unwrap_or_default();
+        listed.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    }
+
+    fn merge_base(&self, one: &str, two: &str) -> Result<Option<String>, Error> {
+        match &self.backend {
+            Backend::Library(library) => library.merge_base(one, two),
+            Backend::Program(program) => program.merge_base(one, two),
+        }
     }
 
     /// The content of an object; not loaded when it is larger than `max` bytes.

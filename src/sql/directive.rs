@@ -11,6 +11,9 @@ use std::time::SystemTime;
 
 use super::split;
 
+/// `-- migd: dev-only`: the statements under it are not for production.
+pub const DEV_ONLY: &str = "dev-only";
+
 /// One accepted finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Directive {
@@ -134,6 +137,10 @@ pub fn directives_in(text: &str, comments: &[Range<usize>]) -> Directives {
         let range = range.start..range.start + comment.trim_end().len();
         let body = comment.trim_start_matches(['-', '/', '*', ' ', '\t', '\r', '\n']);
         let Some(body) = strip_marker(body) else { continue };
+        // Accepts nothing: it is a mark, and a check looks for it.
+        if word(body).0 == DEV_ONLY {
+            continue;
+        }
         let parsed = if comment.starts_with("--") { parse(body) } else { Err(MalformedKind::NotALineComment) };
         match parsed {
             Ok((action, code, target, until, reason)) => {

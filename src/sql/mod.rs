@@ -13,7 +13,9 @@ mod tests;
 
 use std::ops::Range;
 
-pub use directive::{Action, Day, Directive, Directives, Malformed, MalformedKind, directives, directives_in};
+pub use directive::{
+    Action, DEV_ONLY, Day, Directive, Directives, Malformed, MalformedKind, directives, directives_in,
+};
 pub use kind::classify;
 pub use lines::LineIndex;
 pub use split::{split, split_range};
@@ -93,4 +95,15 @@ pub enum ProblemKind {
 pub fn is_blank(text: &str) -> bool {
     use lexer::TokenKind;
     lexer::Lexer::new(text, 0).all(|t| t.kind.is_comment() || t.kind == TokenKind::Semicolon)
+}
+
+/// Whether two texts are the same to the server: they differ in comments and whitespace at most. Errs towards no.
+pub fn same_statements(one: &str, other: &str) -> bool {
+    let tokens = |text| {
+        let tokens = lexer::Lexer::new(text, 0).filter(|token| !token.kind.is_comment());
+        tokens.map(move |token| &text[token.start..token.end])
+    };
+    // The lines of a `COPY … FROM STDIN` are data, down to their blanks.
+    let copies = |text: &str| text.to_ascii_lowercase().contains("from stdin");
+    one == other || (!copies(one) && tokens(one).eq(tokens(other)))
 }

@@ -170,6 +170,21 @@ fn a_part_is_split_with_places_of_the_whole() {
 }
 
 #[test]
+fn texts_that_differ_in_comments_and_whitespace_are_the_same_to_the_server() {
+    let text = "CREATE TABLE t (id int); -- a\nSELECT 'x';\n";
+    assert!(same_statements(text, "/* b */ CREATE  TABLE t(id int);\n\nSELECT 'x';"));
+    assert!(!same_statements(text, "CREATE TABLE t (id int);\nSELECT 'x ';"));
+    assert!(!same_statements(text, "CREATE TABLE t (id int);"));
+    assert!(!same_statements("COPY t FROM STDIN;\na b\n\\.\n", "COPY t FROM STDIN;\na  b\n\\.\n"), "data counts");
+}
+
+#[test]
+fn a_mark_for_development_is_no_directive() {
+    let found = directives("-- migd: dev-only -- seeds\nSELECT 1;\n");
+    assert!(found.directives.is_empty() && found.problems.is_empty(), "{found:?}");
+}
+
+#[test]
 fn keywords_tell_the_kind() {
     use Kind::*;
     for (text, kind) in [

@@ -18,6 +18,8 @@ use crate::verdict::RowCounts;
 const TICK: Duration = Duration::from_millis(100);
 /// How long a cancelled statement may take to end before its session is terminated, and that before migd gives up.
 const CANCEL: Duration = Duration::from_secs(1);
+/// Makes a session notice that its role has other rights now. Within a transaction only the name of a relation does.
+const NOTICE: &str = "SELECT FROM pg_catalog.pg_class LIMIT 0";
 
 /// What a run may use.
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +67,7 @@ pub async fn run(bench: Bench<'_>, source: &Source, bookkeeping: &[String]) -> R
         run.failure = Some(Failure { range: Some(problem.range.clone()), cause: Cause::NotSql(problem.kind.clone()) });
         return Ok(run);
     }
-    let mut steps = Steps { bench, source, run: &mut run, in_transaction: false };
+    let mut steps = Steps { bench, source, run: &mut run, in_transaction: false, looked: started };
     let outcome = steps.all(&batches, bookkeeping).await;
     run.ms = started.elapsed().as_secs_f64() * 1000.0;
     match outcome {
@@ -126,6 +128,8 @@ struct Steps<'a> {
     source: &'a Source,
     run: &'a mut Run,
     in_transaction: bool,
+    /// When the database's size was last looked at: many quick statements fill a disk as well as a slow one.
+    looked: Instant,
 }
 
 impl Steps<'_> {
@@ -196,7 +200,9 @@ impl Steps<'_> {
                 if self.in_transaction {
                     self.own("ROLLBACK TO SAVEPOINT migd_rights").await?;
                 }
-                outcome = self.with_rights(text).await?;
+                if let Some(second) = self.with_rights(text).await? {
+                    outcome = second;
+                }
             }
             if self.in_transaction && outcome.is_ok() {
                 self.own("RELEASE SAVEPOINT migd_rights").await?;
@@ -208,21 +214,47 @@ impl Steps<'_> {
         outcome.map(|_| ()).map_err(|ended| self.stop(ended, Some(statement.range.clone())))
     }
 
-    /// Runs one statement while the owner role has the rights that PostgreSQL wants for it.
-    async fn with_rights(&self, text: &str) -> Result<Result<u64, Ended>, Stop> {
-        let observer = self.bench.observer;
+    /// Runs one statement while the owner role has the rights that PostgreSQL wants for it. Event triggers are the
+    /// migration's own programs: they are silent meanwhile, and where there are some that would not be, nothing is run.
+    async fn with_rights(&mut self, text: &str) -> Result<Option<Result<u64, Ended>>, Stop> {
+        let Bench { runner, observer, .. } = self.bench;
         let lost = |error: tokio_postgres::Error| Stop::Broken(Error::Lost(describe(&error)));
-        let row = self.bench.runner.client().query_one("SELECT session_user::text", &[]).await;
-        let role: String = row.map_err(lost)?.get(0);
+        let sql = "SELECT session_user::text, pg_catalog.current_setting('session_replication_role'), EXISTS (
+                       SELECT FROM pg_catalog.pg_event_trigger
+                       WHERE evtenabled OPERATOR(pg_catalog.=) ANY ('{A,R}'::pg_catalog.\"char\"[]))";
+        let row = runner.client().query_one(sql, &[]).await.map_err(lost)?;
+        let (role, replication): (String, String) = (row.get(0), row.get(1));
+        if row.get(2) {
+            return Ok(None);
+        }
         let role = role.replace('"', "\"\"");
+        let admin: String = observer.client().query_one("SELECT session_user::text", &[]).await.map_err(lost)?.get(0);
         observer.client().batch_execute(&format!("ALTER ROLE \"{role}\" SUPERUSER")).await.map_err(lost)?;
-        let outcome = self.supervised(execute(self.bench.runner, text)).await;
+        let mut outcome = self.supervised(execute(runner, NOTICE)).await;
+        let sets = text.trim_start().get(..3).is_some_and(|word| word.eq_ignore_ascii_case("set"));
+        if !sets && outcome.is_ok() {
+            outcome = self.supervised(execute(runner, "SET session_replication_role = replica")).await;
+        }
+        if outcome.is_ok() {
+            outcome = self.supervised(execute(runner, text)).await;
+        }
+        if let Some(wrapper) = elevate::wrapper(text).filter(|_| outcome.is_ok()) {
+            let admin = admin.replace('"', "\"\"");
+            let take = format!("ALTER FOREIGN DATA WRAPPER {wrapper} OWNER TO \"{admin}\"");
+            outcome = self.supervised(execute(runner, &take)).await;
+        }
+        if !sets {
+            // Fails in a transaction that has failed, whose end does the same.
+            let _ = execute(runner, &format!("SET session_replication_role = {replication}")).await;
+        }
         observer.client().batch_execute(&format!("ALTER ROLE \"{role}\" NOSUPERUSER")).await.map_err(lost)?;
-        Ok(outcome)
+        // A transaction that has failed runs nothing before its end, and notices then.
+        let _ = execute(runner, NOTICE).await;
+        Ok(Some(outcome))
     }
 
     /// A statement of migd's own, in the migration's session.
-    async fn own(&self, text: &str) -> Result<(), Stop> {
+    async fn own(&mut self, text: &str) -> Result<(), Stop> {
         match self.supervised(execute(self.bench.runner, text)).await {
             Ok(_) => Ok(()),
             Err(ended) => Err(self.stop(ended, None)),
@@ -249,7 +281,7 @@ impl Steps<'_> {
         Ok(())
     }
 
-    async fn bookkeeping(&self, statements: &[String]) -> Result<(), Stop> {
+    async fn bookkeeping(&mut self, statements: &[String]) -> Result<(), Stop> {
         for statement in statements {
             match self.supervised(execute(self.bench.runner, statement)).await {
                 Ok(_) => {}
@@ -303,12 +335,16 @@ impl Steps<'_> {
     }
 
     /// Waits for `work` within the limits; cancels the statement, then terminates the session, when it exceeds them.
-    async fn supervised(&self, work: impl Future<Output = Result<u64, tokio_postgres::Error>>) -> Result<u64, Ended> {
+    async fn supervised(
+        &mut self,
+        work: impl Future<Output = Result<u64, tokio_postgres::Error>>,
+    ) -> Result<u64, Ended> {
         let Bench { runner, observer, limits } = self.bench;
         let started = Instant::now();
         let mut work = pin!(work);
         let excess = loop {
-            let left = limits.deadline.saturating_duration_since(Instant::now()).min(TICK);
+            let look = TICK.saturating_sub(self.looked.elapsed());
+            let left = limits.deadline.saturating_duration_since(Instant::now()).min(look);
             match tokio::time::timeout(left.max(Duration::from_millis(1)), &mut work).await {
                 Ok(Ok(rows)) => return Ok(rows),
                 Ok(Err(error)) => return Err(ended(&error, runner)),
@@ -320,6 +356,7 @@ impl Steps<'_> {
                         Ok(row) => row.get(0),
                         Err(error) => return Err(Ended::Broken(Error::Lost(describe(&error)))),
                     };
+                    self.looked = Instant::now();
                     if size.max(0) as u64 > limits.database_bytes {
                         break Ended::Disk;
                     }

@@ -8,7 +8,11 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 /// Extensions and languages that open files, programs or the network.
-const DANGEROUS: &[&str] = &["adminpack", "dblink", "file_fdw", "postgres_fdw", "pg_cron", "lo", "plsh"];
+const DANGEROUS: &[&str] = &["adminpack", "dblink", "pg_cron", "lo", "plsh"];
+
+/// Extensions that open files or the network through a foreign-data wrapper of the same name, and in no other way. They
+/// may be there, but their wrapper is the administrator's: nobody else makes a server of it.
+const WRAPPERS: &[&str] = &["file_fdw", "postgres_fdw"];
 
 static RESERVED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
@@ -23,6 +27,14 @@ static RESERVED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     .ok()
 });
 
+/// The foreign-data wrapper that `statement` makes, where it is one to be taken from the migration's role.
+pub fn wrapper(statement: &str) -> Option<&'static str> {
+    let found = RESERVED.as_ref()?.captures(statement)?;
+    let name = found.name("extension")?.as_str().to_ascii_lowercase();
+    let creates = statement.trim_start().get(..6).is_some_and(|word| word.eq_ignore_ascii_case("create"));
+    WRAPPERS.iter().copied().find(|wrapper| creates && *wrapper == name)
+}
+
 /// Whether `statement` (without leading comments) may be run with a superuser's rights, once, when it is refused.
 pub fn is_reserved(statement: &str) -> bool {
     let Some(found) = RESERVED.as_ref().and_then(|pattern| pattern.captures(statement)) else { return false };
@@ -35,7 +47,7 @@ pub fn is_reserved(statement: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_reserved;
+    use super::{is_reserved, wrapper};
 
     #[test]
     fn what_stays_inside_the_database_may_be_elevated() {
@@ -46,9 +58,17 @@ mod tests {
     }
 
     #[test]
+    fn a_wrapper_may_be_there_but_is_named_to_be_taken_away() {
+        assert!(is_reserved("CREATE EXTENSION postgres_fdw"));
+        assert_eq!(wrapper("create extension if not exists \"postgres_fdw\""), Some("postgres_fdw"));
+        assert_eq!(wrapper("DROP EXTENSION postgres_fdw"), None);
+        assert_eq!(wrapper("CREATE EXTENSION citext"), None);
+    }
+
+    #[test]
     fn what_reaches_outside_or_is_no_whole_word_may_not() {
         assert!(!is_reserved("CREATE EXTENSION plpython3u"));
-        assert!(!is_reserved("CREATE EXTENSION file_fdw"));
+        assert!(!is_reserved("CREATE EXTENSION dblink"));
         assert!(!is_reserved("COPY t TO PROGRAM 'id'"));
         assert!(!is_reserved("SELECT 'create extension x'"));
         assert!(!is_reserved("CREATE EXTENSIONS x"));

@@ -1,6 +1,7 @@
 //! The trace: what was observed while a migration ran. Data here, the running in [`apply`].
 
 pub mod apply;
+pub mod digest;
 pub mod elevate;
 
 use std::collections::BTreeMap;

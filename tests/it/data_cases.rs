@@ -115,6 +115,7 @@ impl Judge {
             previous: None,
             foreign: None,
             repeatable: false,
+            stamp: None,
         };
         let subject = Subject {
             migration: &migration,
@@ -126,6 +127,7 @@ impl Judge {
             after_down: &[],
             again: None,
             after_again: &[],
+            rows_after_down: &[],
             rows: Some(&found),
             schemas: Some(&schemas),
         };

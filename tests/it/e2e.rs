@@ -3,8 +3,11 @@
 mod cli;
 mod commit;
 mod files;
+mod history;
 mod hostile;
 mod isolation;
 mod life;
 mod repositories;
+mod reverts;
+mod rights;
 mod unavailable;

@@ -1,5 +1,7 @@
 //! Engines against real servers. Each test has its own owner and folders, so they run side by side.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod auto;
 mod container;
 mod local;

@@ -9,4 +9,5 @@ mod engine;
 mod hooks;
 mod layers;
 mod repo;
+mod setup;
 mod support;

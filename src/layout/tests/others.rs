@@ -183,6 +183,8 @@ fn drizzle_follows_its_journal() {
     ];
     assert_eq!(findings(&chain), expected);
     assert!(chain.migrations[2].foreign.is_some());
+    let book = by_name("drizzle").unwrap().bookkeeping(&chain.migrations[1]);
+    assert!(book.applied[0].ends_with("', 10)"), "{}", book.applied[0]);
     assert_eq!(findings(&plan("drizzle", &[("meta/_journal.json", "{"), ("0000_a.sql", "")])).len(), 2);
 }
 

@@ -17,13 +17,13 @@ fn refused(limits: &str, up: &str, down: &str, code: &str, line: u32) {
     repo.next_good_one_passes();
 }
 
-/// Judged, with whatever verdict, in good time; and the next good one passes.
+/// Judged as the hook judges, with whatever verdict, in good time; not committed; and the next good one passes.
 #[track_caller]
 fn judged(up: &str, down: &str) -> String {
     let repo = Sandbox::rough();
     repo.configure("[hook]\nbudget = \"10s\"\n");
     repo.migration(2, "it", up, down);
-    let ran = repo.commit(&[]).says("migd: migrations:");
+    let ran = repo.migd(&["hook", "pre-commit"]).says("migd: migrations:");
     assert!(ran.took.as_secs() < 12, "{ran}");
     repo.next_good_one_passes();
     ran.err
@@ -82,8 +82,13 @@ fn waiting_for_a_lock_of_its_own_making_is_stopped() {
 #[test]
 fn filling_the_disk_is_stopped() {
     let up = "CREATE TABLE big (x text);\n\
-              INSERT INTO big SELECT repeat(md5(i::text), 40) FROM generate_series(1, 100000000) i;\n";
+              DO $$ BEGIN LOOP INSERT INTO big VALUES (repeat(md5(random()::text), 50)); END LOOP; END $$;\n";
     refused("database_bytes = 60000000\nstatement = \"9s\"\n", up, "DROP TABLE big;\n", "apply.disk", 2);
+}
+
+#[test]
+fn filling_the_disk_with_temporary_files_is_stopped() {
+    refused("statement = \"9s\"\n", "SELECT count(*) FROM generate_series(1, 1000000000);\n", DONE, "apply.disk", 1);
 }
 
 #[test]
@@ -91,7 +96,7 @@ fn many_small_steps_do_not_get_past_the_limit_of_the_disk() {
     let step = "INSERT INTO big SELECT repeat(md5(i::text), 100) FROM generate_series(1, 2000) i;\n";
     let up = format!("CREATE TABLE big (x text);\nALTER TABLE big ALTER x SET STORAGE EXTERNAL;\n{}", step.repeat(20));
     let repo = Sandbox::rough();
-    repo.configure("[limits]\ndatabase_bytes = 60000000\n");
+    repo.configure("[limits]\ndatabase_bytes = 40000000\n");
     repo.migration(2, "it", &up, "DROP TABLE big;\n");
     repo.commit(&[]).status(1).says("error[apply.disk]");
     repo.next_good_one_passes();

@@ -43,7 +43,9 @@ fn a_setting_of_one_migration_is_not_the_next_ones_in_the_same_commit() {
 fn settings_of_a_role_stay_in_their_judgement() {
     let up = "DO $$ BEGIN EXECUTE format('ALTER ROLE %I SET work_mem = ''7MB''', current_user); END $$;\n";
     let down = "DO $$ BEGIN EXECUTE format('ALTER ROLE %I RESET work_mem', current_user); END $$;\n";
-    let next = assert_sql("NOT EXISTS (SELECT FROM pg_db_role_setting WHERE setconfig::text LIKE '%7MB%')");
+    let next = assert_sql(
+        "NOT EXISTS (SELECT FROM pg_db_role_setting WHERE setdatabase = 0 AND setconfig::text LIKE '%7MB%')",
+    );
     // Once with a down that undoes it, and once without.
     after(up, down, &next);
     after(up, "SELECT 1;\n", &next);

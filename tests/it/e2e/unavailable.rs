@@ -6,7 +6,7 @@ use crate::support::sandbox::{GOOD, GOOD_DOWN, Sandbox};
 fn without_engine(unavailable: &str) -> Sandbox {
     let repo = Sandbox::new();
     repo.configure(&format!(
-        "[engine]\nkind = \"local\"\nbin_dir = \"/nonexistent\"\n[hook]\nunavailable = \"{unavailable}\"\n"
+        "[engine]\nkind = \"url\"\nurl = \"postgres://nobody@127.0.0.1:1/none\"\n[hook]\nunavailable = \"{unavailable}\"\n"
     ));
     repo.migration(2, "age", GOOD, GOOD_DOWN);
     repo
@@ -17,14 +17,35 @@ fn block_refuses_the_commit_and_names_the_way_around() {
     let repo = without_engine("block");
     let before = repo.head();
     let ran = repo.commit(&[]).failed();
-    ran.says("error[engine.not-found]").says("/nonexistent").says("MIGD=0").says("--no-verify");
+    ran.says("error[engine.connect]").says("127.0.0.1").says("MIGD=0").says("--no-verify");
     assert_eq!(repo.head(), before);
 }
 
 #[test]
 fn warn_lets_the_commit_through_and_says_so() {
     let repo = without_engine("warn");
-    repo.commit(&[]).ok().says("/nonexistent").says("warning: committing without a verdict");
+    repo.commit(&[]).ok().says("127.0.0.1").says("warning: committing without a verdict");
+}
+
+#[test]
+fn a_local_engine_without_programs_says_where_it_looked_and_what_to_do() {
+    let repo = Sandbox::new();
+    repo.migration(2, "age", GOOD, GOOD_DOWN);
+    for (unavailable, commits) in [("block", false), ("warn", true)] {
+        let mut command = repo.command("git");
+        command.env("MIGD_BIN_DIR", "/nonexistent").env("MIGD_HOOK_UNAVAILABLE", unavailable);
+        command.args(["commit", "--quiet", "--message", "age"]);
+        let ran = crate::support::realm::run(command, "").says("error[engine.not-found]").says("/nonexistent");
+        assert_eq!(ran.status == Some(0), commits, "{ran}");
+    }
+}
+
+#[test]
+fn a_repository_may_not_name_programs_to_run() {
+    let repo = Sandbox::new();
+    repo.configure("[engine]\nkind = \"local\"\nbin_dir = \"/tmp\"\n");
+    repo.migration(2, "age", GOOD, GOOD_DOWN);
+    repo.commit(&[]).failed().says("error[config.invalid]").says("migd.toml:3:1").says("MIGD_BIN_DIR");
 }
 
 #[test]
@@ -38,7 +59,7 @@ fn a_check_ends_with_3_whatever_the_hook_does() {
     let ran = repo.migd(&["check", "--format", "json"]).status(3);
     let report = ran.json();
     assert_eq!(report["outcome"], "error");
-    assert_eq!(report["findings"][0]["code"], "engine.not-found");
+    assert_eq!(report["findings"][0]["code"], "engine.connect");
 }
 
 #[test]

@@ -58,19 +58,18 @@ async fn has_databases_of_its_own_and_touches_nothing_else() {
 
     let name = database(&*engine, "one").await;
     assert_eq!(value(&connect(&*engine, &name, Role::Owner).await, "SELECT current_database()").await, name);
-    let list =
-        format!("SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database WHERE datname ~ 'migd_|theirs'");
+    let list = "SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database WHERE datname ~ 'migd_|theirs'";
     let mut expected =
         vec!["migd_other_1".to_owned(), format!("{prefix}not_ours"), name, "theirs".to_owned(), format!("x{prefix}")];
     expected.sort();
-    let mut found: Vec<String> = value(&admin, &list).await.split(' ').map(str::to_owned).collect();
+    let mut found: Vec<String> = value(&admin, list).await.split(' ').map(str::to_owned).collect();
     found.sort();
     assert_eq!(found, expected, "what was left is gone, and nothing else");
 
     // A session that is still there does not keep a database from being dropped.
-    let _session = connect(&*engine, &expected.iter().find(|name| name.ends_with("_one")).unwrap(), Role::Owner).await;
+    let _session = connect(&*engine, expected.iter().find(|name| name.ends_with("_one")).unwrap(), Role::Owner).await;
     engine.stop().await;
-    assert!(!value(&admin, &list).await.contains("_one"));
+    assert!(!value(&admin, list).await.contains("_one"));
     host.stop().await;
     assert!(!engine.alive().await);
 }

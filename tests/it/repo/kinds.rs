@@ -31,7 +31,7 @@ fn check(sandbox: &Sandbox, by_libgit2: bool) {
         let head = sandbox.git(&["rev-parse", "HEAD"]);
         assert_eq!(repo.head().unwrap().as_ref(), Some(&head), "{how}");
         assert_eq!(repo.resolve("main").unwrap(), head, "{how}");
-        assert_eq!(repo.base("").unwrap(), BaseCommit { rev: Some(head), upstream: None }, "{how}");
+        assert_eq!(repo.base("").unwrap(), BaseCommit { rev: Some(head), ..BaseCommit::default() }, "{how}");
         assert_eq!(repo.root(), Some(sandbox.top().as_path()), "{how}");
         assert_eq!(repo.git_dir(), sandbox.path("repo/.git"), "{how}");
     }
@@ -431,5 +431,32 @@ fn variables_that_change_what_paths_mean_do_not_reach_the_git_program() {
     let env = [("GIT_LITERAL_PATHSPECS", "1"), ("GIT_PREFIX", "src/")];
     for (how, repo) in sandbox.both(&sandbox.location_with("repo", &env)) {
         assert_eq!(paths(&repo.staged(&["src".to_owned()]).unwrap()), ["src/a"], "{how}");
+    }
+}
+
+#[test]
+fn a_merge_of_upstream_that_is_being_committed_shares_all_of_it() {
+    let sandbox = Sandbox::new();
+    let first = sandbox.git(&["rev-parse", "HEAD"]);
+    let change = |branch: &str, file: &str| {
+        sandbox.git(&["switch", "-q", branch]);
+        sandbox.write(file, file);
+        sandbox.git(&["add", "."]);
+        sandbox.git(&["commit", "-qm", file]);
+        sandbox.git(&["rev-parse", "HEAD"])
+    };
+    sandbox.git(&["branch", "side"]);
+    let tip = change("main", "migrations/3.sql");
+    change("side", "migrations/4.sql");
+    let base =
+        |rev: &str| BaseCommit { rev: Some(rev.to_owned()), upstream: Some("main".to_owned()), tip: Some(tip.clone()) };
+    for (how, repo) in sandbox.both(&sandbox.location("repo")) {
+        assert_eq!(repo.base("main").unwrap(), base(&first), "{how}");
+        assert!(repo.merge_heads().is_empty(), "{how}");
+    }
+    sandbox.git(&["merge", "-q", "--no-commit", "main"]);
+    for (how, repo) in sandbox.both(&sandbox.location("repo")) {
+        assert_eq!(repo.base("main").unwrap(), base(&tip), "{how}");
+        assert_eq!(repo.merge_heads(), [tip.as_str()], "{how}");
     }
 }

@@ -32,15 +32,23 @@ pub struct Ran {
 }
 
 impl Realm {
-    /// A new one, with nothing running.
+    /// A new one, with nothing running. Its first server is copied from a cluster that another realm has initialised.
     pub fn new() -> Arc<Realm> {
+        let realm = Realm::make();
+        fs::remove_dir(realm.state().join("seeds")).unwrap();
+        std::os::unix::fs::symlink(Realm::shared().state().join("seeds"), realm.state().join("seeds")).unwrap();
+        Arc::new(realm)
+    }
+
+    /// A new one that has never initialised a cluster.
+    pub fn pristine() -> Arc<Realm> {
         Arc::new(Realm::make())
     }
 
     /// The one that tests share whose migrations harm nobody: its daemon is warm after the first of them.
     pub fn shared() -> Arc<Realm> {
         static SHARED: OnceLock<Arc<Realm>> = OnceLock::new();
-        Arc::clone(SHARED.get_or_init(Realm::new))
+        Arc::clone(SHARED.get_or_init(Realm::pristine))
     }
 
     /// The one that tests share whose migrations try to do harm: what they break must not be what others wait for.
@@ -52,7 +60,7 @@ impl Realm {
     fn make() -> Realm {
         // Short, because a socket's path must be.
         let folder = tempfile::Builder::new().prefix("mg").tempdir_in("/tmp").unwrap().keep();
-        for part in ["home/.config/migd", "run", "state", "repos"] {
+        for part in ["home/.config/migd", "run", "state/seeds", "repos"] {
             fs::create_dir_all(folder.join(part)).unwrap();
         }
         let git = "[user]\nname = Test\nemail = test@example.org\n[init]\ndefaultBranch = main\n[gc]\nauto = 0\n";
@@ -122,6 +130,11 @@ impl Realm {
         let roots = [PathBuf::from("/dev/shm"), PathBuf::from("/var/lib/migd"), self.state().join("clusters")];
         let entries = roots.iter().filter_map(|root| fs::read_dir(root).ok()).flatten().flatten();
         entries.map(|entry| entry.path()).filter(|path| file_name(path).starts_with(&prefix)).collect()
+    }
+
+    /// Nothing runs, and no server's data is left.
+    pub fn is_empty(&self) -> bool {
+        self.processes().is_empty() && self.data_folders().is_empty()
     }
 
     /// What the daemon's log says.

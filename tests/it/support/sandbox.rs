@@ -137,15 +137,7 @@ impl Sandbox {
         self.migd(&[&["check", "--format", "json"], arguments].concat()).json()
     }
 
-    /// The codes of what `migd check` finds.
-    #[track_caller]
-    pub fn codes(&self, arguments: &[&str]) -> Vec<String> {
-        let report = self.check(arguments);
-        let findings = report["findings"].as_array().into_iter().flatten();
-        findings.map(|finding| finding["code"].as_str().unwrap().to_owned()).collect()
-    }
-
-    /// Whether a commit was made since `before`.
+    /// The name of the last commit.
     pub fn head(&self) -> String {
         self.git(&["rev-parse", "HEAD"]).out
     }

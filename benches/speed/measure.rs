@@ -1,0 +1,260 @@
+//! What is measured, in which order.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use migd::verdict::Verdict;
+
+use crate::chain::Set;
+use crate::report::{Report, Row, Target};
+use crate::rivals::{Server, linter};
+use crate::sandbox::{Hooks, Sandbox};
+use crate::stats::Samples;
+use crate::{Options, Result};
+
+/// The steps of the verdict on one new migration, by name.
+type Steps = BTreeMap<String, Samples>;
+
+pub(crate) fn all(migd: &Path, set: &Set, options: &Options, report: &mut Report) -> Result<()> {
+    let sandbox = Sandbox::new(migd, set)?;
+    let rows = &mut Rows { set, report };
+    let noop = commits(&sandbox, options, rows)?;
+    new_migration(&sandbox, options, &noop, rows)?;
+    if options.all {
+        whole_history(&sandbox, set, rows)?;
+    }
+    memory(&sandbox, rows)?;
+    rebuild(&sandbox, options, rows)?;
+    sandbox.configure(&set.layout, 0)?;
+    no_clone(&sandbox, options, rows)?;
+    sandbox.configure(&set.layout, 2)?;
+    first(&sandbox, options, rows)
+}
+
+/// Takes the rows of one set.
+struct Rows<'a> {
+    set: &'a Set,
+    report: &'a mut Report,
+}
+
+impl Rows<'_> {
+    fn add(&mut self, what: &str, samples: &Samples, target: Option<Target>) {
+        eprintln!("  {what}: {:.2} ms, p99 {:.2} ms", samples.median(), samples.p99());
+        self.report.add(Row { set: self.set.name.clone(), what: what.to_owned(), samples: samples.clone(), target });
+    }
+}
+
+/// Commits that touch no migration; what the one with an empty native hook takes.
+fn commits(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result<Samples> {
+    sandbox.stage_new(rows.set, 0)?;
+    sandbox.check("--staged")?;
+    sandbox.unstage()?;
+    sandbox.settle()?;
+    let (mut none, mut noop, mut with) = (Samples::default(), Samples::default(), Samples::default());
+    for at in 0..options.runs {
+        for (samples, hooks) in [(&mut none, Hooks::None), (&mut noop, Hooks::Noop), (&mut with, Hooks::Migd)] {
+            sandbox.write("readme", format!("measured {at}\n").as_bytes())?;
+            sandbox.git(&["add", "readme"])?;
+            samples.add(sandbox.commit(hooks)?);
+            sandbox.undo()?;
+        }
+    }
+    rows.add("`git commit`, no hook", &none, None);
+    rows.add("`git commit`, a native hook that does nothing", &noop, None);
+    rows.add("`git commit` with migd, no migration touched", &with, None);
+    rows.add("… over the empty hook", &with.over(&noop), Some(Target::median(1.0)));
+    Ok(noop)
+}
+
+/// A new migration with clones ready: the verdict, the whole commit, and the commit of what was judged before.
+fn new_migration(sandbox: &Sandbox, options: &Options, noop: &Samples, rows: &mut Rows<'_>) -> Result<()> {
+    let (mut verdict, mut steps, mut commit, mut cached) =
+        (Samples::default(), Steps::new(), Samples::default(), Samples::default());
+    for at in 0..options.runs {
+        sandbox.stage_new(rows.set, 2 * at + 1)?;
+        sandbox.settle()?;
+        let (judged, _) = sandbox.check("--staged")?;
+        take(&judged, &mut verdict, &mut steps)?;
+        sandbox.settle()?;
+        cached.add(sandbox.commit(Hooks::Migd)?);
+        sandbox.undo()?;
+        sandbox.stage_new(rows.set, 2 * at + 2)?;
+        sandbox.settle()?;
+        commit.add(sandbox.commit(Hooks::Migd)?);
+        sandbox.undo()?;
+    }
+    rows.add("new migration, the verdict (up, down, up)", &verdict, Some(Target { median: 10.0, p99: Some(25.0) }));
+    for (step, samples) in &steps {
+        rows.add(&format!("… of it {step}"), samples, None);
+    }
+    rows.add("`git commit` with a new migration", &commit, None);
+    rows.add("… over the empty hook", &commit.over(noop), None);
+    rows.add("`git commit` of a migration judged while editing", &cached, None);
+    rows.add("… over the empty hook", &cached.over(noop), Some(Target { median: 1.0, p99: Some(2.0) }));
+    Ok(())
+}
+
+/// Adds up the steps of one verdict, which must be one that was not kept and that judged a migration.
+fn take(one: &Verdict, verdict: &mut Samples, steps: &mut Steps) -> Result<()> {
+    if one.cached || one.migrations.is_empty() {
+        return Err(format!("not what was to be measured: {:?}", one.findings).into());
+    }
+    verdict.add_ms(one.elapsed_ms);
+    let mut sums: BTreeMap<&str, f64> = BTreeMap::new();
+    for timing in &one.timings {
+        *sums.entry(&timing.step).or_default() += timing.ms;
+    }
+    for (step, ms) in sums {
+        steps.entry(step.to_owned()).or_default().add_ms(ms);
+    }
+    Ok(())
+}
+
+fn no_clone(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result<()> {
+    sandbox.stop()?;
+    let (mut verdict, mut steps) = (Samples::default(), Steps::new());
+    for at in 0..=options.runs / 2 {
+        sandbox.stage_new(rows.set, at)?;
+        let (judged, _) = sandbox.check("--staged")?;
+        // The first one starts the daemon and builds the chain.
+        if at > 0 {
+            take(&judged, &mut verdict, &mut steps)?;
+        }
+        sandbox.settle()?;
+        sandbox.unstage()?;
+    }
+    rows.add("new migration, no clone ready", &verdict, Some(Target::median(25.0)));
+    for (step, samples) in &steps {
+        rows.add(&format!("… of it {step}"), samples, None);
+    }
+    Ok(())
+}
+
+/// An early file changes, and the chain is built anew; beside it, what people run instead.
+fn rebuild(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result<()> {
+    let status = sandbox.status()?;
+    let engine = status.engines.first().ok_or("the daemon has no server")?;
+    let server = match engine.pid {
+        Some(pid) => Server::of(pid, Path::new(&engine.source))?,
+        None => None,
+    };
+    let rounds = (options.runs / 8).clamp(3, 10);
+    let (mut rebuilt, mut steps) = (Samples::default(), Steps::new());
+    let (mut session, mut files, mut sqlx) = (Samples::default(), Samples::default(), Samples::default());
+    for at in 0..rounds {
+        sandbox.settle()?;
+        if let Some(server) = &server {
+            session.add(server.one_session(sandbox, rows.set)?);
+            // A chain of hundreds takes seconds this way.
+            if at < 3 {
+                files.add(server.per_file(sandbox, rows.set)?);
+                if rows.set.layout == "sqlx"
+                    && let Some(took) = server.sqlx(sandbox)?
+                {
+                    sqlx.add(took);
+                }
+            }
+        }
+        sandbox.stage_edit(rows.set, at)?;
+        let (judged, _) = sandbox.check("--staged")?;
+        take(&judged, &mut rebuilt, &mut steps)?;
+        sandbox.unstage()?;
+    }
+    let target = (!session.is_empty()).then(|| Target::median(1.3 * session.median()));
+    rows.add("an early file changed: verdict on the whole chain", &rebuilt, target);
+    for (name, what, samples) in [
+        ("psql", "one `psql` session, an empty database there", &session),
+        ("psql", "a fresh database and one `psql` per file", &files),
+        ("sqlx", "`sqlx database reset`", &sqlx),
+    ] {
+        if samples.is_empty() {
+            rows.report.skip(name);
+        } else {
+            rows.add(what, samples, None);
+        }
+    }
+    for (name, what) in [("squawk", "`squawk` on the new file"), ("eugene", "`eugene lint` on the new file")] {
+        let mut samples = Samples::default();
+        for _ in 0..rounds {
+            if let Some(took) = linter(sandbox, name, rows.set)? {
+                samples.add(took);
+            }
+        }
+        if samples.is_empty() {
+            rows.report.skip(name);
+        } else {
+            rows.add(what, &samples, None);
+        }
+    }
+    Ok(())
+}
+
+/// From nothing: no daemon, no server, with and without a cluster kept from the last time.
+fn first(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result<()> {
+    let (mut fresh, mut kept) = (Samples::default(), Samples::default());
+    for at in 0..(options.runs / 12).clamp(3, 8) {
+        sandbox.stage_new(rows.set, at)?;
+        sandbox.stop()?;
+        sandbox.forget()?;
+        fresh.add(sandbox.check("--staged")?.1);
+        sandbox.settle()?;
+        sandbox.stop()?;
+        kept.add(sandbox.check("--staged")?.1);
+        sandbox.settle()?;
+    }
+    // The chain has to be built in any case: the targets are those of a short one.
+    let short = rows.set.migrations.len() <= 10;
+    rows.add("first verdict of all, no cluster kept", &fresh, short.then(|| Target::median(650.0)));
+    rows.add("first verdict of all, with the kept cluster", &kept, short.then(|| Target::median(80.0)));
+    sandbox.unstage()
+}
+
+fn whole_history(sandbox: &Sandbox, set: &Set, rows: &mut Rows<'_>) -> Result<()> {
+    let started = Instant::now();
+    let (judged, _) = sandbox.check("--all")?;
+    let took = started.elapsed();
+    let count = judged.migrations.len();
+    let mut each = Samples::default();
+    each.add_ms(took.as_secs_f64() * 1000.0 / count.max(1) as f64);
+    let what = format!("`migd check --all`, each of {count} migrations of {}", set.migrations.len());
+    rows.add(&what, &each, Some(Target::median(25.0)));
+    let mut sums: BTreeMap<&str, f64> = BTreeMap::new();
+    for timing in &judged.timings {
+        *sums.entry(&timing.step).or_default() += timing.ms;
+    }
+    for (step, ms) in sums {
+        let mut each = Samples::default();
+        each.add_ms(ms / count.max(1) as f64);
+        rows.add(&format!("… of it {step}"), &each, None);
+    }
+    sandbox.settle()
+}
+
+/// What stays in memory while nothing is judged.
+fn memory(sandbox: &Sandbox, rows: &mut Rows<'_>) -> Result<()> {
+    // Threads that have nothing to do end after five seconds.
+    std::thread::sleep(std::time::Duration::from_secs(6));
+    let status = sandbox.status()?;
+    let name = rows.set.name.clone();
+    let daemon = status.memory_bytes.unwrap_or(0) as f64 / 1e6;
+    rows.report.figure(&name, "daemon at rest, resident", daemon, "MB", Some(15.0));
+    if let Some(pid) = status.engines.first().and_then(|engine| engine.pid) {
+        let sum: u64 = std::iter::once(pid).chain(children(pid)?).filter_map(pss).sum();
+        rows.report.figure(&name, "PostgreSQL at rest, its share of memory", sum as f64 / 1e6, "MB", Some(100.0));
+    }
+    Ok(())
+}
+
+fn children(pid: u32) -> Result<Vec<u32>> {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
+    Ok(text.split_whitespace().filter_map(|child| child.parse().ok()).collect())
+}
+
+/// A process's proportional share of memory, in bytes.
+fn pss(pid: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
+}

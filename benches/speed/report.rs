@@ -1,0 +1,179 @@
+//! The table: for the terminal and for docs/performance.md.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::Result;
+use crate::stats::Samples;
+
+/// What DESIGN asks for, in milliseconds.
+#[derive(Clone, Copy)]
+pub(crate) struct Target {
+    pub(crate) median: f64,
+    pub(crate) p99: Option<f64>,
+}
+
+impl Target {
+    pub(crate) fn median(median: f64) -> Target {
+        Target { median, p99: None }
+    }
+}
+
+/// One thing that was measured.
+pub(crate) struct Row {
+    pub(crate) set: String,
+    pub(crate) what: String,
+    pub(crate) samples: Samples,
+    pub(crate) target: Option<Target>,
+}
+
+struct Figure {
+    set: String,
+    what: String,
+    value: f64,
+    unit: &'static str,
+    limit: Option<f64>,
+}
+
+/// Everything that was measured.
+pub(crate) struct Report {
+    machine: String,
+    rows: Vec<Row>,
+    figures: Vec<Figure>,
+    skipped: BTreeSet<String>,
+}
+
+impl Report {
+    pub(crate) fn new(migd: &Path) -> Result<Report> {
+        let mut report = Report { machine: machine(), rows: Vec::new(), figures: Vec::new(), skipped: BTreeSet::new() };
+        for (name, limit) in [("migd", None), ("migd-hook", Some(500.0))] {
+            let bytes = fs::metadata(migd.with_file_name(name))?.len() as f64;
+            report.figure("", &format!("`{name}`, as built for this run"), bytes / 1e3, "kB", limit);
+        }
+        Ok(report)
+    }
+
+    pub(crate) fn add(&mut self, row: Row) {
+        self.rows.push(row);
+    }
+
+    pub(crate) fn figure(&mut self, set: &str, what: &str, value: f64, unit: &'static str, limit: Option<f64>) {
+        self.figures.push(Figure { set: set.to_owned(), what: what.to_owned(), value, unit, limit });
+    }
+
+    /// Says, once, that a tool is not there.
+    pub(crate) fn skip(&mut self, tool: &str) {
+        if self.skipped.insert(tool.to_owned()) {
+            eprintln!("  SKIPPED: {tool} is not installed");
+        }
+    }
+
+    pub(crate) fn text(&self) -> String {
+        let mut text = format!("{}\n", self.machine);
+        let mut set = "";
+        for row in &self.rows {
+            if row.set != set {
+                set = &row.set;
+                let _ = writeln!(text, "\n{set}{:>width$} {:>9}  target", "median", "p99", width = 68 - set.len());
+            }
+            let (median, p99) = (row.samples.median(), row.samples.p99());
+            let _ = writeln!(text, "  {:<56}{median:>9.2} {p99:>9.2}  {}", row.what, row.judged());
+        }
+        text.push('\n');
+        for figure in &self.figures {
+            let _ = writeln!(
+                text,
+                "{} {}: {:.1} {}{}",
+                figure.set,
+                figure.what,
+                figure.value,
+                figure.unit,
+                figure.judged()
+            );
+        }
+        for tool in &self.skipped {
+            let _ = writeln!(text, "SKIPPED: {tool} is not installed");
+        }
+        text
+    }
+
+    pub(crate) fn markdown(&self) -> String {
+        let mut text = format!(
+            "# Performance\n\nWritten by `cargo bench --bench speed -- --write`; see `-- --help` for measuring on your own \
+             migrations.\nEverything in one table comes from one run. Milliseconds; the 99th percentile of few samples is \
+             the largest.\n\n{}\n",
+            self.machine
+        );
+        let mut set = "";
+        for row in &self.rows {
+            if row.set != set {
+                set = &row.set;
+                let _ = write!(
+                    text,
+                    "\n## {set}\n\n| what | samples | median | p99 | target |\n| --- | --: | --: | --: | --- |\n"
+                );
+            }
+            let (count, median, p99) = (row.samples.len(), row.samples.median(), row.samples.p99());
+            let _ = writeln!(text, "| {} | {count} | {median:.2} | {p99:.2} | {} |", row.what, row.judged());
+        }
+        text.push_str("\n## Sizes and memory\n\n| chain | what | value | limit |\n| --- | --- | --: | --- |\n");
+        for figure in &self.figures {
+            let _ = writeln!(
+                text,
+                "| {} | {} | {:.1} {} | {} |",
+                figure.set,
+                figure.what,
+                figure.value,
+                figure.unit,
+                figure.judged()
+            );
+        }
+        if !self.skipped.is_empty() {
+            let names: Vec<&str> = self.skipped.iter().map(String::as_str).collect();
+            let _ = write!(text, "\nNot installed, and so not measured: {}.\n", names.join(", "));
+        }
+        text
+    }
+}
+
+impl Row {
+    fn judged(&self) -> String {
+        let Some(target) = self.target else { return String::new() };
+        let p99 = target.p99.map(|p99| format!(", p99 ≤ {p99:.0}")).unwrap_or_default();
+        let met = self.samples.median() <= target.median && target.p99.is_none_or(|p99| self.samples.p99() <= p99);
+        let word = if met { "met" } else { "**missed**" };
+        format!("≤ {:.0}{p99}: {word} (×{:.2})", target.median, self.samples.median() / target.median)
+    }
+}
+
+impl Figure {
+    fn judged(&self) -> String {
+        let Some(limit) = self.limit else { return String::new() };
+        let word = if self.value <= limit { "met" } else { "**missed**" };
+        format!(" ≤ {limit:.0}: {word}")
+    }
+}
+
+/// The machine in one line, and how busy it is.
+fn machine() -> String {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let field = |text: &str, name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name)).and_then(|line| line.split(':').nth(1));
+        line.unwrap_or("unknown").trim().to_owned()
+    };
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let memory = field(&read("/proc/meminfo"), "MemTotal");
+    let gib = memory.split(' ').next().and_then(|kib| kib.parse::<f64>().ok()).unwrap_or(0.0) / f64::from(1 << 20);
+    let load = read("/proc/loadavg");
+    let git = Command::new("git").arg("--version").output().map(|out| out.stdout).unwrap_or_default();
+    format!(
+        "{} ({cores} cores, {gib:.0} GiB), Linux {}, {}; load when it began: {}.",
+        field(&read("/proc/cpuinfo"), "model name"),
+        read("/proc/sys/kernel/osrelease").trim(),
+        String::from_utf8_lossy(&git).trim(),
+        load.split(' ').next().unwrap_or_default()
+    )
+}
