@@ -15,6 +15,7 @@
 //! | [`hooks`] | git's hooks: migd's part in them |
 //! | [`pool`] | templates by prefix hash, clones made ahead, leases |
 //! | [`trace`] | apply a migration and observe |
+//! | [`rows`] | rows that the schema before accepts and that make a migration fail |
 //! | [`check`] | pure functions from a trace to findings, and the codes |
 //! | [`judge`] | plan, lease, trace, checks, verdict |
 //! | [`setup`] | setting a repository up |
@@ -34,6 +35,7 @@ pub mod layout;
 pub mod pool;
 pub mod render;
 pub mod repo;
+pub mod rows;
 pub mod setup;
 pub mod sql;
 pub mod trace;

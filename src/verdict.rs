@@ -184,6 +184,9 @@ pub struct MigrationReport {
     /// Whether up, applied again after down, makes the same schema; none when it was not tried.
     #[serde(default)]
     pub repeatable: Option<bool>,
+    /// How many sets of rows it was tried with; none where it was tried with none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rows_tried: Option<usize>,
     /// What up did to the schema.
     #[serde(default)]
     pub objects: ObjectCounts,
@@ -305,6 +308,9 @@ pub struct Finding {
     /// The constraint concerned.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub constraint: Option<String>,
+    /// The columns concerned.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub columns: Vec<String>,
     /// Why: the server's detail, or the differences, one a line.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub detail: Option<String>,
@@ -371,6 +377,7 @@ impl Finding {
             sqlstate: None,
             table: None,
             constraint: None,
+            columns: Vec::new(),
             detail: None,
             help: None,
             url: None,

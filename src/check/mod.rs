@@ -2,6 +2,8 @@
 
 mod apply;
 pub mod codes;
+mod data;
+mod design;
 mod history;
 mod revert;
 
@@ -9,6 +11,7 @@ pub use codes::{CODES, Code, code};
 
 use crate::catalog::Difference;
 use crate::layout::{Layout, Migration, Source};
+use crate::rows::{Found, Schema};
 use crate::sql::LineIndex;
 use crate::trace::Run;
 use crate::verdict::{Change, Finding, Severity};
@@ -35,6 +38,10 @@ pub struct Subject<'a> {
     pub again: Option<&'a Run>,
     /// What differs from the first up's schema once up has run again.
     pub after_again: &'a [Difference],
+    /// What the search for rows found; none when there was no search.
+    pub rows: Option<&'a Found>,
+    /// Tables and keys before up and after it; none when there was no search.
+    pub schemas: Option<&'a (Schema, Schema)>,
 }
 
 /// What is known of the whole chain, without running it.
@@ -75,7 +82,7 @@ pub trait Check: Send + Sync {
 }
 
 /// All checks, in the order in which their findings are made.
-pub static CHECKS: &[&dyn Check] = &[&apply::Apply, &revert::Revert, &history::Order];
+pub static CHECKS: &[&dyn Check] = &[&apply::Apply, &revert::Revert, &data::Data, &design::Design, &history::Order];
 
 /// What `failure` of `source` is, as a finding: used for staged migrations and for the chain before them.
 pub use apply::failure as apply_failure;

@@ -35,6 +35,8 @@ pub struct Config {
     pub hook: Hook,
     /// What one judgement may use.
     pub limits: Limits,
+    /// The search for rows that break a migration.
+    pub rows: Rows,
     /// The daemon.
     pub daemon: Daemon,
     /// What production may already have.
@@ -117,6 +119,18 @@ pub struct Limits {
     pub file_bytes: u64,
     /// How much a database may grow while it is judged, in bytes.
     pub database_bytes: u64,
+}
+
+/// The search for rows that break a migration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rows {
+    /// Whether rows are searched for.
+    pub enabled: bool,
+    /// How long the search may take for each migration when a commit waits; eight times as long otherwise.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub budget: Duration,
 }
 
 /// The daemon.
@@ -229,6 +243,12 @@ impl Default for Limits {
             file_bytes: 16 << 20,
             database_bytes: 1 << 30,
         }
+    }
+}
+
+impl Default for Rows {
+    fn default() -> Self {
+        Rows { enabled: true, budget: Duration::from_millis(250) }
     }
 }
 

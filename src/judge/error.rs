@@ -45,6 +45,16 @@ impl From<trace::apply::Error> for Error {
     }
 }
 
+impl From<crate::rows::Error> for Error {
+    fn from(error: crate::rows::Error) -> Self {
+        match error {
+            crate::rows::Error::Pool(error) => Error::Pool(error),
+            crate::rows::Error::Trace(error) => error.into(),
+            other => Error::Lost(other.to_string()),
+        }
+    }
+}
+
 impl From<crate::catalog::Error> for Error {
     fn from(error: crate::catalog::Error) -> Self {
         Error::Pool(error.into())

@@ -11,6 +11,7 @@ use crate::catalog::{self, Difference, Snapshot};
 use crate::check::{self, CHECKS, History, Subject};
 use crate::layout::{Migration, Source};
 use crate::pool::{Held, Pool};
+use crate::rows::{self, Found, Schema};
 use crate::trace::apply::Bench;
 use crate::trace::digest;
 use crate::trace::{self, Cause, Failure, Limits, Run};
@@ -18,6 +19,9 @@ use crate::verdict::{Change, Finding, MigrationReport, Mode, ObjectCounts, Rever
 
 /// A template is kept at every so many migrations of a chain that has to be built.
 const CHECKPOINT: usize = 64;
+
+/// With more time than this to the deadline nobody's commit waits: the search for rows may take longer.
+const PATIENT: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// What one judgement works with.
 pub(super) struct Work<'a> {
@@ -49,6 +53,9 @@ struct Observed {
     again: Option<Run>,
     after_again: Vec<Difference>,
     compare_ms: f64,
+    /// The schema before up and after it, for the search for rows.
+    schemas: Option<(Schema, Schema)>,
+    rows: Option<Found>,
 }
 
 impl Work<'_> {
@@ -62,6 +69,8 @@ impl Work<'_> {
     ) -> Result<Judged, Error> {
         let mut judged = Judged { findings: self.history(), ..Judged::default() };
         let chain = &self.set.chain.migrations;
+        // What production has: in one change, its first migration's schema before.
+        let mut production: Option<Schema> = None;
         // Where the database is, in applied migrations; what lies between is applied without being judged.
         for at in self.set.first..chain.len() {
             if !self.set.is_judged(at, self.plan.mode) {
@@ -92,8 +101,17 @@ impl Work<'_> {
             if at + 1 < chain.len() && self.set.is_judged(at + 1, self.plan.mode) {
                 self.pool.next_later(self.prefixes[at]);
             }
-            let observed = self.observe(&lease, at).await?;
+            let mut observed = self.observe(&lease, at).await?;
             drop(lease);
+            if let Some((before, after)) = observed.schemas.as_ref() {
+                let started = Instant::now();
+                if production.is_none() || self.plan.mode == Mode::All {
+                    production = Some(before.clone());
+                }
+                let known = production.as_ref().unwrap_or(before);
+                observed.rows = self.search(at, before, after, known).await?;
+                push(timings, "rows", started);
+            }
             timings_of(&observed, timings);
             let subject = self.subject(at, &observed);
             judged.findings.extend(CHECKS.iter().flat_map(|check| check.migration(&subject)));
@@ -216,6 +234,8 @@ impl Work<'_> {
         let mut seen = Observed::default();
         let books = self.set.layout.bookkeeping(migration);
         let client = lease.observer.client();
+        let searched = self.plan.config.rows.enabled;
+        let before = if searched { Some(Schema::read(client).await.map_err(rows::Error::from)?) } else { None };
         let lost = |error: tokio_postgres::Error| Error::Lost(crate::engine::session::describe(&error));
         let rows = match migration.down.is_some() && touches_rows(migration) {
             true => Some(digest::read(client).await.map_err(lost)?),
@@ -226,6 +246,9 @@ impl Work<'_> {
         seen.up = Some(up);
         if !go_on {
             return Ok(seen);
+        }
+        if let Some(before) = before {
+            seen.schemas = Some((before, Schema::read(client).await.map_err(rows::Error::from)?));
         }
         let started = Instant::now();
         let after_up = lease.reader.since(client, &lease.before).await?;
@@ -260,6 +283,34 @@ impl Work<'_> {
         self.without_the_moment(&mut seen.after_down, at, &lease.before, &after_down).await?;
         seen.compare_ms += ms(started.elapsed());
         Ok(seen)
+    }
+
+    /// Searches for rows that break the migration at `at`.
+    async fn search(
+        &self,
+        at: usize,
+        before: &Schema,
+        after: &Schema,
+        production: &Schema,
+    ) -> Result<Option<Found>, Error> {
+        let migration = &self.set.chain.migrations[at];
+        let left = self.order.deadline.saturating_duration_since(Instant::now());
+        if left < self.plan.config.rows.budget * 2 {
+            return Ok(None);
+        }
+        let patient = left > PATIENT;
+        let job = rows::Job {
+            pool: self.pool,
+            prefix: &self.prefixes[at],
+            source: &migration.up,
+            bookkeeping: &self.set.layout.bookkeeping(migration).applied,
+            limits: self.limits(self.order.deadline),
+            before,
+            after,
+            production,
+            budget: self.plan.config.rows.budget * if patient { 8 } else { 1 },
+        };
+        Ok(Some(rows::search(&job).await?))
     }
 
     /// Leaves out of `found`, how `after` differs from `before`, what two builds of the first `count` migrations differ in
@@ -302,13 +353,7 @@ impl Work<'_> {
         source: &Source,
         bookkeeping: &[String],
     ) -> Result<Run, Error> {
-        let limits = &self.plan.config.limits;
-        let limits = Limits {
-            statement: limits.statement,
-            database_bytes: limits.database_bytes,
-            deadline,
-            elevate: !self.pool.engine().info().shared,
-        };
+        let limits = self.limits(deadline);
         let bench = Bench { runner: &held.runner, observer: &held.observer, limits: &limits };
         let run = trace::run(bench, source, bookkeeping).await?;
         let lost = matches!(&run.failure, Some(Failure { cause: Cause::ConnectionLost(_), .. }));
@@ -316,6 +361,16 @@ impl Work<'_> {
             return Err(Error::Lost("the server went away while it judged".to_owned()));
         }
         Ok(run)
+    }
+
+    fn limits(&self, deadline: Instant) -> Limits {
+        let limits = &self.plan.config.limits;
+        Limits {
+            statement: limits.statement,
+            database_bytes: limits.database_bytes,
+            deadline,
+            elevate: !self.pool.engine().info().shared,
+        }
     }
 
     fn subject<'s>(&'s self, at: usize, observed: &'s Observed) -> Subject<'s> {
@@ -330,6 +385,8 @@ impl Work<'_> {
             rows_after_down: &observed.rows_after_down,
             again: observed.again.as_ref(),
             after_again: &observed.after_again,
+            rows: observed.rows.as_ref(),
+            schemas: observed.schemas.as_ref(),
         }
     }
 
@@ -421,6 +478,7 @@ fn report(subject: &Subject<'_>) -> MigrationReport {
         statements: subject.up.map_or(0, |up| up.statements.len()),
         reversible: reversible(subject),
         repeatable: subject.again.map(|again| again.ok() && behaves(subject.after_again)),
+        rows_tried: subject.rows.map(|rows| rows.tried),
         objects: objects(subject.effect),
         rows_changed: subject.up.map(|up| up.rows.clone()).unwrap_or_default(),
     }

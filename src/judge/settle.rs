@@ -106,11 +106,19 @@ fn matches(directive: &Directive, path: &str, finding: &Finding) -> bool {
     let here = finding.path.as_deref() == Some(path) || revert;
     let target = match &directive.target {
         None => directive.action == Action::Allow,
-        Some(target) => {
-            let table = target.split('.').next().unwrap_or_default();
-            finding.table.as_deref().is_some_and(|found| found == target || found == table)
-                || finding.constraint.as_deref() == Some(target)
-        }
+        Some(target) => is_target(target, finding),
     };
     here && finding.code == directive.code && target
+}
+
+/// Whether `target`, as in `users`, `users.email` or the name of a constraint, is what `finding` is about.
+fn is_target(target: &str, finding: &Finding) -> bool {
+    if finding.constraint.as_deref() == Some(target) || finding.table.as_deref() == Some(target) {
+        return true;
+    }
+    let Some((table, column)) = target.rsplit_once('.') else { return false };
+    // A finding that names its columns is accepted for these; one that does not, by its table.
+    let columns: Vec<&str> = finding.columns.iter().map(String::as_str).collect();
+    finding.table.as_deref() == Some(table)
+        && (columns.is_empty() || columns == column.split(',').map(str::trim).collect::<Vec<_>>())
 }

@@ -19,6 +19,7 @@ fn migration() -> MigrationReport {
         statements: 3,
         reversible: Reversible::Yes,
         repeatable: Some(true),
+        rows_tried: None,
         objects: Default::default(),
         rows_changed: Default::default(),
     }
@@ -387,6 +388,7 @@ fn judging_everything_ends_with_a_table() {
         down_ms: None,
         reversible: crate::verdict::Reversible::Missing,
         repeatable: None,
+        rows_tried: None,
         objects: crate::verdict::ObjectCounts { created_count: 12, dropped_count: 1, ..Default::default() },
         ..migration()
     };

@@ -10,6 +10,7 @@ const LAYERS: &[&[&str]] = &[
     &["config"],
     &["catalog", "engine", "layout", "repo"],
     &["pool", "trace", "hooks"],
+    &["rows"],
     &["check"],
     &["judge", "render"],
     &["setup"],

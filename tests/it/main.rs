@@ -3,6 +3,7 @@
 
 mod catalog;
 mod catalog_cases;
+mod data_cases;
 mod e2e;
 mod engine;
 mod hooks;

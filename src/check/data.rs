@@ -1,0 +1,180 @@
+//! Rows that the schema before accepts and that make up fail: `data.*`; and what rows lose when it succeeds: `loss.*`.
+
+use super::apply::failure;
+use super::{Check, Subject, at};
+use crate::layout::Source;
+use crate::rows::schema::Table;
+use crate::rows::{Breaking, Loss};
+use crate::trace::{Cause, ServerError};
+use crate::verdict::{Counterexample, Finding};
+
+/// What the search for rows found.
+pub(super) struct Data;
+
+impl Check for Data {
+    fn migration(&self, subject: &Subject<'_>) -> Vec<Finding> {
+        let Some(rows) = subject.rows else { return Vec::new() };
+        let source = &subject.migration.up;
+        let mut findings: Vec<Finding> =
+            rows.breaking.iter().filter_map(|rows| breaking(source, rows, subject)).collect();
+        findings.extend(rows.losses.iter().map(|lost| loss(subject, lost)));
+        findings.extend(rows.unpopulated.iter().map(|(table, why)| {
+            let message = format!("no row could be made up for {table}");
+            let mut finding = at(source, None, "data.unpopulated", message);
+            finding.table = Some(table.clone());
+            finding.detail(format!("the server refuses what was tried: {why}"))
+        }));
+        findings
+    }
+}
+
+fn breaking(source: &Source, rows: &Breaking, subject: &Subject<'_>) -> Option<Finding> {
+    let Cause::Server(error) = &rows.failure.cause else { return None };
+    let statement = rows.failure.range.clone().and_then(|range| source.text.get(range)).unwrap_or_default();
+    let code = code(error, rows.known && is_seed(statement));
+    let mut finding = failure(source, &rows.failure);
+    finding.code = code.to_owned();
+    finding.severity = super::default_severity(code);
+    finding.message = format!("with rows that the schema before accepts: {}", error.message);
+    finding.table = finding.table.or_else(|| named_relation(&error.message));
+    finding.columns = columns(error, subject);
+    let target = match (&finding.table, finding.columns.as_slice(), &error.constraint) {
+        (Some(table), [column], _) => format!("{table}.{column}"),
+        (_, _, Some(constraint)) => constraint.clone(),
+        (Some(table), ..) => table.clone(),
+        _ => String::new(),
+    };
+    let assumed = match target.as_str() {
+        "" => format!("`-- migd: allow {code} -- why`"),
+        target => format!("`-- migd: assume {code}({target}) -- why`"),
+    };
+    let recipe = help(code, error, finding.table.as_deref());
+    finding.help = Some(format!("{recipe}; if production has no such rows: {assumed}"));
+    let setup = rows.setup.iter().map(|statement| format!("{statement};")).collect();
+    finding.counterexample = Some(Counterexample { setup, fails_with: error.message.clone() });
+    Some(finding)
+}
+
+/// What ordinary rows lose, at the statement that names it.
+fn loss(subject: &Subject<'_>, loss: &Loss) -> Finding {
+    let source = &subject.migration.up;
+    let (code, table, name, words, message, help) = match loss {
+        Loss::Rows(table, gone, of) => (
+            "loss.rows-deleted",
+            table,
+            table,
+            ["delete", "truncate"],
+            format!("ordinary rows of {table} are deleted: {gone} of {of} that were tried"),
+            "delete only what has to go",
+        ),
+        Loss::Column(table, column) => (
+            "loss.column-dropped",
+            table,
+            column,
+            ["drop", "drop"],
+            format!("column {table}.{column} goes with the values in it"),
+            "copy what is still wanted first",
+        ),
+        Loss::Table(table) => (
+            "loss.table-dropped",
+            table,
+            table,
+            ["drop", "drop"],
+            format!("table {table} goes with the rows in it"),
+            "copy what is still wanted first",
+        ),
+    };
+    let name = name.rsplit('.').next().unwrap_or(name).trim_matches('"').to_lowercase();
+    let range =
+        subject.up.iter().flat_map(|up| &up.statements).map(|statement| statement.range.clone()).find(|range| {
+            let text = source.text.get(range.clone()).unwrap_or_default().to_lowercase();
+            text.contains(&name) && words.iter().any(|word| text.contains(word))
+        });
+    let target = match loss {
+        Loss::Column(table, column) => format!("{table}.{column}"),
+        Loss::Rows(table, ..) | Loss::Table(table) => table.clone(),
+    };
+    let help = format!("{help}; if nobody misses it: `-- migd: assume {code}({target}) -- why`");
+    let mut finding = at(source, range, code, message).help(help);
+    finding.table = Some(table.clone());
+    if let Loss::Column(_, column) = loss {
+        finding.columns = vec![column.clone()];
+    }
+    finding
+}
+
+/// An INSERT of fixed rows.
+fn is_seed(statement: &str) -> bool {
+    let text = statement.trim_start().to_ascii_lowercase();
+    text.starts_with("insert") && !text.contains("select")
+}
+
+/// The columns that are concerned: the constraint's, or the one that the server names.
+fn columns(error: &ServerError, subject: &Subject<'_>) -> Vec<String> {
+    if let Some(column) = &error.column {
+        return vec![column.clone()];
+    }
+    let (Some(name), Some((before, after))) = (&error.constraint, subject.schemas) else { return Vec::new() };
+    let named = |table: &Table| {
+        let foreign = table.foreign.iter().filter(|key| key.name == *name).map(|key| key.columns.clone());
+        let checks = table.checks.iter().chain(&table.exclusions);
+        let checks = checks.filter(|check| check.name == *name).map(|check| check.columns.clone());
+        let unique = table.unique.iter().filter(|key| key.name == *name).map(|key| key.columns.clone());
+        let numbers = foreign.chain(checks).chain(unique).next()?;
+        Some(numbers.iter().filter_map(|number| table.columns.get(number)).map(|column| column.bare.clone()).collect())
+    };
+    after.tables.iter().chain(&before.tables).find_map(named).unwrap_or_default()
+}
+
+/// Some messages name the table or column in their words alone.
+fn named_relation(message: &str) -> Option<String> {
+    let rest = message.split("relation \"").nth(1).or_else(|| message.split("table \"").nth(1))?;
+    rest.split('"').next().map(str::to_owned)
+}
+
+/// The code, by what the server says.
+fn code(error: &ServerError, seed: bool) -> &'static str {
+    match error.sqlstate.as_str() {
+        "23503" => "data.foreign-key",
+        "23505" if seed => "data.seed-conflict",
+        "23505" => "data.unique",
+        "23502" => "data.not-null",
+        "23514" | "44000" => "data.check",
+        "23P01" => "data.exclusion",
+        "22001" => "data.too-long",
+        "22003" | "22008" | "22012" | "22015" => "data.out-of-range",
+        "21000" => "data.cardinality",
+        state if state.starts_with("22") => "data.cast",
+        state if state.starts_with("P0") => "data.raises",
+        _ => "data.fails",
+    }
+}
+
+/// The recipe for a class of failures.
+fn help(code: &str, error: &ServerError, table: Option<&str>) -> String {
+    let table = table.unwrap_or("the table");
+    let what = error.constraint.as_deref().unwrap_or("it");
+    match code {
+        "data.foreign-key" => format!(
+            "first delete the rows of {table} without a parent, or set their key to NULL; or add {what} as NOT VALID, \
+             clean up, and VALIDATE it in a later migration"
+        ),
+        "data.unique" => format!("first delete or merge the duplicates in {table}, keeping one row of each"),
+        "data.not-null" => {
+            "first fill the NULLs (UPDATE … SET … WHERE … IS NULL), or add the column with a DEFAULT".to_owned()
+        }
+        "data.check" => format!("first mend the rows that break {what}; or add it as NOT VALID and VALIDATE it later"),
+        "data.exclusion" => format!("first resolve the rows of {table} that exclude each other"),
+        "data.cast" => {
+            "convert what can be converted and say what becomes of the rest: nullif(…, ''), CASE, a pattern".to_owned()
+        }
+        "data.too-long" => "first shorten what is too long, or leave the type wide enough for what is there".to_owned(),
+        "data.out-of-range" => "first mend the values that do not fit, or choose a type that takes them".to_owned(),
+        "data.seed-conflict" => {
+            "add ON CONFLICT DO NOTHING (or DO UPDATE), or insert only what is not there".to_owned()
+        }
+        "data.cardinality" => "say which row is meant: ORDER BY … LIMIT 1, an aggregate, or a join on a key".to_owned(),
+        "data.raises" => "mend the rows that are refused before the statement that meets them".to_owned(),
+        _ => "split the migration, so that rows and schema are not changed in one transaction".to_owned(),
+    }
+}

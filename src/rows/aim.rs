@@ -1,0 +1,375 @@
+//! What is tried: from what a migration changes and mentions to the rows that may break it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::baseline::Wish;
+use super::schema::{Column, Schema, Table, Unique};
+use super::values::{self, Sort};
+
+/// How many single values are tried.
+const VALUES: usize = 120;
+
+/// Rows to be tried together.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Aim {
+    /// The rows.
+    pub(super) wishes: Vec<Wish>,
+    /// What else production would have done (a sequence that is ahead of its ids).
+    pub(super) extra: Vec<String>,
+}
+
+impl From<Vec<Wish>> for Aim {
+    fn from(wishes: Vec<Wish>) -> Aim {
+        Aim { wishes, extra: Vec::new() }
+    }
+}
+
+/// What a migration changes.
+pub(super) struct Aims<'a> {
+    /// The schema before.
+    pub(super) before: &'a Schema,
+    /// The schema after.
+    pub(super) after: &'a Schema,
+    /// The migration's text.
+    pub(super) text: &'a str,
+    words: BTreeSet<String>,
+}
+
+impl<'a> Aims<'a> {
+    /// Of `text`, which makes `after` out of `before`.
+    pub(super) fn new(before: &'a Schema, after: &'a Schema, text: &'a str) -> Aims<'a> {
+        let words = text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$');
+        let words = words.filter(|word| !word.is_empty()).map(str::to_lowercase).collect();
+        Aims { before, after, text, words }
+    }
+
+    fn says(&self, name: &str) -> bool {
+        self.words.contains(&name.to_lowercase())
+    }
+
+    /// The tables that the migration mentions or changes.
+    pub(super) fn touched(&self) -> Vec<usize> {
+        let changed = |table: &Table| {
+            self.after.get(table.oid).is_some_and(|after| {
+                let keys = |table: &Table| -> Vec<(u32, bool)> {
+                    let foreign = table.foreign.iter().map(|key| (key.oid, key.validated));
+                    let checks = table.checks.iter().chain(&table.exclusions).map(|check| (check.oid, check.validated));
+                    foreign.chain(checks).chain(table.unique.iter().map(|key| (key.oid, true))).collect()
+                };
+                after.columns != table.columns || keys(after) != keys(table)
+            })
+        };
+        let touched = |at: &usize| {
+            let table = &self.before.tables[*at];
+            self.says(&table.bare) || changed(table)
+        };
+        (0..self.before.tables.len()).filter(touched).collect()
+    }
+
+    /// Everything that is tried, the likeliest first.
+    pub(super) fn all(&self) -> Vec<Aim> {
+        let mut all: Vec<Aim> = Vec::new();
+        let touched = self.touched();
+        all.push(touched.iter().map(|at| Wish { table: *at, ..Wish::default() }).collect::<Vec<_>>().into());
+        all.push(
+            touched.iter().map(|at| Wish { table: *at, sparse: true, ..Wish::default() }).collect::<Vec<_>>().into(),
+        );
+        for at in &touched {
+            let Some(after) = self.after.get(self.before.tables[*at].oid) else { continue };
+            self.foreign(*at, after, &mut all);
+            self.unique(*at, after, &mut all);
+            self.nulls(*at, after, &mut all);
+            self.checks(*at, after, &mut all);
+            self.types(*at, after, &mut all);
+            self.exclusions(*at, after, &mut all);
+        }
+        self.copies(&touched, &mut all);
+        for at in &touched {
+            all.push(vec![Wish { table: *at, ..Wish::default() }].into());
+            all.push(vec![Wish { table: *at, sparse: true, ..Wish::default() }].into());
+        }
+        let twins = |at: &usize| {
+            [Wish { table: *at, ..Wish::default() }, Wish { table: *at, n: 1, twin: true, ..Wish::default() }]
+        };
+        all.push(touched.iter().flat_map(twins).collect::<Vec<_>>().into());
+        self.edges(&touched, &mut all);
+        all
+    }
+
+    /// Orphans for new foreign keys.
+    fn foreign(&self, at: usize, after: &Table, all: &mut Vec<Aim>) {
+        let table = &self.before.tables[at];
+        let known = |oid| table.foreign.iter().any(|key| key.oid == oid && key.validated);
+        for key in after.foreign.iter().filter(|key| key.validated && !known(key.oid)) {
+            let own: Vec<(i16, &Column)> =
+                key.columns.iter().filter_map(|number| Some((*number, table.columns.get(number)?))).collect();
+            if own.len() == key.columns.len() {
+                let set = own.iter().map(|(number, column)| (*number, values::orphan(column))).collect();
+                all.push(vec![Wish { table: at, set, ..Wish::default() }].into());
+                for (number, column) in own.iter().filter(|_| own.len() > 1) {
+                    let set = BTreeMap::from([(*number, values::orphan(column))]);
+                    let filled = key.columns.iter().copied().collect();
+                    all.push(vec![Wish { table: at, set, filled, ..Wish::default() }].into());
+                    if !column.not_null {
+                        let set = BTreeMap::from([(*number, "NULL".to_owned())]);
+                        let filled = key.columns.iter().copied().filter(|other| other != number).collect();
+                        all.push(vec![Wish { table: at, set, filled, ..Wish::default() }].into());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Values that a new foreign key may meet on their way through other columns.
+    fn copies(&self, touched: &[usize], all: &mut Vec<Aim>) {
+        let mut kinds: Vec<Sort> = Vec::new();
+        for table in &self.after.tables {
+            let known =
+                |oid| self.before.get(table.oid).is_some_and(|old| old.foreign.iter().any(|key| key.oid == oid));
+            for key in table.foreign.iter().filter(|key| !known(key.oid)) {
+                let own = self.before.get(table.oid);
+                for number in &key.columns {
+                    let new = own.is_none_or(|own| !own.columns.contains_key(number) || own.columns.len() > 1);
+                    if let (true, Some(column)) = (new, table.columns.get(number)) {
+                        kinds.push(values::sort(column));
+                    }
+                }
+            }
+        }
+        let alike = |column: &Column| {
+            let sort = values::sort(column);
+            kinds.iter().any(|kind| match (kind, sort) {
+                (Sort::Integer(_), Sort::Integer(_) | Sort::Text) => true,
+                (Sort::Uuid, Sort::Uuid | Sort::Text) => true,
+                (kind, sort) => *kind == sort,
+            })
+        };
+        let of = |at: usize, only_said: bool| -> Vec<(i16, String)> {
+            let table = &self.before.tables[at];
+            table
+                .columns
+                .iter()
+                .filter(|(number, column)| {
+                    alike(column)
+                        && !table.foreign.iter().any(|key| key.columns.contains(number))
+                        && !column.generated
+                        && (!only_said || self.says(&column.bare))
+                        && !column.sequence
+                })
+                .map(|(number, column)| (*number, self.stranger(column, kinds.first().copied())))
+                .collect()
+        };
+        for at in touched {
+            for (number, value) in of(*at, true) {
+                all.push(vec![Wish { table: *at, set: BTreeMap::from([(number, value)]), ..Wish::default() }].into());
+            }
+        }
+    }
+
+    /// A value that is no row's key, in the form that a key of that kind has.
+    fn stranger(&self, column: &Column, kind: Option<Sort>) -> String {
+        match (values::sort(column), kind) {
+            (Sort::Text, Some(Sort::Integer(_))) => "'999'".to_owned(),
+            (Sort::Text, Some(Sort::Uuid)) => "'00000000-0000-4000-8000-999999999999'".to_owned(),
+            _ => values::orphan(column),
+        }
+    }
+
+    /// Rows that collide under a new unique key.
+    fn unique(&self, at: usize, after: &Table, all: &mut Vec<Aim>) {
+        let table = &self.before.tables[at];
+        for key in after.unique.iter().filter(|key| !table.unique.iter().any(|old| old.oid == key.oid)) {
+            let own: BTreeSet<i16> =
+                key.columns.iter().copied().filter(|number| table.columns.contains_key(number)).collect();
+            let demands = self.predicate(table, after, key);
+            let first = Wish { table: at, filled: own.clone(), demands, ..Wish::default() };
+            let second = Wish { table: at, n: 1, copy: own.clone(), ..Wish::default() };
+            // The predicate's columns are as in the first row.
+            let mut copy = own.clone();
+            copy.extend(key.read.iter().filter(|number| table.columns.contains_key(number)));
+            all.push(vec![first.clone(), Wish { copy, ..second.clone() }].into());
+            all.push(vec![first.clone(), second.clone()].into());
+            let texts: Vec<i16> = own
+                .iter()
+                .copied()
+                .filter(|number| table.columns.get(number).is_some_and(|c| values::sort(c) == Sort::Text))
+                .collect();
+            for (one, other) in [("'Ann'", "'ann'"), ("'ann'", "'ann '"), ("'ann'", "' ann'"), ("'a-b'", "'a b'")] {
+                if !key.expression {
+                    break;
+                }
+                let put = |wish: &Wish, value: &str| {
+                    let mut wish = wish.clone();
+                    wish.set.extend(texts.iter().map(|number| (*number, value.to_owned())));
+                    wish.copy.retain(|number| !texts.contains(number));
+                    wish
+                };
+                if !texts.is_empty() {
+                    all.push(vec![put(&first, one), put(&second, other)].into());
+                }
+            }
+            if key.nulls_equal {
+                let set: BTreeMap<i16, String> = own
+                    .iter()
+                    .filter(|number| table.columns.get(number).is_some_and(|column| !column.not_null))
+                    .map(|number| (*number, "NULL".to_owned()))
+                    .collect();
+                let row = |n| Wish { table: at, n, set: set.clone(), ..Wish::default() };
+                all.push(vec![row(0), row(1)].into());
+            }
+            if own.len() < key.columns.len() {
+                all.push(
+                    vec![Wish { table: at, ..Wish::default() }, Wish { table: at, n: 1, ..Wish::default() }].into(),
+                );
+                let row = |n| Wish { table: at, n, sparse: true, ..Wish::default() };
+                all.push(vec![row(0), row(1)].into());
+                self.keys_of_new(at, &mut *all);
+            }
+        }
+    }
+
+    /// Rows that are alike in what a new column may be made of: `'Ann'` and `'ann'`.
+    fn keys_of_new(&self, at: usize, all: &mut Vec<Aim>) {
+        let table = &self.before.tables[at];
+        for (number, column) in &table.columns {
+            if !self.says(&column.bare) || column.generated || values::sort(column) != Sort::Text {
+                continue;
+            }
+            for (one, other) in [("'ann'", "'ann'"), ("'Ann'", "'ann'"), ("'a b'", "'a-b'")] {
+                let row = |n, value: &str| Wish {
+                    table: at,
+                    n,
+                    set: BTreeMap::from([(*number, value.to_owned())]),
+                    ..Wish::default()
+                };
+                all.push(vec![row(0, one), row(1, other)].into());
+            }
+        }
+    }
+
+    /// What a partial index asks of a row, as far as the columns are there before.
+    fn predicate(&self, table: &Table, after: &Table, key: &Unique) -> Vec<(String, Vec<i16>)> {
+        let same = |number: &i16| {
+            let (old, new) = (table.columns.get(number), after.columns.get(number));
+            old.is_some_and(|old| new.is_some_and(|new| old.bare == new.bare))
+        };
+        match &key.predicate {
+            Some(predicate) if key.read.iter().all(same) => {
+                let words = |column: &Column| predicate.contains(column.bare.as_str());
+                let read = key.read.iter().filter(|number| table.columns.get(number).is_some_and(words));
+                vec![(format!("({predicate}) IS TRUE"), read.copied().collect())]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// NULLs where they are to be refused.
+    fn nulls(&self, at: usize, after: &Table, all: &mut Vec<Aim>) {
+        let table = &self.before.tables[at];
+        for (number, column) in &table.columns {
+            let refused = after.columns.get(number).is_some_and(|column| column.not_null);
+            if refused && !column.not_null {
+                let set = BTreeMap::from([(*number, "NULL".to_owned())]);
+                all.push(vec![Wish { table: at, set: set.clone(), ..Wish::default() }].into());
+                all.push(vec![Wish { table: at, set, sparse: true, ..Wish::default() }].into());
+            }
+        }
+    }
+
+    /// Values outside of a new CHECK and inside the old ones.
+    fn checks(&self, at: usize, after: &Table, all: &mut Vec<Aim>) {
+        let table = &self.before.tables[at];
+        let known = |oid| table.checks.iter().any(|check| check.oid == oid && check.validated);
+        for check in after.checks.iter().filter(|check| check.validated && !known(check.oid)) {
+            let same = |number: &i16| {
+                let (old, new) = (table.columns.get(number), after.columns.get(number));
+                old.is_some_and(|old| new.is_some_and(|new| old.bare == new.bare && old.base == new.base))
+            };
+            if check.columns.iter().all(same) && !check.columns.is_empty() {
+                let demand = (format!("({}) IS FALSE", check.text), check.columns.clone());
+                all.push(vec![Wish { table: at, demands: vec![demand], ..Wish::default() }].into());
+            }
+        }
+    }
+
+    /// Values that another type cannot take.
+    fn types(&self, at: usize, after: &Table, all: &mut Vec<Aim>) {
+        let table = &self.before.tables[at];
+        for (number, column) in &table.columns {
+            let Some(new) = after.columns.get(number) else { continue };
+            if new.declared == column.declared && new.domain == column.domain {
+                continue;
+            }
+            let mut edges = values::edges(column);
+            if let Some(width) = values::width(new) {
+                edges.insert(0, values::quote(&"a".repeat(width + 1)));
+            }
+            if let Some(domain) = &new.domain {
+                edges.extend(values::candidates(column, domain, 0));
+            }
+            // What only a program would write is no reason to refuse a change of type.
+            if values::sort(new) == values::sort(column) || column.kind.starts_with("float") {
+                edges.retain(|value| !matches!(value.as_str(), "'NaN'" | "'Infinity'" | "'infinity'"));
+            }
+            for value in edges {
+                let set = BTreeMap::from([(*number, value)]);
+                all.push(vec![Wish { table: at, set, ..Wish::default() }].into());
+            }
+        }
+    }
+
+    /// Two rows in the same place.
+    fn exclusions(&self, at: usize, after: &Table, all: &mut Vec<Aim>) {
+        let table = &self.before.tables[at];
+        for new in after.exclusions.iter().filter(|new| !table.exclusions.iter().any(|old| old.oid == new.oid)) {
+            let own: BTreeSet<i16> =
+                new.columns.iter().copied().filter(|number| table.columns.contains_key(number)).collect();
+            let first = Wish { table: at, filled: own.clone(), ..Wish::default() };
+            all.push(vec![first, Wish { table: at, n: 1, copy: own, ..Wish::default() }].into());
+        }
+        // A range may be made of two columns: rows that are alike in all but their keys are tried as twins.
+        if after.exclusions.len() > table.exclusions.len() {
+            let twin = Wish { table: at, n: 1, twin: true, ..Wish::default() };
+            all.push(vec![Wish { table: at, ..Wish::default() }, twin].into());
+        }
+    }
+
+    /// Single values at the edges, in columns that the migration computes with.
+    fn edges(&self, touched: &[usize], all: &mut Vec<Aim>) {
+        let computes =
+            ["update", "insert", "using", "do", "merge", "select"].iter().any(|word| self.words.contains(*word));
+        if !computes {
+            return;
+        }
+        let literals = values::mentioned(self.text);
+        let mut made = 0;
+        for at in touched {
+            let table = &self.before.tables[*at];
+            for (number, column) in &table.columns {
+                if !self.says(&column.bare) || column.generated || column.sequence {
+                    continue;
+                }
+                let mut list: Vec<String> =
+                    literals.iter().filter_map(|literal| values::fitting(column, literal)).take(6).collect();
+                list.extend(values::edges(column));
+                if !column.not_null {
+                    list.push("NULL".to_owned());
+                }
+                // What no application counts up to is no reason to refuse a sum.
+                let max = match values::sort(column) {
+                    Sort::Integer(max) => max.to_string(),
+                    _ => String::new(),
+                };
+                list.retain(|value| *value != max && !matches!(value.as_str(), "'NaN'" | "'Infinity'" | "'infinity'"));
+                for value in list {
+                    made += 1;
+                    if made > VALUES {
+                        return;
+                    }
+                    let set = BTreeMap::from([(*number, value)]);
+                    all.push(vec![Wish { table: *at, set, ..Wish::default() }].into());
+                }
+            }
+        }
+    }
+}

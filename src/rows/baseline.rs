@@ -1,0 +1,550 @@
+//! Rows that the schema before accepts: made up, put in, and mended where the server refuses them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use tokio_postgres::error::DbError;
+
+use super::schema::{Column, Foreign, Schema, Table};
+use super::values;
+use crate::engine::session::Session;
+
+/// How often one row is mended.
+const MENDS: usize = 14;
+/// How many ancestors a row may have above each other.
+const DEPTH: usize = 8;
+/// How many combinations of values a condition is tried with.
+const COMBINATIONS: usize = 20_000;
+
+/// One row, by the place of its table in the schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Row {
+    /// The table.
+    pub(super) table: usize,
+    /// SQL literals by column; what is missing has its default.
+    pub(super) values: BTreeMap<i16, String>,
+}
+
+/// A row that is wanted.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Wish {
+    /// The table.
+    pub(super) table: usize,
+    /// Tells rows of one table apart.
+    pub(super) n: usize,
+    /// NULL wherever it is allowed.
+    pub(super) sparse: bool,
+    /// What must be so.
+    pub(super) set: BTreeMap<i16, String>,
+    /// What is as in the row of the same table before.
+    pub(super) copy: BTreeSet<i16>,
+    /// Must have a value that is not NULL, and not by default.
+    pub(super) filled: BTreeSet<i16>,
+    /// Conditions that must be true, with their columns.
+    pub(super) demands: Vec<(String, Vec<i16>)>,
+    /// As in the row before wherever no key forbids it.
+    pub(super) twin: bool,
+}
+
+/// Why there is no such row.
+#[derive(Debug, Clone)]
+pub(super) enum Refusal {
+    /// No row that was tried is accepted; the table and the server's reason.
+    Refused(String, String),
+    /// A trigger, or something else, has put such a row in already.
+    There,
+    /// The session is gone.
+    Lost,
+}
+
+/// The rows of one try, in the order in which they are put in.
+pub(super) struct Site<'a> {
+    pub(super) session: &'a Session,
+    pub(super) schema: &'a Schema,
+    /// What production has: tables and columns that the same change creates are left alone.
+    pub(super) production: &'a Schema,
+    pub(super) rows: Vec<Row>,
+    /// What made a condition true, by table and column: used again.
+    learned: HashMap<(usize, i16), Option<String>>,
+}
+
+impl Row {
+    /// As a statement.
+    pub(super) fn insert(&self, schema: &Schema) -> String {
+        let table = &schema.tables[self.table];
+        if self.values.is_empty() {
+            return format!("INSERT INTO {} DEFAULT VALUES", table.name);
+        }
+        let named = |column: &i16| table.columns.get(column).map_or("", |column| column.name.as_str());
+        let names: Vec<&str> = self.values.keys().map(named).collect();
+        let overriding =
+            self.values.keys().any(|column| table.columns.get(column).is_some_and(|column| column.identity));
+        let overriding = if overriding { " OVERRIDING SYSTEM VALUE" } else { "" };
+        let values: Vec<&str> = self.values.values().map(String::as_str).collect();
+        format!("INSERT INTO {} ({}){overriding} VALUES ({})", table.name, names.join(", "), values.join(", "))
+    }
+}
+
+impl<'a> Site<'a> {
+    /// An empty site.
+    pub(super) fn new(session: &'a Session, schema: &'a Schema, production: &'a Schema) -> Site<'a> {
+        Site { session, schema, production, rows: Vec::new(), learned: HashMap::new() }
+    }
+
+    /// Whether production has the table.
+    pub(super) fn is_old(&self, table: usize) -> bool {
+        self.production.named(&self.schema.tables[table].name).is_some()
+    }
+
+    /// Whether production has the column, and a value can be given for it.
+    pub(super) fn settable(&self, table: usize, number: i16) -> bool {
+        let table = &self.schema.tables[table];
+        let Some(column) = table.columns.get(&number) else { return false };
+        !column.generated && self.production.named(&table.name).is_some_and(|old| old.column(&column.bare).is_some())
+    }
+
+    /// Puts the wished row in, and its ancestors before it; the place of the row.
+    pub(super) async fn put(&mut self, wish: &Wish) -> Result<usize, Refusal> {
+        let kept = self.rows.len();
+        let first = self.put_within(wish.clone(), &mut Vec::new()).await;
+        match first {
+            // A row with NULLs may be refused by an arc where a full one is not.
+            Err(Refusal::Refused(..)) if wish.sparse && wish.demands.is_empty() => {
+                // Ancestors that are in already are in the transaction as well: they stay.
+                let _ = kept;
+                self.put_within(Wish { sparse: false, ..wish.clone() }, &mut Vec::new()).await
+            }
+            other => other,
+        }
+    }
+
+    async fn put_within(&mut self, wish: Wish, above: &mut Vec<usize>) -> Result<usize, Refusal> {
+        let schema = self.schema;
+        let table = &schema.tables[wish.table];
+        let refused = |why: &str| Refusal::Refused(table.name.clone(), why.to_owned());
+        if !self.is_old(wish.table) {
+            return Err(refused("the same change creates the table"));
+        }
+        let mut row = Row { table: wish.table, values: BTreeMap::new() };
+        let before = self.rows.iter().rev().find(|row| row.table == wish.table).cloned();
+        let mut fixed: BTreeSet<i16> = BTreeSet::new();
+        for (number, value) in &wish.set {
+            if !self.settable(wish.table, *number) {
+                return Err(refused("the column cannot be set"));
+            }
+            row.values.insert(*number, value.clone());
+            fixed.insert(*number);
+        }
+        for number in &wish.copy {
+            if let Some(value) = before.as_ref().and_then(|before| before.values.get(number)) {
+                row.values.insert(*number, value.clone());
+                fixed.insert(*number);
+            }
+        }
+        for (number, column) in &table.columns {
+            if row.values.contains_key(number) || !self.settable(wish.table, *number) {
+                continue;
+            }
+            let key = table.is_key(*number);
+            if wish.twin
+                && !key
+                && let Some(before) = &before
+            {
+                if let Some(value) = before.values.get(number) {
+                    row.values.insert(*number, value.clone());
+                }
+                continue;
+            }
+            if let Some(value) = self.ordinary(&wish, *number, column, key) {
+                row.values.insert(*number, value);
+            }
+        }
+        for foreign in &table.foreign {
+            self.point(&wish, foreign, &mut row, &fixed, above).await?;
+        }
+        let result = self.insert(&wish, &mut row, &fixed).await;
+        result?;
+        self.rows.push(row);
+        Ok(self.rows.len() - 1)
+    }
+
+    /// What a column gets that nothing is wished of; none for its default.
+    fn ordinary(&self, wish: &Wish, number: i16, column: &Column, key: bool) -> Option<String> {
+        let table = &self.schema.tables[wish.table];
+        let filled = wish.filled.contains(&number);
+        if !filled && let Some(learned) = self.learned.get(&(wish.table, number)) {
+            return Some(learned.clone().unwrap_or_else(|| "NULL".to_owned()));
+        }
+        let referenced = self.schema.tables.iter().any(|other| {
+            other.foreign.iter().any(|key| key.parent == table.oid && key.parent_columns.contains(&number))
+        });
+        if key || referenced {
+            return Some(values::key(column, wish.n));
+        }
+        if filled {
+            return Some(values::typical(column, wish.n));
+        }
+        if column.default.is_some() || column.sequence {
+            return (wish.sparse && !column.not_null).then(|| "NULL".to_owned());
+        }
+        if column.not_null {
+            return Some(values::typical(column, wish.n));
+        }
+        (!wish.sparse).then(|| values::typical(column, wish.n))
+    }
+
+    /// Points a foreign key of `row` to a row of its parent, which is made when there is none.
+    async fn point(
+        &mut self,
+        wish: &Wish,
+        foreign: &Foreign,
+        row: &mut Row,
+        fixed: &BTreeSet<i16>,
+        above: &mut Vec<usize>,
+    ) -> Result<(), Refusal> {
+        let schema = self.schema;
+        let table = &schema.tables[wish.table];
+        let null = |row: &Row, number: &i16| row.values.get(number).is_some_and(|value| value == "NULL");
+        let settable = foreign.columns.iter().all(|number| self.settable(wish.table, *number));
+        if !settable || foreign.columns.iter().any(|number| null(row, number)) {
+            return Ok(());
+        }
+        if foreign.columns.iter().all(|number| fixed.contains(number)) {
+            return Ok(());
+        }
+        let nullable = foreign.columns.iter().any(|number| {
+            table.columns.get(number).is_some_and(|column| !column.not_null && !wish.filled.contains(number))
+                && !fixed.contains(number)
+        });
+        let leave = |row: &mut Row| {
+            for number in foreign.columns.iter().filter(|number| !fixed.contains(number)) {
+                if table.columns.get(number).is_some_and(|column| !column.not_null) {
+                    row.values.insert(*number, "NULL".to_owned());
+                }
+            }
+        };
+        if nullable && (wish.sparse || self.learned.get(&(wish.table, foreign.columns[0])) == Some(&None)) {
+            leave(row);
+            return Ok(());
+        }
+        let Some(parent) = schema.find(foreign.parent) else { return Ok(()) };
+        if parent == wish.table {
+            if nullable {
+                leave(row);
+            } else {
+                for (own, theirs) in foreign.columns.iter().zip(&foreign.parent_columns) {
+                    if let (false, Some(value)) = (fixed.contains(own), row.values.get(theirs).cloned()) {
+                        row.values.insert(*own, value);
+                    }
+                }
+            }
+            return Ok(());
+        }
+        // One parent for all, unless every row needs one of its own.
+        let own = table.unique.iter().any(|unique| {
+            unique.predicate.is_none() && unique.columns.iter().all(|number| foreign.columns.contains(number))
+        });
+        let n = if own { wish.n } else { 0 };
+        let mut of_parent = self.rows.iter().enumerate().filter(|(_, row)| row.table == parent);
+        let found = if own { of_parent.nth(n) } else { of_parent.next() }.map(|(at, _)| at);
+        let at = match found {
+            Some(at) => at,
+            None if above.contains(&parent) || above.len() >= DEPTH || !self.is_old(parent) => {
+                leave(row);
+                return Ok(());
+            }
+            None => {
+                above.push(wish.table);
+                let wanted = Wish { table: parent, n, ..Wish::default() };
+                let put = Box::pin(self.put_within(wanted, above)).await;
+                above.pop();
+                match put {
+                    Ok(at) => at,
+                    Err(Refusal::Refused(..) | Refusal::There) if nullable => {
+                        leave(row);
+                        return Ok(());
+                    }
+                    Err(other) => return Err(other),
+                }
+            }
+        };
+        let pairs = foreign.columns.iter().zip(&foreign.parent_columns);
+        let theirs: Vec<_> = pairs.map(|(own, theirs)| (*own, self.rows[at].values.get(theirs).cloned())).collect();
+        for (own, value) in theirs {
+            if let (false, Some(value)) = (fixed.contains(&own), value) {
+                row.values.insert(own, value);
+            }
+        }
+        Ok(())
+    }
+
+    /// Inserts `row`, and mends what the server refuses.
+    async fn insert(&mut self, wish: &Wish, row: &mut Row, fixed: &BTreeSet<i16>) -> Result<(), Refusal> {
+        let schema = self.schema;
+        let table = &schema.tables[wish.table];
+        let mut conditions = wish.demands.clone();
+        if !conditions.is_empty() {
+            self.solve(wish, row, fixed, &conditions).await?;
+        }
+        let mut last = String::new();
+        for attempt in 0..MENDS {
+            let sql = format!("SAVEPOINT migd_row; {}; RELEASE SAVEPOINT migd_row", row.insert(schema));
+            let error = match self.session.client().batch_execute(&sql).await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            let Some(error) = error.as_db_error().cloned() else { return Err(Refusal::Lost) };
+            let back = self.session.client().batch_execute("ROLLBACK TO SAVEPOINT migd_row").await;
+            back.map_err(|_| Refusal::Lost)?;
+            let said = error.message().to_owned();
+            let mended = match error.code().code() {
+                "23514" => self.obey(wish, row, fixed, &mut conditions, &error, attempt).await,
+                "23505" => self.differ(row, fixed, table, &error, attempt),
+                "23P01" => shift(row, fixed, table, error.constraint(), attempt),
+                "23502" if self.fill(wish, row, fixed, error.column()) => true,
+                // What a trigger or a function makes of a text may be what is refused.
+                "23502" | "P0001" if self.reword(wish, row, fixed, attempt) => true,
+                code if code.starts_with("22") && self.reword(wish, row, fixed, attempt) => true,
+                // A value is not one of its type, or too long: leave out what can be.
+                code if code.starts_with("22") => {
+                    let odd = table.columns.iter().find(|(number, column)| {
+                        row.values.get(number).is_some_and(|value| value != "NULL")
+                            && !fixed.contains(number)
+                            && !column.not_null
+                            && (values::sort(column) == values::Sort::Other || column.domain.is_some())
+                    });
+                    odd.map(|(number, _)| row.values.insert(*number, "NULL".to_owned())).is_some()
+                }
+                _ => false,
+            };
+            if !mended && error.code().code() == "23505" && !fixed.iter().any(|number| table.is_key(*number)) {
+                return Err(Refusal::There);
+            }
+            if !mended {
+                return Err(Refusal::Refused(table.name.clone(), said));
+            }
+            last = said;
+        }
+        Err(Refusal::Refused(table.name.clone(), last))
+    }
+
+    /// Gives a value to a column that refuses NULL.
+    fn fill(&self, wish: &Wish, row: &mut Row, fixed: &BTreeSet<i16>, name: Option<&str>) -> bool {
+        let table = &self.schema.tables[wish.table];
+        let found = table.columns.iter().find(|(_, column)| Some(column.bare.as_str()) == name);
+        let Some((number, column)) = found else { return false };
+        let empty = row.values.get(number).is_none_or(|value| value == "NULL");
+        let free = empty && !fixed.contains(number) && self.settable(wish.table, *number);
+        if free {
+            row.values.insert(*number, values::typical(column, wish.n));
+        }
+        free
+    }
+
+    /// Gives texts the form of a version, a number, …
+    fn reword(&self, wish: &Wish, row: &mut Row, fixed: &BTreeSet<i16>, attempt: usize) -> bool {
+        let n = wish.n;
+        let forms = [format!("1.0.{n}"), format!("{}", n + 1), "{}".to_owned(), format!("n{n}@example.com")];
+        let Some(form) = forms.get(attempt) else { return false };
+        let table = &self.schema.tables[wish.table];
+        let mut reworded = false;
+        for (number, column) in &table.columns {
+            let free = !fixed.contains(number) && row.values.get(number).is_some_and(|value| value != "NULL");
+            let points = table.foreign.iter().any(|key| key.columns.contains(number));
+            if free && !points && values::sort(column) == values::Sort::Text {
+                if let Some(value) = values::fitting(column, form) {
+                    reworded = true;
+                    row.values.insert(*number, value);
+                }
+            }
+        }
+        reworded
+    }
+
+    /// Mends a row that a CHECK refuses.
+    async fn obey(
+        &mut self,
+        wish: &Wish,
+        row: &mut Row,
+        fixed: &BTreeSet<i16>,
+        conditions: &mut Vec<(String, Vec<i16>)>,
+        error: &DbError,
+        attempt: usize,
+    ) -> bool {
+        let schema = self.schema;
+        let table = &schema.tables[wish.table];
+        let check = table.checks.iter().find(|check| Some(check.name.as_str()) == error.constraint());
+        if let Some(check) = check {
+            if conditions.iter().any(|(text, _)| *text == check.text) {
+                return false;
+            }
+            conditions.push((check.text.clone(), check.columns.clone()));
+            return self.solve(wish, row, fixed, conditions).await.is_ok();
+        }
+        // The domain of some column.
+        for (number, column) in &table.columns {
+            let Some(domain) = column.domain.as_ref().filter(|_| !fixed.contains(number)) else { continue };
+            if !row.values.contains_key(number) || error.datatype().is_none_or(|name| !column.declared.contains(name)) {
+                continue;
+            }
+            let text = domain.replace("VALUE", &column.name);
+            let text = text.replace("CHECK ", " AND ");
+            let text = format!("true {text}");
+            if conditions.iter().any(|(known, _)| *known == text) {
+                continue;
+            }
+            conditions.push((text, vec![*number]));
+            return self.solve(wish, row, fixed, conditions).await.is_ok();
+        }
+        // No partition takes it.
+        if table.bounds.is_empty() {
+            return false;
+        }
+        let literals = values::mentioned(&table.bounds.join(" "));
+        let mut tries = literals.iter().flat_map(|literal| {
+            table
+                .columns
+                .iter()
+                .filter(|(number, _)| !fixed.contains(number))
+                .filter_map(move |(number, column)| values::fitting(column, literal).map(|value| (*number, value)))
+        });
+        match tries.nth(attempt) {
+            Some((number, value)) => {
+                row.values.insert(number, value);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Mends a row that a unique key refuses.
+    fn differ(&self, row: &mut Row, fixed: &BTreeSet<i16>, table: &Table, error: &DbError, attempt: usize) -> bool {
+        let Some(unique) = table.unique.iter().find(|unique| Some(unique.name.as_str()) == error.constraint()) else {
+            return false;
+        };
+        let points = |number: &i16| table.foreign.iter().any(|key| key.columns.contains(number));
+        let free: Vec<&i16> = unique
+            .columns
+            .iter()
+            .filter(|number| !fixed.contains(number) && self.settable(row.table, **number) && !points(number))
+            .collect();
+        let Some(number) = free.get(attempt % free.len().max(1)) else { return false };
+        let Some(column) = table.columns.get(number) else { return false };
+        row.values.insert(**number, values::key(column, 20 + attempt * 7));
+        true
+    }
+
+    /// Finds values for the columns of `conditions` that make all of them true, by asking the server.
+    async fn solve(
+        &mut self,
+        wish: &Wish,
+        row: &mut Row,
+        fixed: &BTreeSet<i16>,
+        conditions: &[(String, Vec<i16>)],
+    ) -> Result<(), Refusal> {
+        let schema = self.schema;
+        let table = &schema.tables[wish.table];
+        let refused = |why: String| Refusal::Refused(table.name.clone(), why);
+        let text: String = conditions.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>().join(" ");
+        let numbers: BTreeSet<i16> = conditions.iter().flat_map(|(_, columns)| columns.iter().copied()).collect();
+        let mut lists: Vec<(i16, &Column, Vec<String>)> = Vec::new();
+        for number in numbers {
+            let Some(column) = table.columns.get(&number) else { continue };
+            let points = table.foreign.iter().any(|key| key.columns.contains(&number));
+            let mut list = Vec::new();
+            list.extend(row.values.get(&number).cloned());
+            if !fixed.contains(&number) && self.settable(wish.table, number) {
+                if !points && !(table.is_key(number) && list.first().is_some_and(|value| value != "NULL")) {
+                    list.extend(values::candidates(column, &text, wish.n));
+                } else if table.is_key(number) && !points {
+                    list.extend(values::candidates(column, &text, wish.n).into_iter().skip(1));
+                }
+                if !column.not_null && !wish.filled.contains(&number) {
+                    list.push("NULL".to_owned());
+                }
+            }
+            if list.is_empty() {
+                list.push("NULL".to_owned());
+            }
+            let mut seen = BTreeSet::new();
+            list.retain(|value| seen.insert(value.clone()));
+            lists.push((number, column, list));
+        }
+        while lists.iter().map(|(_, _, list)| list.len()).product::<usize>() > COMBINATIONS {
+            let Some((_, _, longest)) = lists.iter_mut().max_by_key(|(_, _, list)| list.len()) else { break };
+            // NULL stands last and is worth more than one more number.
+            let at = longest.len().saturating_sub(2);
+            longest.remove(at);
+        }
+        let picks: Vec<String> = (0..lists.len()).map(|at| format!("\"migd {at}\"")).collect();
+        let from: Vec<String> = lists
+            .iter()
+            .enumerate()
+            .map(|(at, (_, column, list))| {
+                let values: Vec<String> =
+                    list.iter().enumerate().map(|(n, value)| format!("({n}, {value}::{})", column.base)).collect();
+                format!("(VALUES {}) AS v{at} (\"migd {at}\", {})", values.join(", "), column.name)
+            })
+            .collect();
+        let tests: Vec<String> = conditions.iter().map(|(text, _)| format!("({text})")).collect();
+        let sql = format!(
+            "SAVEPOINT migd_row; SELECT {} FROM {} WHERE ({}) IS TRUE ORDER BY {}, {} LIMIT 1; RELEASE SAVEPOINT migd_row",
+            picks.join(", "),
+            from.join(" CROSS JOIN "),
+            tests.iter().map(|test| format!("{test} IS NOT FALSE")).collect::<Vec<_>>().join(" AND "),
+            picks.join(" + "),
+            picks.join(", "),
+        );
+        if lists.is_empty() {
+            return Err(refused("the condition has no column".to_owned()));
+        }
+        match self.session.client().simple_query(&sql).await {
+            Ok(messages) => {
+                let found = messages.iter().find_map(|message| match message {
+                    tokio_postgres::SimpleQueryMessage::Row(row) => Some(row),
+                    _ => None,
+                });
+                let Some(found) = found else {
+                    return Err(refused(format!("no values were found for {text}")));
+                };
+                for (at, (number, _, list)) in lists.iter().enumerate() {
+                    let picked = found.get(at).and_then(|text| text.parse::<usize>().ok()).unwrap_or(0);
+                    let value = list[picked].clone();
+                    if wish.demands.is_empty() && !fixed.contains(number) && !table.is_key(*number) {
+                        let points = table.foreign.iter().any(|key| key.columns.contains(number));
+                        let known = Some(value.clone()).filter(|value| value != "NULL");
+                        if known.is_none() || !points {
+                            self.learned.insert((wish.table, *number), known);
+                        }
+                    }
+                    if value == "NULL" || !fixed.contains(number) {
+                        row.values.insert(*number, value);
+                    }
+                }
+                Ok(())
+            }
+            Err(error) => {
+                let Some(said) = error.as_db_error() else { return Err(Refusal::Lost) };
+                let said = said.message().to_owned();
+                let back = self.session.client().batch_execute("ROLLBACK TO SAVEPOINT migd_row").await;
+                back.map_err(|_| Refusal::Lost)?;
+                Err(refused(said))
+            }
+        }
+    }
+}
+
+/// Mends a row that an exclusion constraint refuses: its range is moved.
+fn shift(row: &mut Row, fixed: &BTreeSet<i16>, table: &Table, name: Option<&str>, attempt: usize) -> bool {
+    let Some(exclusion) = table.exclusions.iter().find(|exclusion| Some(exclusion.name.as_str()) == name) else {
+        return false;
+    };
+    for number in exclusion.columns.iter().filter(|number| !fixed.contains(number)) {
+        let Some(column) = table.columns.get(number) else { continue };
+        if table.foreign.iter().any(|key| key.columns.contains(number)) {
+            continue;
+        }
+        row.values.insert(*number, values::typical(column, 3 + attempt));
+        return true;
+    }
+    false
+}

@@ -1,0 +1,339 @@
+//! What the search for rows needs to know of a schema: tables, columns, keys and constraints.
+
+use std::collections::BTreeMap;
+
+use tokio_postgres::{Client, Row};
+
+/// One schema at one moment. Tables are in order of name.
+#[derive(Debug, Clone, Default)]
+pub struct Schema {
+    /// The tables that rows can be put into: partitions are filled through their parent.
+    pub tables: Vec<Table>,
+    by_oid: BTreeMap<u32, usize>,
+    by_name: BTreeMap<String, usize>,
+}
+
+/// One table.
+#[derive(Debug, Clone)]
+pub struct Table {
+    /// Its number, the same in all clones of a template.
+    pub oid: u32,
+    /// Its name without the schema, as it is.
+    pub bare: String,
+    /// As it is written in SQL, with the schema unless that is `public`.
+    pub name: String,
+    /// By number.
+    pub columns: BTreeMap<i16, Column>,
+    /// Foreign keys.
+    pub foreign: Vec<Foreign>,
+    /// CHECK constraints.
+    pub checks: Vec<Condition>,
+    /// Primary keys, unique constraints and unique indexes.
+    pub unique: Vec<Unique>,
+    /// Exclusion constraints.
+    pub exclusions: Vec<Condition>,
+    /// The bounds of its partitions, as SQL.
+    pub bounds: Vec<String>,
+    /// The columns that its index scans can begin with.
+    pub led: Vec<Vec<i16>>,
+    /// It has triggers of its own.
+    pub triggers: bool,
+}
+
+/// One column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// As it is.
+    pub bare: String,
+    /// As it is written in SQL.
+    pub name: String,
+    /// The type as declared.
+    pub declared: String,
+    /// The type under all domains, without a length.
+    pub base: String,
+    /// The name of that type in the catalog, as in `int4`.
+    pub kind: String,
+    /// Its category in the catalog, as in `N` for numbers.
+    pub category: String,
+    /// The length or precision that its declaration gives, as the catalog has it; -1 for none.
+    pub modifier: i32,
+    /// NULL is refused.
+    pub not_null: bool,
+    /// It has a default.
+    pub default: Option<String>,
+    /// It is filled from a sequence.
+    pub sequence: bool,
+    /// `GENERATED ALWAYS AS IDENTITY`.
+    pub identity: bool,
+    /// It is computed.
+    pub generated: bool,
+    /// The labels of an enum.
+    pub labels: Vec<String>,
+    /// The conditions of its domain.
+    pub domain: Option<String>,
+}
+
+/// A foreign key.
+#[derive(Debug, Clone)]
+pub struct Foreign {
+    /// Its number.
+    pub oid: u32,
+    /// Its name.
+    pub name: String,
+    /// The columns.
+    pub columns: Vec<i16>,
+    /// The table that it points to.
+    pub parent: u32,
+    /// The columns there.
+    pub parent_columns: Vec<i16>,
+    /// Rows are known to obey it.
+    pub validated: bool,
+}
+
+/// A CHECK or an exclusion constraint.
+#[derive(Debug, Clone)]
+pub struct Condition {
+    /// Its number.
+    pub oid: u32,
+    /// Its name.
+    pub name: String,
+    /// The columns.
+    pub columns: Vec<i16>,
+    /// The expression, or the definition of an exclusion constraint.
+    pub text: String,
+    /// Rows are known to obey it.
+    pub validated: bool,
+}
+
+/// A unique key.
+#[derive(Debug, Clone)]
+pub struct Unique {
+    /// The number of its index.
+    pub oid: u32,
+    /// The name of its index.
+    pub name: String,
+    /// The key's columns, those in expressions included.
+    pub columns: Vec<i16>,
+    /// The columns that its expressions and its predicate read.
+    pub read: Vec<i16>,
+    /// Some of the key is an expression.
+    pub expression: bool,
+    /// It holds where this is true.
+    pub predicate: Option<String>,
+    /// Two NULLs are equal.
+    pub nulls_equal: bool,
+    /// The whole definition.
+    pub text: String,
+}
+
+const COLUMNS: &str = "
+    SELECT c.oid, c.relname::text,
+           CASE n.nspname WHEN 'public' THEN '' ELSE quote_ident(n.nspname) || '.' END || quote_ident(c.relname),
+           a.attnum, a.attname::text, quote_ident(a.attname), format_type(a.atttypid, a.atttypmod),
+           format_type(b.oid, NULL), b.typname::text, b.typcategory::text,
+           CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END,
+           a.attnotnull OR t.typnotnull, pg_get_expr(d.adbin, d.adrelid),
+           a.attidentity <> '' OR coalesce(pg_get_expr(d.adbin, d.adrelid), '') LIKE 'nextval(%',
+           a.attidentity = 'a', a.attgenerated <> '',
+           ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = b.oid ORDER BY e.enumsortorder),
+           (SELECT string_agg(pg_get_constraintdef(k.oid), ' ') FROM pg_constraint k
+            WHERE k.contypid = t.oid AND t.typtype = 'd' AND k.contype = 'c'),
+           EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal),
+           ARRAY(SELECT pg_get_expr(p.relpartbound, p.oid) FROM pg_inherits h JOIN pg_class p ON p.oid = h.inhrelid
+                 WHERE h.inhparent = c.oid AND p.relpartbound IS NOT NULL ORDER BY p.relname)
+    FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    JOIN pg_type t ON t.oid = a.atttypid
+    JOIN pg_type b ON b.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END
+    LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+    WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND NOT c.relispartition
+      AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+    ORDER BY 3, a.attnum";
+
+const CONSTRAINTS: &str = "
+    SELECT c.conrelid, c.oid, c.conname::text, c.contype::text, coalesce(c.conkey, '{}'), c.confrelid,
+           coalesce(c.confkey, '{}'), c.convalidated,
+           CASE c.contype WHEN 'c' THEN pg_get_expr(c.conbin, c.conrelid) ELSE pg_get_constraintdef(c.oid) END
+    FROM pg_constraint c
+    WHERE c.contype IN ('c', 'f', 'x') AND c.conrelid <> 0
+    ORDER BY c.conrelid, c.conname";
+
+const INDEXES: &str = "
+    SELECT i.indrelid, i.indexrelid, c.relname::text, i.indkey::int2[], i.indnkeyatts, i.indexprs IS NOT NULL,
+           pg_get_expr(i.indpred, i.indrelid), pg_get_indexdef(i.indexrelid), i.indisunique,
+           coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false),
+           ARRAY(SELECT d.refobjsubid::int2 FROM pg_depend d
+                 WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
+                   AND d.refclassid = 'pg_class'::regclass AND d.refobjid = i.indrelid AND d.refobjsubid > 0
+                 ORDER BY 1)
+    FROM pg_index i
+    JOIN pg_class c ON c.oid = i.indexrelid
+    JOIN pg_class r ON r.oid = i.indrelid AND r.relkind IN ('r', 'p') AND r.relnamespace >= 2200
+    WHERE NOT i.indisexclusion AND i.indisvalid
+    ORDER BY i.indrelid, c.relname";
+
+impl Schema {
+    /// Reads the schema of the database that `client` is in.
+    pub async fn read(client: &Client) -> Result<Schema, tokio_postgres::Error> {
+        let (columns, constraints, indexes) =
+            tokio::try_join!(client.query(COLUMNS, &[]), client.query(CONSTRAINTS, &[]), client.query(INDEXES, &[]))?;
+        let mut schema = Schema::default();
+        for row in &columns {
+            schema.column(row)?;
+        }
+        for row in &constraints {
+            schema.constraint(row)?;
+        }
+        for row in &indexes {
+            schema.index(row)?;
+        }
+        Ok(schema)
+    }
+
+    fn column(&mut self, row: &Row) -> Result<(), tokio_postgres::Error> {
+        let oid: u32 = row.try_get(0)?;
+        let at = match self.by_oid.get(&oid) {
+            Some(at) => *at,
+            None => {
+                let table = Table {
+                    oid,
+                    bare: row.try_get(1)?,
+                    name: row.try_get(2)?,
+                    columns: BTreeMap::new(),
+                    foreign: Vec::new(),
+                    checks: Vec::new(),
+                    unique: Vec::new(),
+                    exclusions: Vec::new(),
+                    bounds: row.try_get(19)?,
+                    led: Vec::new(),
+                    triggers: row.try_get(18)?,
+                };
+                self.by_name.insert(table.name.clone(), self.tables.len());
+                self.tables.push(table);
+                self.by_oid.insert(oid, self.tables.len() - 1);
+                self.tables.len() - 1
+            }
+        };
+        let column = Column {
+            bare: row.try_get(4)?,
+            name: row.try_get(5)?,
+            declared: row.try_get(6)?,
+            base: row.try_get(7)?,
+            kind: row.try_get(8)?,
+            category: row.try_get(9)?,
+            modifier: row.try_get(10)?,
+            not_null: row.try_get(11)?,
+            default: row.try_get(12)?,
+            sequence: row.try_get(13)?,
+            identity: row.try_get(14)?,
+            generated: row.try_get(15)?,
+            labels: row.try_get(16)?,
+            domain: row.try_get(17)?,
+        };
+        self.tables[at].columns.insert(row.try_get(3)?, column);
+        Ok(())
+    }
+
+    fn constraint(&mut self, row: &Row) -> Result<(), tokio_postgres::Error> {
+        let Some(at) = self.by_oid.get(&row.try_get(0)?) else { return Ok(()) };
+        let table = &mut self.tables[*at];
+        let (oid, name, columns, validated) = (row.try_get(1)?, row.try_get(2)?, row.try_get(4)?, row.try_get(7)?);
+        match row.try_get::<_, &str>(3)? {
+            "f" => table.foreign.push(Foreign {
+                oid,
+                name,
+                columns,
+                parent: row.try_get(5)?,
+                parent_columns: row.try_get(6)?,
+                validated,
+            }),
+            "c" => table.checks.push(Condition { oid, name, columns, text: row.try_get(8)?, validated }),
+            _ => table.exclusions.push(Condition { oid, name, columns, text: row.try_get(8)?, validated }),
+        }
+        Ok(())
+    }
+
+    fn index(&mut self, row: &Row) -> Result<(), tokio_postgres::Error> {
+        let Some(at) = self.by_oid.get(&row.try_get(0)?) else { return Ok(()) };
+        let table = &mut self.tables[*at];
+        let keys: Vec<i16> = row.try_get(3)?;
+        let count: i16 = row.try_get(4)?;
+        let mut columns: Vec<i16> = keys.into_iter().take(usize::try_from(count).unwrap_or(0)).collect();
+        let expression: bool = row.try_get(5)?;
+        let predicate: Option<String> = row.try_get(6)?;
+        // A partial index on what is not NULL finds children as well.
+        let whole = predicate.as_ref().is_none_or(|text| text.ends_with("IS NOT NULL)") && !text.contains(" AND "));
+        if whole && !columns.contains(&0) {
+            table.led.push(columns.clone());
+        }
+        if !row.try_get::<_, bool>(8)? {
+            return Ok(());
+        }
+        let read: Vec<i16> = row.try_get(10)?;
+        let plain = columns.iter().all(|column| *column > 0);
+        columns.retain(|column| *column > 0);
+        if !plain {
+            columns.extend(&read);
+        }
+        columns.sort_unstable();
+        columns.dedup();
+        table.unique.push(Unique {
+            oid: row.try_get(1)?,
+            name: row.try_get(2)?,
+            columns,
+            read,
+            expression,
+            predicate,
+            nulls_equal: row.try_get(9)?,
+            text: row.try_get(7)?,
+        });
+        Ok(())
+    }
+
+    /// The same tables, with the foreign keys that `after` has on their columns.
+    pub fn with_keys_of(&self, after: &Schema) -> Schema {
+        let mut schema = self.clone();
+        for table in &mut schema.tables {
+            let Some(new) = after.get(table.oid) else { continue };
+            let fits = |key: &&Foreign| {
+                key.columns.iter().all(|column| table.columns.contains_key(column))
+                    && self.get(key.parent).is_some_and(|parent| {
+                        key.parent_columns.iter().all(|column| parent.columns.contains_key(column))
+                    })
+            };
+            let more: Vec<Foreign> = new.foreign.iter().filter(fits).cloned().collect();
+            table.foreign.extend(
+                more.into_iter().filter(|key| table.foreign.iter().all(|old| old.oid != key.oid)).collect::<Vec<_>>(),
+            );
+        }
+        schema
+    }
+
+    /// The place of the table with this number.
+    pub fn find(&self, oid: u32) -> Option<usize> {
+        self.by_oid.get(&oid).copied()
+    }
+
+    /// The table with this number.
+    pub fn get(&self, oid: u32) -> Option<&Table> {
+        self.find(oid).map(|at| &self.tables[at])
+    }
+
+    /// The table of this name, as written in SQL.
+    pub fn named(&self, name: &str) -> Option<&Table> {
+        self.by_name.get(name).map(|at| &self.tables[*at])
+    }
+}
+
+impl Table {
+    /// The column of this name, as it is.
+    pub fn column(&self, bare: &str) -> Option<&Column> {
+        self.columns.values().find(|column| column.bare == bare)
+    }
+
+    /// Whether some unique key has the column.
+    pub fn is_key(&self, column: i16) -> bool {
+        self.unique.iter().any(|unique| unique.columns.contains(&column))
+    }
+}

@@ -1,0 +1,2 @@
+ALTER TABLE i DROP CONSTRAINT q;
+ALTER TABLE i ALTER COLUMN q TYPE integer USING nullif(q, '')::integer;

@@ -1,0 +1,2 @@
+CREATE TYPE state AS ENUM ('new', 'open');
+CREATE TABLE o (id int PRIMARY KEY, s state);

@@ -1,0 +1,1 @@
+ALTER TABLE i ALTER COLUMN q TYPE integer USING q::integer;

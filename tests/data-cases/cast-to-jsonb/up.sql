@@ -1,0 +1,1 @@
+ALTER TABLE k ALTER COLUMN doc TYPE jsonb USING doc::jsonb;

@@ -1,0 +1,1 @@
+ALTER TABLE k ALTER COLUMN ref TYPE uuid USING ref::uuid;

@@ -1,0 +1,1 @@
+ALTER TABLE t ADD CHECK (num_nonnulls(a, b) = 1);

@@ -1,0 +1,2 @@
+CREATE DOMAIN rate AS numeric;
+CREATE TABLE p (id int PRIMARY KEY, r rate);

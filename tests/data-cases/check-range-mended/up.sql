@@ -1,0 +1,2 @@
+UPDATE users SET age = NULL WHERE age < 18;
+ALTER TABLE users ADD CHECK (age >= 18);

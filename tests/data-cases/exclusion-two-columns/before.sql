@@ -1,0 +1,1 @@
+CREATE TABLE b (id int PRIMARY KEY, f date NOT NULL, t date NOT NULL, CHECK (f < t));

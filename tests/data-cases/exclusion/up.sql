@@ -1,0 +1,1 @@
+ALTER TABLE b ADD EXCLUDE USING gist (during WITH &&);

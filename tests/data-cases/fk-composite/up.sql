@@ -1,0 +1,1 @@
+ALTER TABLE b ADD FOREIGN KEY (x, y) REFERENCES a (x, y);

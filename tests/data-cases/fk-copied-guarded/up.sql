@@ -1,0 +1,3 @@
+ALTER TABLE audit ADD COLUMN user_id text;
+UPDATE audit SET user_id = actor WHERE EXISTS (SELECT FROM users WHERE id = actor);
+ALTER TABLE audit ADD FOREIGN KEY (user_id) REFERENCES users (id);

@@ -1,0 +1,1 @@
+ALTER TABLE orders ADD COLUMN payer_id bigint REFERENCES users (id);

@@ -1,0 +1,1 @@
+ALTER TABLE sessions ADD FOREIGN KEY (user_id) REFERENCES users (id);

@@ -1,0 +1,1 @@
+ALTER DOMAIN label SET NOT NULL;

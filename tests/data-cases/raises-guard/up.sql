@@ -1,0 +1,3 @@
+DO $$ BEGIN
+  IF EXISTS (SELECT FROM users WHERE age < 0) THEN RAISE EXCEPTION 'negative ages'; END IF;
+END $$;

@@ -1,0 +1,2 @@
+ALTER TABLE t ADD COLUMN share numeric;
+UPDATE t SET share = part::numeric / nullif(whole, 0);

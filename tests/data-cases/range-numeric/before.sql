@@ -1,0 +1,1 @@
+CREATE TABLE t (id int PRIMARY KEY, n numeric(10,2));

@@ -1,0 +1,1 @@
+CREATE TABLE jobs (name text PRIMARY KEY, cron text);

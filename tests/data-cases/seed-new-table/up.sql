@@ -1,0 +1,2 @@
+CREATE TABLE jobs (name text PRIMARY KEY);
+INSERT INTO jobs VALUES ('backup');

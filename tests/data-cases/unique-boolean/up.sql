@@ -1,0 +1,1 @@
+CREATE UNIQUE INDEX one_default ON themes (is_default) WHERE is_default;

@@ -1,0 +1,1 @@
+ALTER TABLE orders ADD UNIQUE (user_id, status);

@@ -1,0 +1,1 @@
+CREATE UNIQUE INDEX users_name_2 ON users (name) NULLS NOT DISTINCT;

@@ -1,0 +1,1 @@
+CREATE UNIQUE INDEX one_open ON orders (user_id) WHERE status = 'open';

@@ -1,0 +1,1 @@
+CREATE TABLE members (team int NOT NULL, person int NOT NULL);
