@@ -250,6 +250,13 @@ impl<'a> Site<'a> {
             Some(at) => at,
             None if above.contains(&parent) || above.len() >= DEPTH || !self.is_old(parent) => {
                 leave(row);
+                // A deferred key may point to the row that is being made.
+                for (own, theirs) in foreign.columns.iter().zip(&foreign.parent_columns) {
+                    let column = schema.tables[parent].columns.get(theirs);
+                    if let (false, Some(column)) = (nullable || fixed.contains(own), column) {
+                        row.values.insert(*own, values::key(column, n));
+                    }
+                }
                 return Ok(());
             }
             None => {
