@@ -27,9 +27,11 @@ pub(crate) fn all(migd: &Path, set: &Set, options: &Options, report: &mut Report
     }
     memory(&sandbox, rows)?;
     rebuild(&sandbox, options, rows)?;
-    sandbox.configure(&set.layout, 0)?;
+    sandbox.configure(&set.layout, 2, true)?;
+    with_rows(&sandbox, options, rows)?;
+    sandbox.configure(&set.layout, 0, false)?;
     no_clone(&sandbox, options, rows)?;
-    sandbox.configure(&set.layout, 2)?;
+    sandbox.configure(&set.layout, 2, false)?;
     first(&sandbox, options, rows)
 }
 
@@ -93,6 +95,25 @@ fn new_migration(sandbox: &Sandbox, options: &Options, noop: &Samples, rows: &mu
     rows.add("… over the empty hook", &commit.over(noop), None);
     rows.add("`git commit` of a migration judged while editing", &cached, None);
     rows.add("… over the empty hook", &cached.over(noop), Some(Target { median: 1.0, p99: Some(2.0) }));
+    Ok(())
+}
+
+/// The same with the search for rows that break it.
+fn with_rows(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result<()> {
+    let (mut verdict, mut steps) = (Samples::default(), Steps::new());
+    for at in 0..=options.runs / 2 {
+        sandbox.stage_new(rows.set, at)?;
+        sandbox.settle()?;
+        let (judged, _) = sandbox.check("--staged")?;
+        if at > 0 {
+            take(&judged, &mut verdict, &mut steps)?;
+        }
+        sandbox.unstage()?;
+    }
+    rows.add("new migration, the verdict with generated rows", &verdict, Some(Target::median(50.0)));
+    if let Some(samples) = steps.get("rows") {
+        rows.add("… of it rows", samples, None);
+    }
     Ok(())
 }
 

@@ -42,15 +42,16 @@ impl Sandbox {
         }
         this.write("readme", b"0\n")?;
         this.git(&["init", "--quiet"])?;
-        this.configure(&set.layout, 2)?;
+        this.configure(&set.layout, 2, false)?;
         run(this.command(&this.migd).args(["hook", "install"]))?;
         Ok(this)
     }
 
-    /// Writes and commits the configuration, with so many clones kept ready.
-    pub(crate) fn configure(&self, layout: &str, clones: usize) -> Result<()> {
-        let text =
-            format!("[daemon]\nclones = {clones}\n\n[[migrations]]\npath = \"migrations\"\nlayout = \"{layout}\"\n");
+    /// Writes and commits the configuration, with so many clones kept ready, and with or without the search for rows.
+    pub(crate) fn configure(&self, layout: &str, clones: usize, rows: bool) -> Result<()> {
+        let text = format!(
+            "[rows]\nenabled = {rows}\n\n[daemon]\nclones = {clones}\n\n[[migrations]]\npath = \"migrations\"\nlayout = \"{layout}\"\n"
+        );
         self.write("migd.toml", text.as_bytes())?;
         self.git(&["add", "."])?;
         self.git(&["commit", "--quiet", "--no-verify", "-m", "configure"])

@@ -27,6 +27,11 @@ impl Samples {
         self.at(0.5)
     }
 
+    /// The least: what a busy machine disturbs least.
+    pub(crate) fn least(&self) -> f64 {
+        self.0.iter().copied().fold(f64::NAN, f64::min)
+    }
+
     /// The 99th percentile: of few samples, the largest.
     pub(crate) fn p99(&self) -> f64 {
         self.at(0.99)

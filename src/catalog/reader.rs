@@ -23,6 +23,8 @@ pub struct Reader {
     versions: Statement,
     dependents: Statement,
     queries: HashMap<Class, Vec<Query>>,
+    /// How a read is framed; none when the session has to be asked.
+    frame: Option<Frame>,
 }
 
 /// What deparses the objects of one class.
@@ -100,13 +102,18 @@ impl Reader {
         Self::attach_within(client, Version { major }).await
     }
 
+    /// For a session that nobody else uses, and that is therefore in no transaction between reads: it need not be asked.
+    pub fn alone(self) -> Self {
+        Self { frame: Some(Frame::Own), ..self }
+    }
+
     async fn attach_within(client: &Client, version: Version) -> Result<Self, Error> {
         let sql = versions::sql(version);
         let (versions, dependents) = join(client.prepare(&sql), client.prepare(DEPENDENTS)).await;
         let query = |sql| Query { sql, ready: OnceLock::new() };
         let of = |class: &Class| (*class, class.queries(version).into_iter().map(query).collect());
         let queries = Class::ALL.iter().map(of).collect();
-        Ok(Self { version, versions: versions?, dependents: dependents?, queries })
+        Ok(Self { version, versions: versions?, dependents: dependents?, queries, frame: None })
     }
 
     async fn prepare_within(client: &Client, version: Version) -> Result<Self, Error> {
@@ -144,7 +151,10 @@ impl Reader {
     }
 
     async fn read_apart(&self, client: &Client, base: Option<&Snapshot>) -> Result<Snapshot, Error> {
-        let frame = Frame::of(client).await?;
+        let frame = match self.frame {
+            Some(frame) => frame,
+            None => Frame::of(client).await?,
+        };
         match framed(client, frame, self.read(client, base)).await {
             // The session threw its prepared statements away (`DISCARD ALL`): slower, but as right.
             Err(Error::Query(error)) if error.code() == Some(&SqlState::INVALID_SQL_STATEMENT_NAME) => {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, NoTls};
+use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, NoTls, SimpleQueryMessage};
 
 /// How many notices of one session are kept; a migration may raise millions.
 const MAX_NOTICES: usize = 200;
@@ -50,6 +50,7 @@ pub struct Session {
     notices: Arc<Mutex<VecDeque<Notice>>>,
     driver: JoinHandle<()>,
     pid: i32,
+    superuser: bool,
 }
 
 impl std::fmt::Debug for Session {
@@ -63,6 +64,7 @@ impl Session {
     pub async fn open(config: &Config) -> Result<Session, SessionError> {
         let connect = tokio::time::timeout(CONNECT, config.connect(NoTls));
         let (client, mut connection) = connect.await.map_err(|_| SessionError::Timeout)??;
+        let superuser = connection.parameter("is_superuser") == Some("on");
         let notices = Arc::new(Mutex::new(VecDeque::new()));
         let sink = Arc::clone(&notices);
         let driver = tokio::spawn(async move {
@@ -78,9 +80,13 @@ impl Session {
             }
         });
         let cancel = client.cancel_token();
-        let mut session = Session { client, cancel, notices, driver, pid: 0 };
-        let row = session.client.query_one("SELECT pg_backend_pid()", &[]).await?;
-        session.pid = row.get(0);
+        let mut session = Session { client, cancel, notices, driver, pid: 0, superuser };
+        // A simple query is one round trip, a prepared one two.
+        for message in session.client.simple_query("SELECT pg_catalog.pg_backend_pid()").await? {
+            if let SimpleQueryMessage::Row(row) = message {
+                session.pid = row.get(0).and_then(|pid| pid.parse().ok()).unwrap_or(0);
+            }
+        }
         Ok(session)
     }
 
@@ -92,6 +98,11 @@ impl Session {
     /// The server's process.
     pub fn pid(&self) -> i32 {
         self.pid
+    }
+
+    /// Whether it had all rights when it was opened, as the server said.
+    pub fn is_superuser(&self) -> bool {
+        self.superuser
     }
 
     /// Whether the connection is gone.

@@ -53,6 +53,8 @@ struct Observed {
     again: Option<Run>,
     after_again: Vec<Difference>,
     compare_ms: f64,
+    /// Making the session a new one, twice.
+    fresh_ms: f64,
     /// The schema before up and after it, for the search for rows.
     schemas: Option<(Schema, Schema)>,
     rows: Option<Found>,
@@ -92,15 +94,12 @@ impl Work<'_> {
                 judged.findings.extend(self.foreign(&chain[at]));
                 return Ok(judged);
             }
+            self.look_ahead(at, timings).await?;
             let started = Instant::now();
             let Some(lease) = self.pool.lease(&self.prefixes[at]).await? else {
                 return Err(Error::Lost("a template went away while it was needed".to_owned()));
             };
             push(timings, "lease", started);
-            // The chain goes on from here when this one is judged.
-            if at + 1 < chain.len() && self.set.is_judged(at + 1, self.plan.mode) {
-                self.pool.next_later(self.prefixes[at]);
-            }
             let mut observed = self.observe(&lease, at).await?;
             drop(lease);
             if let Some((before, after)) = observed.schemas.as_ref() {
@@ -141,6 +140,21 @@ impl Work<'_> {
             push(timings, "both orders", started);
         }
         Ok(judged)
+    }
+
+    /// Where the next migration is judged too, makes its template first: its clones are then made while this one is judged.
+    async fn look_ahead(&self, at: usize, timings: &mut Vec<Timing>) -> Result<(), Error> {
+        let next = at + 1;
+        if next >= self.set.chain.migrations.len() || !self.set.is_judged(next, self.plan.mode) {
+            return Ok(());
+        }
+        let started = Instant::now();
+        // What does not apply is found, and said, when it is judged.
+        if self.advance(next).await?.is_none() {
+            self.pool.refill_later(self.prefixes[next]);
+        }
+        push(timings, "chain", started);
+        Ok(())
     }
 
     /// Waits for the turn, no longer than the verdict can.
@@ -256,7 +270,7 @@ impl Work<'_> {
         seen.effect = catalog::compare(&lease.before, &after_up);
         seen.compare_ms = ms(started.elapsed());
         let Some(down) = migration.down.as_ref().filter(|_| self.set.layout.has_downs()) else { return Ok(seen) };
-        fresh_session(lease).await?;
+        seen.fresh_ms += fresh_session(lease).await?;
         let run = self.run(lease, down, &books.reverted).await?;
         let go_on = run.ok();
         seen.down = Some(run);
@@ -270,7 +284,7 @@ impl Work<'_> {
             seen.rows_after_down = digest::differences(&before, &digest::read(client).await.map_err(lost)?);
         }
         seen.compare_ms += ms(started.elapsed());
-        fresh_session(lease).await?;
+        seen.fresh_ms += fresh_session(lease).await?;
         let again = self.run(lease, &migration.up, &books.applied).await?;
         let go_on = again.ok();
         seen.again = Some(again);
@@ -463,10 +477,11 @@ fn touches_rows(migration: &Migration) -> bool {
     touches(&migration.up) || migration.down.as_ref().is_some_and(touches)
 }
 
-/// What a new connection would be: no settings, no role, no temporary tables of the run before.
-async fn fresh_session(held: &Held) -> Result<(), Error> {
+/// What a new connection would be: no settings, no role, no temporary tables of the run before. Milliseconds that it took.
+async fn fresh_session(held: &Held) -> Result<f64, Error> {
+    let started = Instant::now();
     match held.runner.client().batch_execute("DISCARD ALL").await {
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(ms(started.elapsed())),
         Err(error) => Err(Error::Lost(crate::engine::session::describe(&error))),
     }
 }
@@ -533,4 +548,5 @@ fn timings_of(observed: &Observed, timings: &mut Vec<Timing>) {
         }
     }
     timings.push(Timing { step: "compare".to_owned(), ms: observed.compare_ms });
+    timings.push(Timing { step: "fresh session".to_owned(), ms: observed.fresh_ms });
 }

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use blake3::Hash;
+use tokio_postgres::SimpleQueryMessage;
 
 use crate::catalog::{self, Reader, Snapshot};
 use crate::engine::session::{Session, SessionError, describe};
@@ -248,6 +249,7 @@ impl Pool {
         let Some(lease) = held.lease.take() else { return Ok(()) };
         let Lease { database, runner, observer, .. } = lease;
         tokio::join!(runner.close(), observer.close());
+        self.emptied(&database).await?;
         let template = Template {
             database: database.clone(),
             snapshot,
@@ -292,11 +294,6 @@ impl Pool {
     /// Makes clones of the template for `prefix`, aside, until as many are ready as should be.
     pub fn refill_later(self: &Arc<Self>, prefix: Hash) {
         self.make_ahead(prefix, self.clones, Warmth::Warm);
-    }
-
-    /// Makes one clone of the template for `prefix`, aside, that will be needed once and soon.
-    pub fn next_later(self: &Arc<Self>, prefix: Hash) {
-        self.make_ahead(prefix, 1, Warmth::Cold);
     }
 
     fn make_ahead(self: &Arc<Self>, prefix: Hash, clones: usize, warmth: Warmth) {
@@ -430,9 +427,9 @@ impl Pool {
                 // The first statement of a session is the slowest: it reads the catalogs.
                 runner.client().batch_execute("BEGIN; ROLLBACK").await.map_err(Error::server("warm up"))?;
                 plain = roles::is_plain(&runner).await.map_err(Error::server("read settings"))?;
-                Reader::prepare(observer.client()).await?
+                Reader::prepare(observer.client()).await?.alone()
             }
-            Warmth::Cold => Reader::attach(observer.client(), self.engine.info().major).await?,
+            Warmth::Cold => Reader::attach(observer.client(), self.engine.info().major).await?.alone(),
         };
         let before = match snapshot {
             Some(snapshot) => snapshot,
@@ -466,6 +463,23 @@ impl Pool {
         let outcome = work(&session).await;
         *admin = Some(session);
         outcome.map_err(Error::server(what))
+    }
+
+    /// Waits until no session is left in a database that is to be copied: the server itself would look again only after
+    /// 100 ms.
+    async fn emptied(&self, database: &str) -> Result<(), Error> {
+        let sql = format!("SELECT 1 FROM pg_catalog.pg_stat_activity WHERE datname = '{database}'");
+        let work = async |admin: &Session| {
+            for _ in 0..100 {
+                let rows = admin.client().simple_query(&sql).await?;
+                if !rows.iter().any(|message| matches!(message, SimpleQueryMessage::Row(_))) {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            Ok(())
+        };
+        self.with(&self.maker, work, "list sessions").await
     }
 
     async fn drop_database(&self, database: &str) -> Result<(), Error> {

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use tokio_postgres::Error;
+use tokio_postgres::{Error, SimpleQueryMessage};
 
 use crate::engine::session::Session;
 
@@ -47,26 +47,33 @@ impl Shared {
     }
 }
 
+/// Reads what is visible now.
+const VISIBLE: &str = "
+    WITH visible AS (
+        SELECT * FROM pg_catalog.pg_authid WHERE rolname !~ '^pg_' AND rolname !~ '^migd_hidden_')
+    SELECT
+        (SELECT coalesce(jsonb_agg(to_jsonb(r) ORDER BY r.oid), '[]') FROM visible r)::text,
+        (SELECT coalesce(jsonb_agg(to_jsonb(m) ORDER BY m.roleid, m.member, m.grantor), '[]')
+           FROM pg_catalog.pg_auth_members m WHERE m.member IN (SELECT oid FROM visible))::text,
+        (SELECT coalesce(jsonb_agg(to_jsonb(s) ORDER BY s.setrole), '[]') FROM pg_catalog.pg_db_role_setting s
+           WHERE s.setdatabase = 0 AND (s.setrole = 0 OR s.setrole IN (SELECT oid FROM visible)))::text,
+        (SELECT coalesce(jsonb_agg(to_jsonb(s) - 'setdatabase' ORDER BY s.setrole), '[]')
+           FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+           WHERE d.datname = current_database())::text";
+
 /// What is visible now. Nothing on a server where migd is no superuser: its migrations cannot make roles there.
 pub(super) async fn capture(session: &Session) -> Result<Shared, Error> {
-    let sql = "
-        WITH visible AS (
-            SELECT * FROM pg_catalog.pg_authid WHERE rolname !~ '^pg_' AND rolname !~ '^migd_hidden_')
-        SELECT
-            (SELECT coalesce(jsonb_agg(to_jsonb(r) ORDER BY r.oid), '[]') FROM visible r)::text,
-            (SELECT coalesce(jsonb_agg(to_jsonb(m) ORDER BY m.roleid, m.member, m.grantor), '[]')
-               FROM pg_catalog.pg_auth_members m WHERE m.member IN (SELECT oid FROM visible))::text,
-            (SELECT coalesce(jsonb_agg(to_jsonb(s) ORDER BY s.setrole), '[]') FROM pg_catalog.pg_db_role_setting s
-               WHERE s.setdatabase = 0 AND (s.setrole = 0 OR s.setrole IN (SELECT oid FROM visible)))::text,
-            (SELECT coalesce(jsonb_agg(to_jsonb(s) - 'setdatabase' ORDER BY s.setrole), '[]')
-               FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
-               WHERE d.datname = current_database())::text";
-    if !is_superuser(session).await? {
+    if !session.is_superuser() {
         return Ok(Shared::default());
     }
-    let row = session.client().query_one(sql, &[]).await?;
-    let json = |at: usize| serde_json::from_str(row.get(at)).unwrap_or_default();
-    Ok(Shared { roles: json(0), members: json(1), settings: json(2), database_settings: json(3) })
+    // A simple query: one round trip, and nothing to prepare in a session that asks once or twice.
+    for message in session.client().simple_query(VISIBLE).await? {
+        if let SimpleQueryMessage::Row(row) = message {
+            let json = |at: usize| serde_json::from_str(row.get(at).unwrap_or_default()).unwrap_or_default();
+            return Ok(Shared { roles: json(0), members: json(1), settings: json(2), database_settings: json(3) });
+        }
+    }
+    Ok(Shared::default())
 }
 
 /// Makes `wanted` what is visible; what is not wanted is hidden.
@@ -113,7 +120,7 @@ pub(super) async fn arrange(session: &Session, wanted: &Shared) -> Result<(), Er
 
 /// Drops the hidden roles that no template knows. Touches nothing that a judgement can see.
 pub(super) async fn tidy(session: &Session, known: &BTreeSet<u64>) -> Result<(), Error> {
-    if !is_superuser(session).await? {
+    if !session.is_superuser() {
         return Ok(());
     }
     let sql = "SELECT oid FROM pg_catalog.pg_authid WHERE rolname ~ '^migd_hidden_'";
@@ -161,9 +168,4 @@ pub(super) async fn is_plain(session: &Session) -> Result<bool, Error> {
     let sql = "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_settings
                                   WHERE source IN ('global', 'user', 'database', 'database user'))";
     Ok(session.client().query_one(sql, &[]).await?.get(0))
-}
-
-async fn is_superuser(session: &Session) -> Result<bool, Error> {
-    let row = session.client().query_one("SELECT current_setting('is_superuser') = 'on'", &[]).await?;
-    Ok(row.get(0))
 }
