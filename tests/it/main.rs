@@ -7,6 +7,7 @@ mod e2e;
 mod engine;
 mod hooks;
 mod layers;
+mod layouts;
 mod repo;
 mod setup;
 mod support;
