@@ -437,7 +437,7 @@ impl Work<'_> {
         }
         let code = "apply.not-sql";
         let message = format!("migration {} is not SQL, so nothing after it can be judged", migration.version);
-        let help = "give migd a SQL file that does the same: `replace` in the set's table of migd.toml";
+        let help = "what comes before it is judged; write the step as SQL to have the rest judged too";
         Some(Finding::new(code, check::default_severity(code), message).in_file(path).help(help))
     }
 
