@@ -37,12 +37,12 @@ for case in */*/; do
     {
         echo '== up'
         lines=$(wc -l < "$log")
-        (cd "$case" && $up) >&2 || why $lines
+        (cd "$case" && $up) >&2 || why "$lines"
         state $book
         if [ -n "$down" ] && [ -n "$(find "$case" -name '*down.sql')" ]; then
             echo '== revert'
             lines=$(wc -l < "$log")
-            (cd "$case" && $down) >&2 || why $lines
+            (cd "$case" && $down) >&2 || why "$lines"
             state $book
         fi
     } > "$case/expected.txt"
