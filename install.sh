@@ -395,7 +395,7 @@ uninstall() {
 # --- The tour --------------------------------------------------------------------------------------------------------
 
 arc=20251012140000_AddActorExclusiveArcToAuditLog
-broken=$root/examples/incidents/1-system-actor/no-way-back
+broken=$root/examples/incidents/1-system-actor/original
 
 # Milliseconds since some point in time. Not every `date` knows nanoseconds: then Perl does, and without it whole seconds
 # have to do.
@@ -496,7 +496,7 @@ try() {
     before=$(git rev-parse HEAD)
 
     say
-    say "Now the migration of the incident as it was: audit_log gets an exclusive arc, and its down was never run."
+    say "Now the migration of the incident as it was: every actor becomes a key to users, and one of them is no user."
     cp "$broken/$arc.up.sql" "$broken/$arc.down.sql" migrations/
     show "git add migrations/$arc.*"
     git add migrations

@@ -49,8 +49,11 @@ pub(super) fn family(name: &str) -> &'static str {
     match name {
         "apply" => "the chain, or a staged migration, does not apply on a fresh database",
         "config" => "the configuration or the repository cannot be used",
+        "data" => "rows that the schema before accepts make the migration fail",
+        "design" => "a constraint or an index is missing",
         "engine" => "there is no server to judge with",
         "history" => "what a migration's place among the others gives away",
+        "loss" => "rows or values are gone afterwards",
         "revert" => "down does not take back what up did",
         "suppress" => "what was accepted in a migration file",
         _ => "",

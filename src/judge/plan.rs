@@ -1,6 +1,6 @@
 //! From a repository to what is to be judged: the sets, their chains, what changed. Reads git, runs nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Error;
@@ -181,6 +181,7 @@ pub fn plan(repo: &Repo, config: Config, kept: &Kept, query: &Query<'_>) -> Resu
             }
         }
         let changes = changes(&chain, &old);
+        let findings = own_findings(&chain, &changes, mode);
         let same = |at: &usize| old.migrations.get(*at).is_some_and(|old| old.hash == chain.migrations[*at].hash);
         let first = (0..chain.migrations.len()).take_while(same).count();
         plans.push(SetPlan {
@@ -194,7 +195,7 @@ pub fn plan(repo: &Repo, config: Config, kept: &Kept, query: &Query<'_>) -> Resu
                 version: base_chain.migrations.last().map(|last| last.version.clone()),
                 upstream: from.upstream.clone(),
             },
-            findings: chain.findings.clone(),
+            findings,
             setup: folder.setup(set)?,
             chain,
             base_chain,
@@ -227,6 +228,20 @@ fn layout_of(set: &Set, now: &Listing, before: &Listing, folder: &Folder<'_>) ->
                 .ok_or_else(|| Error::no_layout(&set.path))
         }
     }
+}
+
+/// What is wrong with the files of this change. What was committed before is said when everything is judged, and refuses
+/// no commit that does not touch it.
+fn own_findings(chain: &Chain, changes: &[Change], mode: Mode) -> Vec<Finding> {
+    let before: BTreeSet<&str> = chain
+        .migrations
+        .iter()
+        .zip(changes)
+        .filter(|(_, change)| mode != Mode::All && **change == Change::Unchanged)
+        .flat_map(|(migration, _)| std::iter::once(&migration.up).chain(&migration.down).map(|s| s.path.as_str()))
+        .collect();
+    let own = |finding: &&Finding| finding.path.as_deref().is_none_or(|path| !before.contains(path));
+    chain.findings.iter().filter(own).cloned().collect()
 }
 
 /// How each migration of `chain` differs from the one of the same version in `old`.

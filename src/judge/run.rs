@@ -111,7 +111,8 @@ impl Work<'_> {
                     production = Some(before.clone());
                 }
                 let known = production.as_ref().unwrap_or(before);
-                observed.rows = self.search(at, before, after, known).await?;
+                let up_ms = observed.up.as_ref().map_or(0.0, |up| up.ms);
+                observed.rows = self.search(at, up_ms, before, after, known).await?;
                 push(timings, "rows", started);
             }
             timings_of(&observed, timings);
@@ -291,13 +292,15 @@ impl Work<'_> {
     async fn search(
         &self,
         at: usize,
+        up_ms: f64,
         before: &Schema,
         after: &Schema,
         production: &Schema,
     ) -> Result<Option<Found>, Error> {
         let migration = &self.set.chain.migrations[at];
         let left = self.order.deadline.saturating_duration_since(Instant::now());
-        if left < self.plan.config.rows.budget * 2 {
+        // One that takes long alone is not run again and again while somebody waits.
+        if left < self.plan.config.rows.budget * 2 || up_ms * 8.0 > ms(left) {
             return Ok(None);
         }
         let patient = left > PATIENT;
@@ -312,7 +315,11 @@ impl Work<'_> {
             production,
             budget: self.plan.config.rows.budget * if patient { 8 } else { 1 },
         };
-        Ok(Some(rows::search(&job).await?))
+        // No search is worth the verdict.
+        match tokio::time::timeout(left / 2, rows::search(&job)).await {
+            Ok(found) => Ok(Some(found?)),
+            Err(_) => Ok(None),
+        }
     }
 
     /// Leaves out of `found`, how `after` differs from `before`, what two builds of the first `count` migrations differ in
@@ -418,7 +425,7 @@ impl Work<'_> {
         }
         let code = "apply.not-sql";
         let message = format!("migration {} is not SQL, so nothing after it can be judged", migration.version);
-        let help = "give migd a SQL file that does the same: `replace` in the set's table of migd.toml";
+        let help = "what comes before it is judged; write the step as SQL to have the rest judged too";
         Some(Finding::new(code, check::default_severity(code), message).in_file(path).help(help))
     }
 

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::draft::{Draft, literal};
 use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Tree};
+use crate::sql::is_blank;
 use crate::verdict::{Finding, Severity};
 
 /// See the module.
@@ -26,7 +27,7 @@ impl Layout for Diesel {
     }
 
     fn plan(&self, root: &str, tree: &Tree) -> Chain {
-        let mut draft = Draft::new(root, tree, self.name());
+        let mut draft = Draft::new(root, tree, self.name()).refuses_blank();
         let mut folders: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for file in tree.files.keys() {
             match file.split_once('/') {
@@ -59,12 +60,11 @@ impl Layout for Diesel {
             let mode = if in_transaction(&mut draft, tree, folder) { Mode::Wrapped } else { Mode::Simple };
             let file = format!("{folder}/up.sql");
             let up = draft.source(&file, |_| mode);
-            if up.as_ref().is_some_and(|u| u.text.is_empty()) {
-                let finding = Finding::new("apply.empty", Severity::Error, "diesel refuses to run an empty file");
-                draft.find(finding.help("a comment is enough to let it pass"), &file);
-            }
             let down = format!("{folder}/down.sql");
             let down = if tree.files.contains_key(&down) { draft.source(&down, |_| mode) } else { None };
+            if down.as_ref().is_some_and(|down| is_blank(&down.text)) {
+                draft.blank(&format!("{folder}/down.sql"));
+            }
             draft.push(&file, version, folder.split_once('_').map_or("", |(_, name)| name), up, down);
         }
         draft.finish()

@@ -16,16 +16,23 @@ pub(super) struct Draft<'a> {
     runner: &'static str,
     /// Whether the runner drops a UTF-8 byte order mark. If not it reaches the server, which takes it for a name.
     strips_bom: bool,
+    /// Whether the runner fails on an up without a statement.
+    refuses_blank: bool,
     chain: Chain,
 }
 
 impl<'a> Draft<'a> {
     pub(super) fn new(root: &'a str, tree: &'a Tree, runner: &'static str) -> Self {
-        Draft { root, tree, runner, strips_bom: false, chain: Chain::default() }
+        Draft { root, tree, runner, strips_bom: false, refuses_blank: false, chain: Chain::default() }
     }
 
     pub(super) fn strips_bom(mut self) -> Self {
         self.strips_bom = true;
+        self
+    }
+
+    pub(super) fn refuses_blank(mut self) -> Self {
+        self.refuses_blank = true;
         self
     }
 
@@ -123,12 +130,22 @@ impl<'a> Draft<'a> {
         Some(Source { path: self.path(file), text, body, mode, pieces: None })
     }
 
+    /// The file holds no statement.
+    pub(super) fn blank(&mut self, file: &str) {
+        let finding = if self.refuses_blank {
+            let message = format!("{} fails on a file without a statement", self.runner);
+            Finding::new("apply.empty", Severity::Error, message).help("`SELECT 1;` is enough to let it pass")
+        } else {
+            Finding::new("apply.empty", Severity::Warning, "the migration holds no statement")
+        };
+        self.find(finding, file);
+    }
+
     /// Appends a migration. Without an `up` the chain cannot go on behind it.
     pub(super) fn push(&mut self, file: &str, version: String, name: &str, up: Option<Source>, down: Option<Source>) {
         let path = self.path(file);
         if up.as_ref().is_some_and(|up| is_blank(&up.text[up.body.clone()])) {
-            let finding = Finding::new("apply.empty", Severity::Warning, "the migration holds no statement");
-            self.find(finding, file);
+            self.blank(file);
         }
         let foreign = up.is_none().then(|| path.clone());
         let up =

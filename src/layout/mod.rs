@@ -163,12 +163,15 @@ pub enum Mode {
     PerStatement,
 }
 
+/// First among [`Bookkeeping::applied`] where the runner commits a migration before it records it.
+pub const APART: &str = "COMMIT";
+
 /// What the runner writes about itself.
 #[derive(Debug, Clone, Default)]
 pub struct Bookkeeping {
     /// Creates the runner's table, before the first migration.
     pub setup: Vec<String>,
-    /// Records one migration after its up.
+    /// Records one migration after its up; in the same transaction where there is one, unless it starts with [`APART`].
     pub applied: Vec<String>,
     /// Removes the record after its down.
     pub reverted: Vec<String>,

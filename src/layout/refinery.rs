@@ -1,6 +1,7 @@
 //! refinery: `V1__name.sql` and `U1__name.sql` (which may run late), in any folder below; ordered as integers.
 //!
-//! Each file is one batch in a transaction together with its record. Rust steps end what can be judged. No downs.
+//! Each file is one batch in a transaction, and its record a second transaction after it. Rust steps end what can be judged.
+//! No downs.
 
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
@@ -8,7 +9,7 @@ use std::hash::{Hash, Hasher};
 use siphasher::sip::SipHasher13;
 
 use super::draft::{Draft, literal};
-use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Tree};
+use super::{APART, Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Tree};
 
 /// See the module.
 pub(super) struct Refinery;
@@ -62,16 +63,19 @@ impl Layout for Refinery {
                  applied_on VARCHAR(255), checksum VARCHAR(255))"
                     .to_owned(),
             ],
-            applied: vec![format!(
-                "INSERT INTO refinery_schema_history (version, name, applied_on, checksum) VALUES ({version}, {name}, \
-                 to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), '{checksum}')"
-            )],
+            applied: vec![
+                APART.to_owned(),
+                format!(
+                    "INSERT INTO refinery_schema_history (version, name, applied_on, checksum) VALUES ({version}, {name}, \
+                     to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), '{checksum}')"
+                ),
+            ],
             reverted: vec![format!("DELETE FROM refinery_schema_history WHERE version = {version}")],
         }
     }
 
-    /// By default it aborts on late and missing ones (`abort_missing`), and on another name or checksum (`abort_divergent`).
-    /// Files with `U` may run late.
+    /// By default it aborts on late and missing ones (`abort_missing`), and on another name or checksum (`abort_divergent`);
+    /// its command line does so only with `-m` and `-d`, and else skips them and goes on. Files with `U` may run late.
     fn conduct(&self) -> Conduct {
         Conduct { late: Late::Refuses, edited: Heed::Refuses, deleted: Heed::Refuses, renamed: Heed::Refuses }
     }

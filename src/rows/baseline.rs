@@ -250,6 +250,13 @@ impl<'a> Site<'a> {
             Some(at) => at,
             None if above.contains(&parent) || above.len() >= DEPTH || !self.is_old(parent) => {
                 leave(row);
+                // A deferred key may point to the row that is being made.
+                for (own, theirs) in foreign.columns.iter().zip(&foreign.parent_columns) {
+                    let column = schema.tables[parent].columns.get(theirs);
+                    if let (false, Some(column)) = (nullable || fixed.contains(own), column) {
+                        row.values.insert(*own, values::key(column, n));
+                    }
+                }
                 return Ok(());
             }
             None => {
@@ -350,11 +357,13 @@ impl<'a> Site<'a> {
         for (number, column) in &table.columns {
             let free = !fixed.contains(number) && row.values.get(number).is_some_and(|value| value != "NULL");
             let points = table.foreign.iter().any(|key| key.columns.contains(number));
-            if free && !points && values::sort(column) == values::Sort::Text {
-                if let Some(value) = values::fitting(column, form) {
-                    reworded = true;
-                    row.values.insert(*number, value);
-                }
+            if free
+                && !points
+                && values::sort(column) == values::Sort::Text
+                && let Some(value) = values::fitting(column, form)
+            {
+                reworded = true;
+                row.values.insert(*number, value);
             }
         }
         reworded
@@ -453,7 +462,8 @@ impl<'a> Site<'a> {
             let mut list = Vec::new();
             list.extend(row.values.get(&number).cloned());
             if !fixed.contains(&number) && self.settable(wish.table, number) {
-                if !points && !(table.is_key(number) && list.first().is_some_and(|value| value != "NULL")) {
+                let keyed = table.is_key(number) && list.first().is_some_and(|value| value != "NULL");
+                if !points && !keyed {
                     list.extend(values::candidates(column, &text, wish.n));
                 } else if table.is_key(number) && !points {
                     list.extend(values::candidates(column, &text, wish.n).into_iter().skip(1));

@@ -98,7 +98,7 @@ fn script(job: &Job<'_>) -> Option<String> {
 
 impl Search<'_> {
     async fn begin(&self) -> bool {
-        let sql = "ROLLBACK; BEGIN; SET LOCAL statement_timeout = 2000";
+        let sql = "ROLLBACK; BEGIN; SET LOCAL statement_timeout = 2000; SET LOCAL client_min_messages = error";
         self.held.runner.client().batch_execute(sql).await.is_ok()
     }
 

@@ -235,6 +235,10 @@ pub(super) fn candidates(column: &Column, text: &str, n: usize) -> Vec<String> {
         Sort::Json => all.extend(["{}", "[]", "null", "1", "\"a\"", "{\"a\": 1}"].map(quote)),
         Sort::Array => all.extend(["'{}'".to_owned(), array_of(column, 1), array_of(column, 2)]),
         Sort::Range => all.extend([typical(column, 0), typical(column, 1), "'empty'".to_owned()]),
+        Sort::Other if column.kind == "bytea" => {
+            let lengths = literals.iter().filter_map(|literal| literal.parse::<usize>().ok()).filter(|n| *n <= 256);
+            all.extend(lengths.map(|length| format!("'\\x{}'", format!("{:02x}", n + 1).repeat(length))));
+        }
         Sort::Uuid | Sort::Other => all.extend((0..3).map(|n| typical(column, n))),
     }
     let fits = |value: &String| {

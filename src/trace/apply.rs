@@ -10,7 +10,7 @@ use tokio_postgres::SimpleQueryMessage;
 
 use super::{Cause, Executed, Failure, Run, ServerError, elevate};
 use crate::engine::session::{Session, describe};
-use crate::layout::{Mode, Source};
+use crate::layout::{APART, Mode, Source};
 use crate::sql::{self, Kind, Problem, Statement};
 use crate::verdict::RowCounts;
 
@@ -142,10 +142,19 @@ impl Steps<'_> {
         for batch in batches {
             self.batch(batch, wrapped).await?;
         }
+        let (apart, bookkeeping) = match bookkeeping {
+            [first, rest @ ..] if first == APART => (true, rest),
+            all => (false, all),
+        };
         if wrapped {
             self.count_rows(batches.iter().flatten()).await;
+            if apart {
+                self.commit().await?;
+            }
             self.bookkeeping(bookkeeping).await?;
-            self.commit().await?;
+            if !apart {
+                self.commit().await?;
+            }
         } else {
             self.left_open().await?;
             self.bookkeeping(bookkeeping).await?;

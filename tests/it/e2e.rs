@@ -10,4 +10,5 @@ mod life;
 mod repositories;
 mod reverts;
 mod rights;
+mod rows;
 mod unavailable;

@@ -8,6 +8,7 @@ mod e2e;
 mod engine;
 mod hooks;
 mod layers;
+mod layouts;
 mod repo;
 mod setup;
 mod support;

@@ -1,6 +1,7 @@
 //! sqlx, golang-migrate, Diesel, plain.
 
 use super::*;
+use crate::verdict::Severity;
 
 #[test]
 fn sqlx_orders_by_integer_and_wraps() {
@@ -120,20 +121,27 @@ fn diesel_orders_by_version_text_without_dashes() {
 }
 
 #[test]
-fn diesel_refuses_folders_without_up_and_empty_files() {
+fn diesel_refuses_folders_without_up_and_files_without_statements() {
     let chain = plan(
         "diesel",
-        &[("1_a/up.sql", ""), ("2_b/down.sql", "SELECT 1"), ("3-0_c/up.sql", "SELECT 1"), ("30_d/up.sql", "SELECT 2")],
+        &[
+            ("1_a/up.sql", "-- Your SQL goes here\n"),
+            ("1_a/down.sql", ""),
+            ("2_b/down.sql", "SELECT 1"),
+            ("3-0_c/up.sql", "SELECT 1"),
+            ("30_d/up.sql", "SELECT 2"),
+        ],
     );
     assert_eq!(order(&chain), ["1 a", "30 c"]);
     let expected = [
         "history.naming migrations/2_b/down.sql",
         "history.down-without-up migrations/2_b/down.sql",
         "history.duplicate-version migrations/30_d/up.sql",
-        "apply.empty migrations/1_a/up.sql",
+        "apply.empty migrations/1_a/down.sql",
         "apply.empty migrations/1_a/up.sql",
     ];
     assert_eq!(findings(&chain), expected);
+    assert!(chain.findings.iter().skip(3).all(|f| f.severity == Severity::Error));
 }
 
 #[test]

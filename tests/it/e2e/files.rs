@@ -181,3 +181,14 @@ fn a_transaction_left_open_is_said() {
     assert!(found.iter().any(|f| f["code"] == "apply.transaction-left-open"), "{found:#?}");
     repo.next_good_one_passes();
 }
+
+#[test]
+fn what_was_committed_before_is_not_held_against_the_next_commit() {
+    let repo = Sandbox::new();
+    repo.migration(2, "nothing", "-- nothing yet\n", "");
+    repo.git(&["commit", "--quiet", "--no-verify", "--message", "nothing yet"]);
+    repo.migration(3, "age", GOOD, GOOD_DOWN);
+    is_none(&findings_of(&repo));
+    let all = repo.check(&["--all"]);
+    assert!(all["findings"].to_string().contains("apply.empty"), "{all}");
+}

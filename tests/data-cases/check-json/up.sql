@@ -1,0 +1,1 @@
+ALTER TABLE j ADD CHECK (jsonb_typeof(doc) = 'object');

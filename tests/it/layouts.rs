@@ -1,0 +1,148 @@
+//! The layouts against what the runners themselves left behind: `tests/layouts/<runner>/<case>` holds files as the runner's
+//! own command made them, and `expected.txt` what its run and its revert left in a database (`record.sh` writes it).
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use migd::engine::session::Session;
+use migd::layout::{Chain, File, Layout, Source, Tree, by_name};
+use migd::trace::apply::Bench;
+use migd::trace::{Cause, Limits, run};
+
+use crate::support::cluster::cluster;
+
+const STATE: &str = include_str!("../layouts/state.sql");
+
+#[tokio::test]
+async fn sqlx_leaves_what_its_own_command_left() {
+    compare("sqlx", "_sqlx_migrations", 4).await;
+}
+
+#[tokio::test]
+async fn diesel_leaves_what_its_own_command_left() {
+    compare("diesel", "__diesel_schema_migrations", 6).await;
+}
+
+#[tokio::test]
+async fn refinery_leaves_what_its_own_command_left() {
+    compare("refinery", "refinery_schema_history", 3).await;
+}
+
+async fn compare(runner: &str, book: &str, cases: usize) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/layouts").join(runner);
+    let found = folders(&folder);
+    assert_eq!(found.len(), cases, "{found:?}");
+    for case in found {
+        let mut expected = fs::read_to_string(case.join("expected.txt")).unwrap();
+        if runner == "refinery" {
+            // Its command has `int4` here and a feature of its library `int8`: migd's table holds the versions of both.
+            expected = expected.replace("column: version integer", "column: version bigint");
+        }
+        let layout = by_name(runner).unwrap();
+        let chain = layout.plan("migrations", &tree(&case.join("migrations")));
+        let told = tell(layout, &chain, book, expected.contains("== revert")).await;
+        assert_eq!(told, expected, "{}", case.display());
+    }
+}
+
+/// Runs all of the chain, then reverts the last that was recorded, and tells what is there after each.
+async fn tell(layout: &dyn Layout, chain: &Chain, book: &str, reverts: bool) -> String {
+    let (client, database) = cluster().database().await;
+    for statement in layout.bookkeeping(&chain.migrations[0]).setup {
+        client.batch_execute(&statement).await.unwrap();
+    }
+    let mut told = "== up\n".to_owned();
+    let mut last = None;
+    for migration in &chain.migrations {
+        let why = match refused(chain, &migration.up) {
+            true => Some("fails in the runner".to_owned()),
+            false => apply(&database, &migration.up, &layout.bookkeeping(migration).applied).await,
+        };
+        if let Some(why) = why {
+            writeln!(told, "{why}").unwrap();
+            break;
+        }
+        last = Some(migration);
+    }
+    state(&client, book, &mut told).await;
+    if reverts {
+        told += "== revert\n";
+        let last = last.unwrap();
+        let why = match &last.down {
+            Some(down) if !refused(chain, down) => apply(&database, down, &layout.bookkeeping(last).reverted).await,
+            _ => Some("fails in the runner".to_owned()),
+        };
+        if let Some(why) = why {
+            writeln!(told, "{why}").unwrap();
+        }
+        state(&client, book, &mut told).await;
+    }
+    told
+}
+
+/// Whether the plan says that the runner stops at this file.
+fn refused(chain: &Chain, source: &Source) -> bool {
+    chain.findings.iter().any(|f| f.code == "apply.empty" && f.path.as_deref() == Some(&source.path))
+}
+
+/// Runs one direction in a session of its own; why it failed, if it did.
+async fn apply(database: &str, source: &Source, books: &[String]) -> Option<String> {
+    let mut config = tokio_postgres::Config::new();
+    config.host_path(cluster().socket()).user("admin").dbname(database);
+    let (runner, observer) = (Session::open(&config).await.unwrap(), Session::open(&config).await.unwrap());
+    let limits = Limits {
+        statement: Duration::from_secs(60),
+        database_bytes: u64::MAX,
+        deadline: Instant::now() + Duration::from_secs(120),
+        elevate: false,
+    };
+    let bench = Bench { runner: &runner, observer: &observer, limits: &limits };
+    let failure = run(bench, source, books).await.unwrap().failure;
+    runner.close().await;
+    observer.close().await;
+    failure.map(|failure| match failure.cause {
+        Cause::Server(error) => {
+            let own = "the runner's own table cannot be written afterwards: ";
+            format!("fails: {}", error.message.strip_prefix(own).unwrap_or(&error.message))
+        }
+        other => format!("fails: {other:?}"),
+    })
+}
+
+async fn state(client: &tokio_postgres::Client, book: &str, told: &mut String) {
+    let script = STATE.replace(":'book'", &format!("'{book}'")).replace(":book", book);
+    for message in client.simple_query(&script).await.unwrap() {
+        if let tokio_postgres::SimpleQueryMessage::Row(row) = message {
+            writeln!(told, "{}", row.get(0).unwrap()).unwrap();
+        }
+    }
+}
+
+fn folders(parent: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<_> = fs::read_dir(parent).unwrap().map(|entry| entry.unwrap().path()).collect();
+    found.retain(|path| path.is_dir());
+    found.sort();
+    found
+}
+
+fn tree(root: &Path) -> Tree {
+    let mut tree = Tree::default();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let bytes = fs::read(&path).unwrap();
+            let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+            let id = blake3::hash(&bytes).to_hex().to_string();
+            tree.files.insert(name, File { id, size: bytes.len() as u64, bytes: Some(Arc::from(bytes)) });
+        }
+    }
+    tree
+}

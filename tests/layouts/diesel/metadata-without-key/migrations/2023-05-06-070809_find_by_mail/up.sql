@@ -1,0 +1,2 @@
+-- Your SQL goes here
+CREATE INDEX CONCURRENTLY accounts_mail ON accounts (mail);

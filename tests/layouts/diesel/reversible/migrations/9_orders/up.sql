@@ -1,0 +1,3 @@
+-- Your SQL goes here
+CREATE TABLE orders (id bigint PRIMARY KEY, account bigint NOT NULL REFERENCES accounts);
+INSERT INTO orders SELECT 1, id FROM accounts WHERE total = 0;

@@ -1,0 +1,3 @@
+-- Your SQL goes here
+CREATE INDEX CONCURRENTLY accounts_mail ON accounts (mail);
+ALTER TABLE accounts ADD born date;

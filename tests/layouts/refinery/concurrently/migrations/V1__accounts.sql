@@ -1,0 +1,2 @@
+CREATE TABLE accounts (id bigint PRIMARY KEY, mail text NOT NULL);
+INSERT INTO accounts VALUES (1, 'a;b@example.org');

@@ -1,0 +1,3 @@
+CREATE SCHEMA app;
+SET LOCAL search_path = app;
+CREATE TABLE settings (key text PRIMARY KEY);

@@ -1,0 +1,2 @@
+-- no-transaction
+CREATE INDEX CONCURRENTLY accounts_mail ON accounts (mail)

@@ -1,0 +1,3 @@
+-- Add down migration script here
+DROP TABLE orders;
+DROP FUNCTION one();
