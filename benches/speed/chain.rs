@@ -132,8 +132,8 @@ impl Set {
             let ranges = up.pieces.clone().unwrap_or_else(|| vec![up.body.clone()]);
             let text: String = ranges.into_iter().map(|range| format!("{}\n", &up.text[range])).collect();
             match up.mode {
-                Mode::PerStatement => text,
-                _ => format!("BEGIN;\n{text}\n;COMMIT;\n"),
+                Mode::Wrapped => format!("BEGIN;\n{text}\n;COMMIT;\n"),
+                Mode::Simple | Mode::PerStatement => text,
             }
         };
         self.migrations.iter().map(script).collect()

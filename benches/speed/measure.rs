@@ -215,20 +215,33 @@ fn rebuild(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result<
 /// From nothing: no daemon, no server, with and without a cluster kept from the last time.
 fn first(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result<()> {
     let (mut fresh, mut kept) = (Samples::default(), Samples::default());
+    let (mut verdict, mut fresh_steps, mut kept_steps) = (Samples::default(), Steps::new(), Steps::new());
     for at in 0..(options.runs / 12).clamp(3, 8) {
         sandbox.stage_new(rows.set, at)?;
         sandbox.stop()?;
         sandbox.forget()?;
-        fresh.add(sandbox.check("--staged")?.1);
+        let (judged, took) = sandbox.check("--staged")?;
+        take(&judged, &mut verdict, &mut fresh_steps)?;
+        fresh.add(took);
         sandbox.settle()?;
         sandbox.stop()?;
-        kept.add(sandbox.check("--staged")?.1);
+        let (judged, took) = sandbox.check("--staged")?;
+        take(&judged, &mut verdict, &mut kept_steps)?;
+        kept.add(took);
         sandbox.settle()?;
     }
     // The chain has to be built in any case: the targets are those of a short one.
     let short = rows.set.migrations.len() <= 10;
-    rows.add("first verdict of all, no cluster kept", &fresh, short.then(|| Target::median(650.0)));
-    rows.add("first verdict of all, with the kept cluster", &kept, short.then(|| Target::median(80.0)));
+    for (what, samples, steps, target) in [
+        ("first verdict of all, no cluster kept", &fresh, &fresh_steps, 650.0),
+        ("first verdict of all, with the kept cluster", &kept, &kept_steps, 80.0),
+    ] {
+        rows.add(what, samples, short.then(|| Target::median(target)));
+        for (step, of) in ["plan", "chain", "lease", "compare"].iter().filter_map(|step| steps.get_key_value(*step)) {
+            let step = if step == "plan" { "starting the server" } else { step };
+            rows.add(&format!("… of it {step}"), of, None);
+        }
+    }
     sandbox.unstage()
 }
 

@@ -94,12 +94,15 @@ impl Work<'_> {
                 judged.findings.extend(self.foreign(&chain[at]));
                 return Ok(judged);
             }
-            self.look_ahead(at, timings).await?;
             let started = Instant::now();
             let Some(lease) = self.pool.lease(&self.prefixes[at]).await? else {
                 return Err(Error::Lost("a template went away while it was needed".to_owned()));
             };
             push(timings, "lease", started);
+            // The chain goes on from here when this one is judged.
+            if at + 1 < chain.len() && self.set.is_judged(at + 1, self.plan.mode) {
+                self.pool.next_later(self.prefixes[at]);
+            }
             let mut observed = self.observe(&lease, at).await?;
             drop(lease);
             if let Some((before, after)) = observed.schemas.as_ref() {
@@ -140,21 +143,6 @@ impl Work<'_> {
             push(timings, "both orders", started);
         }
         Ok(judged)
-    }
-
-    /// Where the next migration is judged too, makes its template first: its clones are then made while this one is judged.
-    async fn look_ahead(&self, at: usize, timings: &mut Vec<Timing>) -> Result<(), Error> {
-        let next = at + 1;
-        if next >= self.set.chain.migrations.len() || !self.set.is_judged(next, self.plan.mode) {
-            return Ok(());
-        }
-        let started = Instant::now();
-        // What does not apply is found, and said, when it is judged.
-        if self.advance(next).await?.is_none() {
-            self.pool.refill_later(self.prefixes[next]);
-        }
-        push(timings, "chain", started);
-        Ok(())
     }
 
     /// Waits for the turn, no longer than the verdict can.

@@ -296,6 +296,11 @@ impl Pool {
         self.make_ahead(prefix, self.clones, Warmth::Warm);
     }
 
+    /// Makes one clone of the template for `prefix`, aside, that will be needed once and soon.
+    pub fn next_later(self: &Arc<Self>, prefix: Hash) {
+        self.make_ahead(prefix, 1, Warmth::Cold);
+    }
+
     fn make_ahead(self: &Arc<Self>, prefix: Hash, clones: usize, warmth: Warmth) {
         let wanted = {
             let mut state = self.state();
