@@ -7,8 +7,7 @@ use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
-use migd::wire::{self, CheckRequest, Client, ClientError, Endpoint, Envelope, Place, Reply, Request, Selection};
-use migd::wire::{Terminal, Wanted};
+use migd::wire::{self, CheckRequest, Client, ClientError, Endpoint, Envelope, Place, Reply, Request, Terminal};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
@@ -33,13 +32,8 @@ fn pre_commit() -> ExitCode {
         say(&mut io::stderr(), "migd: off for this commit (MIGD=0), nothing was judged\n");
         return ExitCode::SUCCESS;
     }
-    let wanted = Wanted::Text(Terminal::of(&io::stderr()));
-    let Some(answer) = ask(|place| {
-        Request::Check(CheckRequest { place, selection: Selection::Staged, sets: Vec::new(), wanted, hook: true })
-    }) else {
-        return hand_over();
-    };
-    answer
+    let terminal = Terminal::of(&io::stderr());
+    ask(|place| Request::Check(CheckRequest::of_hook(place, terminal))).unwrap_or_else(hand_over)
 }
 
 /// Tells the daemon that the repository has changed; starts none and never fails.
@@ -74,7 +68,7 @@ fn ask(request: impl FnOnce(Place) -> Request) -> Option<ExitCode> {
                 say(&mut io::stderr(), &text);
                 return Some(ExitCode::from(if block { 3 } else { 0 }));
             }
-            Err(ClientError::Absent(_) | ClientError::Broken(_)) => return None,
+            Err(ClientError::Absent(_) | ClientError::Broken(_) | ClientError::TooLarge(_)) => return None,
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::daemon::{Reported, Service, spawn};
 use crate::render::{self, Format};
 use crate::verdict::Report;
 use crate::wire::endpoint::private_dir;
-use crate::wire::{CheckRequest, Endpoint, Place, Reply, Request, Selection, Terminal, Wanted};
+use crate::wire::{CheckRequest, Endpoint, Place, Reply, Request, Selection, Terminal};
 
 /// The options of `migd check`.
 #[derive(Debug, clap::Args)]
@@ -50,7 +50,7 @@ pub(super) fn run(args: &Args, endpoint: &Endpoint) -> Result<u8, Failure> {
         None if args.all => Selection::All,
         None => Selection::Staged,
     };
-    let request = CheckRequest { place, selection, sets: args.set.clone(), wanted: Wanted::Report, hook: false };
+    let request = CheckRequest { sets: args.set.clone(), ..CheckRequest::new(place, selection) };
     let (report, exit) = match args.no_daemon {
         true => alone(&request, endpoint)?,
         false => asked(request, endpoint)?,

@@ -8,7 +8,7 @@ use super::{Failure, note, print, runtime};
 use crate::daemon::{Service, service, spawn};
 use crate::hooks::{self, Hooks};
 use crate::repo::{Location, Repo};
-use crate::wire::{self, CheckRequest, Endpoint, Place, Reply, Request, Selection, Terminal, Wanted};
+use crate::wire::{self, CheckRequest, Endpoint, Place, Reply, Request, Terminal};
 
 /// The options of `migd hook`.
 #[derive(Debug, clap::Args)]
@@ -79,8 +79,7 @@ fn pre_commit(endpoint: &Endpoint) -> Result<u8, Failure> {
     }
     let place = Place::here()
         .map_err(|error| Failure::usage(format!("the current folder cannot be read: {error}"), "change to another"))?;
-    let wanted = Wanted::Text(Terminal::of(&io::stderr()));
-    let request = CheckRequest { place, selection: Selection::Staged, sets: Vec::new(), wanted, hook: true };
+    let request = CheckRequest::of_hook(place, Terminal::of(&io::stderr()));
     let untouched = untouched(&request, endpoint);
     let (lenient, budget) = match untouched {
         Ok(None) => return Ok(0),

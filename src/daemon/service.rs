@@ -102,6 +102,7 @@ impl Service {
             started,
             deadline: started + prepared.budget,
             patience: started + plan.config.limits.judgement.max(prepared.budget),
+            fleeting: !request.overlays.is_empty(),
         };
         let outcome = if plan.sets.iter().all(is_settled) {
             Ok(Report::new(&order.repo, plan.mode, elapsed_ms(started), Vec::new()))
@@ -145,7 +146,9 @@ impl Service {
                 }
                 other => {
                     if let Ok(report) = &other {
-                        let passed = report.verdicts.iter().map(|v| v.outcome < Outcome::Fail).collect();
+                        // Nothing follows on a text that is still being typed: only the state before it is wanted again.
+                        let last = |verdict: &Verdict| verdict.outcome < Outcome::Fail && !order.fleeting;
+                        let passed = report.verdicts.iter().map(last).collect();
                         self.prepare_later(plan, bench, order.repo, passed);
                     }
                     return other;
@@ -156,8 +159,7 @@ impl Service {
 
     fn prepare_later(self: &Arc<Self>, plan: Arc<Plan>, bench: Arc<Bench>, repo: String, passed: Vec<bool>) {
         tokio::spawn(async move {
-            let now = Instant::now();
-            let order = Moment { repo, started: now, deadline: now + PREPARE, patience: now + PREPARE };
+            let order = Moment::aside(repo);
             if let Err(error) = bench.prepare_quietly(&plan, &passed, order.with(&|_| {})).await {
                 tracing::warn!(%error, "the next judgement's databases were not made ready");
             }
@@ -171,9 +173,7 @@ impl Service {
         selection: Selection,
         progress: Progress,
     ) -> Result<Vec<String>, Error> {
-        let request =
-            CheckRequest { place, selection, sets: Vec::new(), wanted: crate::wire::Wanted::Report, hook: false };
-        let prepared = self.prepare(&request).await?;
+        let prepared = self.prepare(&CheckRequest::new(place, selection)).await?;
         if prepared.plan.sets.is_empty() {
             return Err(Error::no_sets());
         }
@@ -181,7 +181,7 @@ impl Service {
         let info = bench.pool().engine().info();
         let mut lines = vec![format!("PostgreSQL {} is ready ({}, {})", info.version, info.kind, info.source)];
         let now = Instant::now();
-        let order = Moment { repo: prepared.repo, started: now, deadline: now + PREPARE, patience: now + PREPARE };
+        let order = Moment::aside(prepared.repo);
         let broken = bench.prepare(&prepared.plan, order.with(&*progress)).await?;
         for (set, broken) in prepared.plan.sets.iter().zip(broken) {
             lines.push(match broken {
@@ -257,11 +257,19 @@ struct Moment {
     started: Instant,
     deadline: Instant,
     patience: Instant,
+    /// Whether it is about what an editor has not saved.
+    fleeting: bool,
 }
 
 impl Moment {
+    /// For what nobody waits for.
+    fn aside(repo: String) -> Moment {
+        let now = Instant::now();
+        Moment { repo, started: now, deadline: now + PREPARE, patience: now + PREPARE, fleeting: false }
+    }
+
     fn with<'a>(&'a self, progress: judge::Progress<'a>) -> Order<'a> {
-        let Moment { repo, started, deadline, patience } = self;
+        let Moment { repo, started, deadline, patience, .. } = self;
         Order { repo, started: *started, deadline: *deadline, patience: *patience, progress }
     }
 }
@@ -274,7 +282,8 @@ fn is_settled(set: &judge::SetPlan) -> bool {
 
 fn read(request: &CheckRequest, kept: &Kept) -> Result<Prepared, Error> {
     let location = Location { cwd: request.place.cwd.clone(), git_env: request.place.env.clone() };
-    let repo = Repo::open(&location)?;
+    let mut repo = Repo::open(&location)?;
+    repo.overlay(&request.overlays);
     let staged = request.selection != Selection::Worktree;
     let config = plan::configuration(&repo, staged, &request.place.env)?;
     let budget = if request.hook { config.hook.budget } else { config.limits.judgement };

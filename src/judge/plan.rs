@@ -1,6 +1,7 @@
 //! From a repository to what is to be judged: the sets, their chains, what changed. Reads git, runs nothing.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Error;
@@ -94,12 +95,11 @@ pub fn configuration(repo: &Repo, staged: bool, overrides: &BTreeMap<String, Str
     if staged && let Some(entry) = repo.staged(&prefixes)?.into_iter().find(|entry| entry.path == CONFIG_FILE) {
         text = repo.read(&entry.id, 1 << 20)?.bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     }
-    if text.is_none()
-        && let Some(root) = repo.root()
-    {
-        text = match std::fs::read_to_string(root.join(CONFIG_FILE)) {
+    if text.is_none() && repo.root().is_some() {
+        let read = repo.work_file(CONFIG_FILE).and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other));
+        text = match read {
             Ok(text) => Some(text),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(Error::unreadable(CONFIG_FILE, &error)),
         };
     }
@@ -112,8 +112,7 @@ pub fn sets(repo: &Repo, config: &Config) -> Result<Vec<Set>, Error> {
     if !config.migrations.is_empty() {
         return Ok(config.migrations.clone());
     }
-    let root = repo.root().map(std::path::Path::to_path_buf);
-    let read = |path: &str| std::fs::read(root.as_ref()?.join(path)).ok();
+    let read = |path: &str| repo.work_file(path).ok();
     let found = layout::discover(&repo.paths()?, &read);
     Ok(found
         .into_iter()
@@ -221,8 +220,7 @@ fn layout_of(set: &Set, now: &Listing, before: &Listing, folder: &Folder<'_>) ->
         None => {
             let tree = folder.tree(if now.is_empty() { before } else { now })?;
             // What lies around a set tells runners apart that name their files alike.
-            let root = folder.repo.root().map(std::path::Path::to_path_buf);
-            let around = |path: &str| std::fs::read(root.as_ref()?.join(path)).ok();
+            let around = |path: &str| folder.repo.work_file(path).ok();
             layout::recognise_at(&set.path, &folder.repo.paths()?, &around)
                 .or_else(|| layout::recognise(&tree))
                 .ok_or_else(|| Error::no_layout(&set.path))
@@ -398,7 +396,7 @@ impl Folder<'_> {
             let staged = self.repo.staged(std::slice::from_ref(&path))?;
             let bytes = match staged.iter().find(|entry| entry.path == path) {
                 Some(entry) => self.repo.read(&entry.id, self.max)?.bytes.map(|bytes| bytes.to_vec()),
-                None => self.repo.root().and_then(|root| std::fs::read(root.join(&path)).ok()),
+                None => self.repo.work_file(&path).ok(),
             };
             let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
             let text: Arc<str> = text.ok_or_else(|| Error::no_setup_file(&path))?.into();

@@ -74,6 +74,8 @@ struct Index {
 pub struct Repo {
     place: Place,
     backend: Backend,
+    /// By path relative to the top.
+    overlays: BTreeMap<String, Vec<u8>>,
 }
 
 /// Where a repository's parts are.
@@ -101,7 +103,7 @@ impl Repo {
             return Repo::through_program(location);
         }
         match Library::open(location) {
-            Ok((library, place)) => Ok(Repo { place, backend: Backend::Library(library) }),
+            Ok((library, place)) => Ok(Repo { place, backend: Backend::Library(library), overlays: BTreeMap::new() }),
             Err(None) => Repo::through_program(location),
             // libgit2 knows fewer exceptions than git (another global configuration, sudo): git has the last word.
             Err(Some(error)) => match Repo::through_program(location) {
@@ -115,7 +117,20 @@ impl Repo {
     #[doc(hidden)]
     pub fn through_program(location: &Location) -> Result<Repo, Error> {
         let (program, place) = Program::open(location)?;
-        Ok(Repo { place, backend: Backend::Program(program) })
+        Ok(Repo { place, backend: Backend::Program(program), overlays: BTreeMap::new() })
+    }
+
+    /// Lets unsaved contents, by absolute path, stand for files of the work tree, or for ones that are not there yet. Those
+    /// of other folders, and of files that git ignores, count for nothing.
+    pub fn overlay(&mut self, contents: &BTreeMap<PathBuf, String>) {
+        let Some(root) = &self.place.root else { return };
+        let own = contents.iter().filter_map(|(path, text)| {
+            let name = path.strip_prefix(root).ok()?.to_str()?;
+            // A link is no file of the tree, whatever lies behind it.
+            let usable = path.symlink_metadata().map_or(true, |meta| meta.is_file());
+            usable.then(|| (name.to_owned(), text.clone().into_bytes()))
+        });
+        self.overlays = own.collect();
     }
 
     /// Whether libgit2 reads this repository.
@@ -198,7 +213,11 @@ impl Repo {
         for prefix in prefixes {
             paths.extend(on_disk(root, prefix));
         }
+        paths.extend(self.unwritten(root).filter(|path| prefixes.iter().any(|prefix| is_below(path, prefix))));
         let read = |path: String| {
+            if let Some(bytes) = self.overlays.get(&path) {
+                return Some(WorkFile { path, bytes: bytes.clone() });
+            }
             let file = root.join(&path);
             // What was a file when it was staged may be a pipe by now.
             file.symlink_metadata().ok().filter(std::fs::Metadata::is_file)?;
@@ -311,8 +330,23 @@ impl Repo {
         let mut paths = self.tracked(&[String::new()])?;
         if let Some(root) = &self.place.root {
             paths.extend(on_disk(root, ""));
+            paths.extend(self.unwritten(root));
         }
         Ok(paths.into_iter().collect())
+    }
+
+    /// One file of the work tree, relative to its top.
+    pub fn work_file(&self, path: &str) -> std::io::Result<Vec<u8>> {
+        match (self.overlays.get(path), &self.place.root) {
+            (Some(bytes), _) => Ok(bytes.clone()),
+            (None, Some(root)) => std::fs::read(root.join(path)),
+            (None, None) => Err(std::io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    /// The overlays of files that are not there yet.
+    fn unwritten<'a>(&'a self, root: &'a Path) -> impl Iterator<Item = String> + 'a {
+        self.overlays.keys().filter(|path| root.join(path).symlink_metadata().is_err()).cloned()
     }
 
     fn program(&self) -> Program {

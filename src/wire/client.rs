@@ -1,6 +1,6 @@
 //! The blocking client: one connection, one request, replies until the last. Every wait has a bound.
 
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -20,6 +20,8 @@ pub enum ClientError {
     Absent(io::Error),
     /// The connection broke before the last reply.
     Broken(io::Error),
+    /// The request has this many bytes, more than a daemon reads.
+    TooLarge(usize),
     /// The budget that the daemon named, or that for understanding, ran out.
     Late {
         /// How long was waited.
@@ -33,6 +35,9 @@ impl std::fmt::Display for ClientError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             ClientError::Absent(error) => write!(f, "no daemon answers: {error}"),
+            ClientError::TooLarge(bytes) => {
+                write!(f, "the request is too large: {bytes} bytes, at most {} are read", frame::MAX_REQUEST)
+            }
             ClientError::Broken(error) => write!(f, "the connection to the daemon broke: {error}"),
             ClientError::Late { waited, .. } => write!(f, "no verdict within {:.1} s", waited.as_secs_f64()),
         }
@@ -53,10 +58,14 @@ pub struct Client {
 impl Client {
     /// Connects to `socket` and sends `envelope`.
     pub fn send(socket: &Path, envelope: &Envelope) -> Result<Client, ClientError> {
+        let bytes = frame::encode(envelope).map_err(ClientError::Broken)?;
+        if bytes.len() - frame::HEADER > frame::MAX_REQUEST as usize {
+            return Err(ClientError::TooLarge(bytes.len() - frame::HEADER));
+        }
         let mut stream = UnixStream::connect(socket).map_err(ClientError::Absent)?;
         let started = Instant::now();
         stream.set_write_timeout(Some(ACCEPT)).map_err(ClientError::Broken)?;
-        frame::write(&mut stream, envelope).map_err(ClientError::Broken)?;
+        stream.write_all(&bytes).map_err(ClientError::Broken)?;
         Ok(Client { stream, started, deadline: started + ACCEPT, block: true })
     }
 

@@ -5,18 +5,20 @@ use std::io::{self, Read, Write};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// The largest request, in bytes: a working folder, the environment and a few names.
+/// The bytes before the payload: its length.
+pub const HEADER: usize = 4;
+/// The largest request, in bytes: a working folder, the environment, and what editors have not saved.
 pub const MAX_REQUEST: u32 = 1 << 20;
 /// The largest reply, in bytes: a report on thousands of migrations.
 pub const MAX_REPLY: u32 = 64 << 20;
 
 /// `message` as it goes over the wire, length first. An error when it is larger than a frame can say.
 pub fn encode(message: &impl Serialize) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; 4];
+    let mut bytes = vec![0; HEADER];
     serde_json::to_writer(&mut bytes, message)?;
-    let length = u32::try_from(bytes.len() - 4).ok().filter(|length| *length <= MAX_REPLY);
+    let length = u32::try_from(bytes.len() - HEADER).ok().filter(|length| *length <= MAX_REPLY);
     let length = length.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "message too large"))?;
-    bytes[..4].copy_from_slice(&length.to_be_bytes());
+    bytes[..HEADER].copy_from_slice(&length.to_be_bytes());
     Ok(bytes)
 }
 
@@ -26,7 +28,7 @@ pub fn decode<T: DeserializeOwned>(payload: &[u8]) -> io::Result<T> {
 }
 
 /// The payload length that a frame's first four bytes announce, refused above `max`.
-pub fn length(header: [u8; 4], max: u32) -> io::Result<usize> {
+pub fn length(header: [u8; HEADER], max: u32) -> io::Result<usize> {
     let length = u32::from_be_bytes(header);
     if length > max {
         return Err(io::Error::new(io::ErrorKind::InvalidData, format!("frame of {length} bytes, at most {max}")));
@@ -41,7 +43,7 @@ pub fn write(stream: &mut impl Write, message: &impl Serialize) -> io::Result<()
 
 /// Reads one frame.
 pub fn read<T: DeserializeOwned>(stream: &mut impl Read, max: u32) -> io::Result<T> {
-    let mut header = [0; 4];
+    let mut header = [0; HEADER];
     stream.read_exact(&mut header)?;
     let mut payload = Vec::new();
     let length = length(header, max)?;

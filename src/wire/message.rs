@@ -62,6 +62,24 @@ pub struct CheckRequest {
     pub wanted: Wanted,
     /// Whether this is a git hook: `hook.budget` holds, and a tree that changes no set is answered with nothing.
     pub hook: bool,
+    /// What an editor holds and has not saved, by absolute path: stands for the work tree's file of that name, or for
+    /// one that is not there yet.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub overlays: BTreeMap<PathBuf, String>,
+}
+
+impl CheckRequest {
+    /// All sets of the tree that `selection` names, as a report, for nobody's commit.
+    pub fn new(place: Place, selection: Selection) -> CheckRequest {
+        let (sets, overlays) = Default::default();
+        CheckRequest { place, selection, sets, wanted: Wanted::Report, hook: false, overlays }
+    }
+
+    /// What is staged, as text for `terminal`, for a commit.
+    pub fn of_hook(place: Place, terminal: Terminal) -> CheckRequest {
+        let wanted = Wanted::Text(terminal);
+        CheckRequest { wanted, hook: true, ..CheckRequest::new(place, Selection::Staged) }
+    }
 }
 
 /// Which tree is judged, compared with what.

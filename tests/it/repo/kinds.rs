@@ -108,6 +108,26 @@ fn entries_that_are_no_files() {
 }
 
 #[test]
+fn what_an_editor_has_not_saved_stands_for_the_work_tree() {
+    let sandbox = Sandbox::new();
+    sandbox.write(".gitignore", "*.bak\n").write("migrations/1.bak", "ignored");
+    std::os::unix::fs::symlink("1.sql", sandbox.top().join("migrations/link.sql")).unwrap();
+    let names = ["repo/migrations/1.sql", "repo/migrations/3.sql", "repo/migrations/1.bak", "repo/migrations/link.sql"];
+    let elsewhere = ["repo/src/a", "other/migrations/1.sql"];
+    let overlays = names.iter().chain(&elsewhere).map(|name| (sandbox.path(name), "unsaved".to_owned())).collect();
+    for (how, mut repo) in sandbox.both(&sandbox.location("repo")) {
+        repo.overlay(&overlays);
+        let disk = repo.worktree(&["migrations".to_owned()]).unwrap();
+        let disk: Vec<_> = disk.iter().map(|file| (file.path.as_str(), file.bytes.as_slice())).collect();
+        let expected: [(&str, &[u8]); 3] =
+            [("migrations/1.sql", b"unsaved"), ("migrations/2.sql", b"two"), ("migrations/3.sql", b"unsaved")];
+        assert_eq!(disk, expected, "{how}");
+        assert!(repo.paths().unwrap().contains(&"migrations/3.sql".to_owned()), "{how}");
+        assert_eq!(repo.staged(&["migrations".to_owned()]).unwrap().len(), 2, "{how}");
+    }
+}
+
+#[test]
 fn a_prefix_is_a_folder_or_a_file_and_no_beginning_of_a_name() {
     let sandbox = Sandbox::new();
     sandbox.write("migrations-old/1.sql", "x").write("migrations.toml", "x").write("über/1.sql", "x");
