@@ -99,6 +99,7 @@ pub static CODES: &[Code] = codes! {
     "apply.format" Error "the runner cannot read the file's own markers",
     "apply.meta-command" Error "the file has commands of the program psql",
     "apply.not-sql" Error "the file is no SQL",
+    "apply.own-transaction" Error "the file ends the transaction in which its runner runs it, and the runner stops",
     "apply.permission" Error "the migration needs a right that a database's owner does not have",
     "apply.timeout" Error "a statement ran too long and was cancelled",
     "apply.transaction-left-open" Error "the migration opens a transaction and does not end it",
@@ -255,7 +256,7 @@ mod tests {
 
     #[test]
     fn whatever_a_migration_may_do_wrong_has_an_example_of_it() {
-        let about_files = ["apply.encoding", "apply.format"];
+        let about_files = ["apply.encoding", "apply.format", "apply.own-transaction"];
         for code in CODES.iter().filter(|code| matches!(code.family(), "apply" | "revert" | "suppress")) {
             let bad = code.examples().iter().any(|example| !example.good);
             assert!(bad || about_files.contains(&code.name), "{}", code.name);

@@ -1,12 +1,15 @@
 //! dbmate: `N….sql` with `-- migrate:up` and `-- migrate:down`; ordered by file name, recorded by its digits.
 //!
-//! Each section is one simple query, in a transaction unless its marker says `transaction:false`.
+//! Each section is one simple query, in a transaction unless its marker says `transaction:false`. A file may have several
+//! pairs of sections (since 2.29): they are sent one after the other, and reverted from the last.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::draft::{Draft, literal};
-use super::marked::{Refusal, lines};
+use super::marked::{Refusal, lines, source};
 use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Source, Tree};
+use crate::verdict::Severity;
 
 /// See the module.
 pub(super) struct Dbmate;
@@ -89,13 +92,14 @@ fn marker(line: &str) -> Option<(Section, bool)> {
 fn directions(draft: &mut Draft<'_>, file: &str) -> (Option<Source>, Option<Source>) {
     let Some(text) = draft.text(file) else { return (None, None) };
     match parse(&text) {
-        Ok((up, down)) => {
+        Ok(pairs) => {
             let path = draft.path(file);
-            let make = |(body, transaction): (Range<usize>, bool)| {
-                let mode = if transaction { Mode::Wrapped } else { Mode::Simple };
-                Source { path: path.clone(), text: text.clone(), body, mode, pieces: None }
-            };
-            (Some(make(up)), Some(make(down)))
+            let (ups, downs): (Vec<Part>, Vec<Part>) = pairs.into_iter().unzip();
+            let [up, down] = [ups, downs.into_iter().rev().collect()].map(|parts| direction(&path, &text, parts));
+            for source in [&up, &down] {
+                draft.ends_transaction(file, source, Severity::Error);
+            }
+            (Some(up), Some(down))
         }
         Err(refusal) => {
             draft.malformed(file, &text, refusal);
@@ -104,28 +108,51 @@ fn directions(draft: &mut Draft<'_>, file: &str) -> (Option<Source>, Option<Sour
     }
 }
 
+/// A section's bytes, and whether the runner opens a transaction for it.
 type Part = (Range<usize>, bool);
 
-fn parse(text: &str) -> Result<(Part, Part), Refusal> {
-    let refuse = |at: Range<usize>, why: &str| Err((at, format!("dbmate refuses this file: {why}")));
-    let mut markers = lines(text).filter_map(|(range, line)| marker(line).map(|(section, tx)| (range, section, tx)));
-    let Some((first, section, up_tx)) = markers.next() else { return refuse(0..0, "it has no `-- migrate:up`") };
-    if section == Section::Down {
-        return refuse(first, "`-- migrate:down` stands before `-- migrate:up`");
+/// One direction: the sections in the order in which the runner sends them.
+fn direction(path: &str, text: &Arc<str>, parts: Vec<Part>) -> Source {
+    if let [(body, transaction)] = parts.as_slice() {
+        let mode = if *transaction { Mode::Wrapped } else { Mode::Simple };
+        return Source { path: path.to_owned(), text: text.clone(), body: body.clone(), mode, pieces: None };
     }
+    // One without a transaction makes all of them bare queries: a query's implicit transaction is then the section's.
+    let mode = if parts.iter().all(|(_, transaction)| *transaction) { Mode::WrappedEach } else { Mode::PerStatement };
+    source(path, text, parts.into_iter().map(|(body, _)| body).collect(), mode)
+}
+
+/// The pairs of sections: every `migrate:up` begins one, and has a `migrate:down` before the next.
+fn parse(text: &str) -> Result<Vec<(Part, Part)>, Refusal> {
+    let refuse = |at: Range<usize>, why: &str| Err((at, format!("dbmate refuses this file: {why}")));
+    let markers: Vec<_> =
+        lines(text).filter_map(|(range, line)| marker(line).map(|(section, tx)| (range, section, tx))).collect();
+    let first = match markers.first() {
+        None => return refuse(0..0, "it has no `-- migrate:up`"),
+        Some((first, Section::Down, _)) => {
+            return refuse(first.clone(), "`-- migrate:down` stands before `-- migrate:up`");
+        }
+        Some((first, Section::Up, _)) => first,
+    };
     let before = lines(&text[..first.start]).find(|(_, l)| !l.trim().is_empty() && !l.trim_start().starts_with("--"));
     if let Some((range, _)) = before {
         return refuse(range, "a statement stands before `-- migrate:up`");
     }
-    let Some((down, section, down_tx)) = markers.next() else {
-        return refuse(text.len()..text.len(), "it has no `-- migrate:down`");
-    };
-    if section == Section::Up {
-        return refuse(down, "a second `-- migrate:up` without a `-- migrate:down` before it");
+    let mut pairs = Vec::new();
+    for (at, marks) in markers.chunks(2).enumerate() {
+        let end = markers.get(2 * at + 2).map_or(text.len(), |(next, _, _)| next.start);
+        match marks {
+            [(up, Section::Up, up_tx), (down, Section::Down, down_tx)] => {
+                pairs.push(((up.start..down.start, *up_tx), (down.start..end, *down_tx)));
+            }
+            [(down, Section::Down, _), ..] => {
+                return refuse(down.clone(), "a second `-- migrate:down` without a `-- migrate:up` before it");
+            }
+            [_, (up, Section::Up, _)] => {
+                return refuse(up.clone(), "a second `-- migrate:up` without a `-- migrate:down` before it");
+            }
+            _ => return refuse(text.len()..text.len(), "it has no `-- migrate:down`"),
+        }
     }
-    match markers.next() {
-        // Each section is run and recorded on its own, and the second record of one version fails.
-        Some((again, _, _)) => refuse(again, "more than one pair of sections"),
-        None => Ok(((first.start..down.start, up_tx), (down.start..text.len(), down_tx))),
-    }
+    Ok(pairs)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::marked::Refusal;
 use super::{Chain, Migration, Mode, Source, Tree};
-use crate::sql::{LineIndex, is_blank};
+use crate::sql::{self, Kind, LineIndex, is_blank};
 use crate::verdict::{Finding, Severity};
 
 /// A chain in the making.
@@ -71,6 +71,30 @@ impl<'a> Draft<'a> {
         let lines = LineIndex::new(text);
         let span = lines.span(range);
         self.find(Finding::new("apply.format", Severity::Error, message).at(span, lines.lines(span)), file);
+    }
+
+    /// The runner's driver refuses to commit a transaction that the file has ended: it stops there, although all was done.
+    pub(super) fn ends_transaction(&mut self, file: &str, source: &Source, severity: Severity) {
+        if !matches!(source.mode, Mode::Wrapped | Mode::WrappedEach) {
+            return;
+        }
+        let whole = std::slice::from_ref(&source.body);
+        let pieces = source.pieces.as_deref().unwrap_or(whole).iter();
+        let scripts: Vec<_> = pieces.map(|piece| sql::split_range(&source.text, piece.clone())).collect();
+        if scripts.iter().any(|script| !script.problems.is_empty()) {
+            // It does not get that far.
+            return;
+        }
+        let mut statements = scripts.iter().flat_map(|script| &script.statements);
+        if let Some(end) = statements.find(|s| matches!(s.kind, Kind::Commit | Kind::Rollback)) {
+            let lines = LineIndex::new(&source.text);
+            let span = lines.span(end.range.clone());
+            let runner = self.runner;
+            let message = format!("this ends the transaction in which {runner} runs the file, and {runner} then stops");
+            let help = format!("leave BEGIN and COMMIT out: {runner} opens and commits a transaction itself");
+            let finding = Finding::new("apply.own-transaction", severity, message);
+            self.find(finding.at(span, lines.lines(span)).help(help), file);
+        }
     }
 
     pub(super) fn duplicate(&mut self, version: &str, first: &str, file: &str) {
@@ -269,6 +293,7 @@ fn sent(hasher: &mut blake3::Hasher, source: &Source) {
         Mode::Simple => 0,
         Mode::Wrapped => 1,
         Mode::PerStatement => 2,
+        Mode::WrappedEach => 3,
     }]);
     field(hasher, &source.text.as_bytes()[source.body.clone()]);
     let pieces = source.pieces.as_deref().unwrap_or(&[]);

@@ -30,10 +30,9 @@ pub(super) fn ends_with_semicolon(line: &str) -> bool {
 pub(super) fn source(path: &str, text: &Arc<str>, pieces: Vec<Range<usize>>, mode: Mode) -> Source {
     let pieces: Vec<Range<usize>> =
         pieces.into_iter().map(|p| trim(text, p)).filter(|p| !is_blank(&text[p.clone()])).collect();
-    let body = match (pieces.first(), pieces.last()) {
-        (Some(first), Some(last)) => first.start..last.end,
-        _ => 0..0,
-    };
+    // A revert may send them backwards.
+    let start = pieces.iter().map(|piece| piece.start).min().unwrap_or(0);
+    let body = start..pieces.iter().map(|piece| piece.end).max().unwrap_or(0);
     Source { path: path.to_owned(), text: text.clone(), body, mode, pieces: Some(pieces) }
 }
 

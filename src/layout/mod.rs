@@ -159,6 +159,8 @@ pub enum Mode {
     Simple,
     /// Inside one transaction that the runner opens and commits.
     Wrapped,
+    /// Each piece inside a transaction of its own that the runner opens and commits.
+    WrappedEach,
     /// Statement by statement, each its own transaction.
     PerStatement,
 }

@@ -8,6 +8,7 @@ use std::ops::Range;
 use super::draft::{Draft, literal};
 use super::marked::{Refusal, ends_with_semicolon, lines, source};
 use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Source, Tree};
+use crate::verdict::Severity;
 
 /// See the module.
 pub(super) struct SqlMigrate;
@@ -80,8 +81,12 @@ fn directions(draft: &mut Draft<'_>, file: &str) -> (Option<Source>, Option<Sour
                 let mode = if side.transaction { Mode::Wrapped } else { Mode::PerStatement };
                 source(&path, &text, side.pieces, mode)
             };
-            let down = down.there.then(|| make(down));
-            (Some(make(up)), down)
+            let (up, down) = (make(up), down.there.then(|| make(down)));
+            // Other drivers than its own command's do not mind.
+            for source in [Some(&up), down.as_ref()].into_iter().flatten() {
+                draft.ends_transaction(file, source, Severity::Warning);
+            }
+            (Some(up), down)
         }
         Err(refusal) => {
             draft.malformed(file, &text, refusal);

@@ -108,6 +108,7 @@ fn is_transactional(mode: Mode, statements: &[&Statement]) -> bool {
     let own = statements.iter().any(|s| matches!(s.kind, Kind::Begin | Kind::Commit | Kind::Rollback));
     match mode {
         Mode::Wrapped => !own,
+        Mode::WrappedEach => false,
         Mode::Simple => !own && !matches!(statements, [only] if only.kind == Kind::NoTransaction),
         Mode::PerStatement => {
             matches!(statements, [first, .., last] if first.kind == Kind::Begin && last.kind == Kind::Commit)
@@ -134,30 +135,39 @@ struct Steps<'a> {
 
 impl Steps<'_> {
     async fn all(&mut self, batches: &[Vec<Statement>], bookkeeping: &[String]) -> Result<(), Stop> {
-        let wrapped = self.source.mode == Mode::Wrapped;
-        if wrapped {
-            self.own("BEGIN").await?;
-            self.in_transaction = true;
-        }
-        for batch in batches {
-            self.batch(batch, wrapped).await?;
-        }
+        // What travels in one transaction: all of it, each piece, or what the server makes of it.
+        let wrapped = matches!(self.source.mode, Mode::Wrapped | Mode::WrappedEach);
+        let transactions = match self.source.mode {
+            Mode::WrappedEach => batches.chunks(1).collect(),
+            _ => vec![batches],
+        };
         let (apart, bookkeeping) = match bookkeeping {
             [first, rest @ ..] if first == APART => (true, rest),
             all => (false, all),
         };
-        if wrapped {
-            self.count_rows(batches.iter().flatten()).await;
-            if apart {
+        for (at, transaction) in transactions.iter().enumerate() {
+            if wrapped {
+                self.own("BEGIN").await?;
+                self.in_transaction = true;
+            }
+            for batch in *transaction {
+                self.batch(batch, wrapped).await?;
+            }
+            let last = at + 1 == transactions.len();
+            if wrapped {
+                self.count_rows(transaction.iter().flatten()).await;
+                if apart || !last {
+                    self.commit().await?;
+                }
+            } else {
+                self.left_open().await?;
+            }
+            if last {
+                self.bookkeeping(bookkeeping).await?;
+            }
+            if wrapped && last && !apart {
                 self.commit().await?;
             }
-            self.bookkeeping(bookkeeping).await?;
-            if !apart {
-                self.commit().await?;
-            }
-        } else {
-            self.left_open().await?;
-            self.bookkeeping(bookkeeping).await?;
         }
         Ok(())
     }

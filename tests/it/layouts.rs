@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use migd::engine::session::Session;
 use migd::layout::{Chain, File, Layout, Source, Tree, by_name};
+use migd::sql::{LineIndex, ProblemKind};
 use migd::trace::apply::Bench;
 use migd::trace::{Cause, Limits, run};
 
@@ -29,6 +30,16 @@ async fn diesel_leaves_what_its_own_command_left() {
 #[tokio::test]
 async fn refinery_leaves_what_its_own_command_left() {
     compare("refinery", "refinery_schema_history", 3).await;
+}
+
+#[tokio::test]
+async fn dbmate_leaves_what_its_own_command_left() {
+    compare("dbmate", "schema_migrations", 12).await;
+}
+
+#[tokio::test]
+async fn sql_migrate_leaves_what_its_own_command_left() {
+    compare("sql-migrate", "gorp_migrations", 10).await;
 }
 
 async fn compare(runner: &str, book: &str, cases: usize) {
@@ -57,23 +68,22 @@ async fn tell(layout: &dyn Layout, chain: &Chain, book: &str, reverts: bool) -> 
     let mut told = "== up\n".to_owned();
     let mut last = None;
     for migration in &chain.migrations {
-        let why = match refused(chain, &migration.up) {
-            true => Some("fails in the runner".to_owned()),
-            false => apply(&database, &migration.up, &layout.bookkeeping(migration).applied).await,
-        };
+        let why = direction(layout, chain, &database, &migration.up, &layout.bookkeeping(migration).applied).await;
         if let Some(why) = why {
             writeln!(told, "{why}").unwrap();
+            // It stops, with the migration done and recorded.
+            last = if ends_the_transaction(chain, &migration.up) { Some(migration) } else { last };
             break;
         }
         last = Some(migration);
     }
     state(&client, book, &mut told).await;
-    if reverts {
+    if reverts && let Some(last) = last {
         told += "== revert\n";
-        let last = last.unwrap();
+        let books = layout.bookkeeping(last).reverted;
         let why = match &last.down {
-            Some(down) if !refused(chain, down) => apply(&database, down, &layout.bookkeeping(last).reverted).await,
-            _ => Some("fails in the runner".to_owned()),
+            Some(down) => direction(layout, chain, &database, down, &books).await,
+            None => Some("fails in the runner".to_owned()),
         };
         if let Some(why) = why {
             writeln!(told, "{why}").unwrap();
@@ -83,9 +93,34 @@ async fn tell(layout: &dyn Layout, chain: &Chain, book: &str, reverts: bool) -> 
     told
 }
 
-/// Whether the plan says that the runner stops at this file.
-fn refused(chain: &Chain, source: &Source) -> bool {
-    chain.findings.iter().any(|f| f.code == "apply.empty" && f.path.as_deref() == Some(&source.path))
+/// Runs one direction as the plan has it; why it failed, if it did.
+async fn direction(
+    layout: &dyn Layout,
+    chain: &Chain,
+    database: &str,
+    source: &Source,
+    books: &[String],
+) -> Option<String> {
+    let stopped = Some("fails in the runner".to_owned());
+    // diesel is the one that stops at a file without a statement.
+    if told(chain, "apply.format", source) || (layout.name() == "diesel" && told(chain, "apply.empty", source)) {
+        return stopped;
+    }
+    let why = apply(database, source, books).await;
+    if ends_the_transaction(chain, source) { stopped } else { why }
+}
+
+/// Whether the plan says that the runner stops after this file, because it has ended the runner's own transaction.
+fn ends_the_transaction(chain: &Chain, source: &Source) -> bool {
+    told(chain, "apply.own-transaction", source)
+}
+
+fn told(chain: &Chain, code: &str, source: &Source) -> bool {
+    let lines = LineIndex::new(&source.text);
+    let (first, last) = (lines.position(source.body.start).0, lines.position(source.body.end).0);
+    // A runner that cannot read a file runs neither direction; other findings are about one of them.
+    let here = |line: Option<u32>| code == "apply.format" || line.is_none_or(|line| (first..=last).contains(&line));
+    chain.findings.iter().any(|f| f.code == code && f.path.as_deref() == Some(&source.path) && here(f.line))
 }
 
 /// Runs one direction in a session of its own; why it failed, if it did.
@@ -107,6 +142,9 @@ async fn apply(database: &str, source: &Source, books: &[String]) -> Option<Stri
         Cause::Server(error) => {
             let own = "the runner's own table cannot be written afterwards: ";
             format!("fails: {}", error.message.strip_prefix(own).unwrap_or(&error.message))
+        }
+        Cause::NotSql(ProblemKind::Unterminated(quote)) => {
+            format!("fails: unterminated dollar-quoted string at or near \"{quote}")
         }
         other => format!("fails: {other:?}"),
     })

@@ -4,7 +4,7 @@ SELECT 'column: ' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
 FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attrelid = :'book'::regclass AND a.attnum > 0 ORDER BY a.attnum;
 SELECT 'key: ' || pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = :'book'::regclass AND contype = 'p';
-SELECT 'row: ' || (to_jsonb(b) - '{installed_on,execution_time,run_on,applied_on}'::text[])::text
+SELECT 'row: ' || (to_jsonb(b) - '{installed_on,execution_time,run_on,applied_on,applied_at}'::text[])::text
 FROM :book b ORDER BY b.xmin::text::bigint;
 SELECT 'has: ' || n.nspname || '.' || c.relname || CASE WHEN i.indisvalid IS FALSE THEN ' INVALID' ELSE '' END
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_index i ON i.indexrelid = c.oid

@@ -155,6 +155,20 @@ fn dbmate_sends_each_section_whole() {
 }
 
 #[test]
+fn dbmate_sends_several_pairs_in_order_and_reverts_from_the_last() {
+    let text =
+        "-- migrate:up\nSELECT 1;\n-- migrate:down\nSELECT 2;\n-- migrate:up\nSELECT 3;\n-- migrate:down\nSELECT 4;\n";
+    let chain = plan("dbmate", &[("1_a.sql", text)]);
+    let migration = &chain.migrations[0];
+    let down = migration.down.as_ref().unwrap();
+    assert_eq!(pieces(&migration.up), ["-- migrate:up\nSELECT 1;", "-- migrate:up\nSELECT 3;"]);
+    assert_eq!(pieces(down), ["-- migrate:down\nSELECT 4;", "-- migrate:down\nSELECT 2;"]);
+    assert_eq!((migration.up.mode, down.mode), (Mode::WrappedEach, Mode::WrappedEach));
+    let bare = plan("dbmate", &[("1_a.sql", &text.replacen("up", "up transaction:false", 1))]);
+    assert_eq!(bare.migrations[0].up.mode, Mode::PerStatement);
+}
+
+#[test]
 fn dbmate_refuses_what_it_cannot_read() {
     for text in [
         "SELECT 1;",

@@ -1,0 +1,4 @@
+-- migrate:up
+CREATE TABLE accounts (id bigint PRIMARY KEY);
+
+-- migrate:down

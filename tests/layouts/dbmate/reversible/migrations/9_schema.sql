@@ -1,0 +1,6 @@
+-- migrate:up
+CREATE SCHEMA app;
+CREATE TABLE app.settings (name text PRIMARY KEY);
+
+-- migrate:down
+DROP SCHEMA app CASCADE;

@@ -1,0 +1,2 @@
+-- +migrate Up
+CREATE TABLE accounts (id bigint PRIMARY KEY);
