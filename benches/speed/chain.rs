@@ -130,10 +130,12 @@ impl Set {
         let script = |migration: &Migration| {
             let up = &migration.up;
             let ranges = up.pieces.clone().unwrap_or_else(|| vec![up.body.clone()]);
-            let text: String = ranges.into_iter().map(|range| format!("{}\n", &up.text[range])).collect();
+            let wrapped = |text: String| format!("BEGIN;\n{text}\n;COMMIT;\n");
+            let pieces = ranges.into_iter().map(|range| format!("{}\n", &up.text[range]));
             match up.mode {
-                Mode::Wrapped => format!("BEGIN;\n{text}\n;COMMIT;\n"),
-                Mode::Simple | Mode::PerStatement => text,
+                Mode::Wrapped => wrapped(pieces.collect()),
+                Mode::WrappedEach => pieces.map(wrapped).collect(),
+                Mode::Simple | Mode::PerStatement => pieces.collect(),
             }
         };
         self.migrations.iter().map(script).collect()
