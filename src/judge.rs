@@ -2,24 +2,25 @@
 
 mod both_orders;
 mod error;
+mod key;
 pub mod plan;
 mod run;
 mod settle;
+mod verdicts;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use error::Error;
+pub use key::Server;
 pub use plan::{Kept, Plan, Query, SetPlan};
+pub use verdicts::{Figures, Verdicts};
 
 use crate::engine::Info;
 use crate::layout;
 use crate::pool::Pool;
 use crate::verdict::{Finding, Outcome, Report, SCHEMA, Timing, Verdict};
-
-/// How many verdicts are kept.
-const KEPT_VERDICTS: usize = 256;
 
 /// One server with its databases, and what it has already judged.
 pub struct Bench {
@@ -28,7 +29,7 @@ pub struct Bench {
     turn: tokio::sync::Mutex<()>,
     /// Somebody waits for a verdict: what is done ahead gives up its turn.
     urgent: tokio::sync::Notify,
-    verdicts: Mutex<VecDeque<(blake3::Hash, Verdict)>>,
+    verdicts: Arc<Verdicts>,
     /// The durations of the last judgements, newest last.
     recent: Mutex<VecDeque<(String, Outcome, f64)>>,
 }
@@ -47,18 +48,29 @@ pub struct Order<'a> {
     pub deadline: Instant,
     /// Until when the chain before it may go on being built, for the next try.
     pub patience: Instant,
+    /// How deeply rows are searched for.
+    pub depth: Depth,
     /// Told how far it is.
     pub progress: Progress<'a>,
 }
 
+/// How deeply rows are searched for that break a migration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Depth {
+    /// As long as a commit can wait.
+    Quick,
+    /// As long as it is worth.
+    Full,
+}
+
 impl Bench {
-    /// A bench on the databases of `pool`.
-    pub fn new(pool: Arc<Pool>) -> Bench {
+    /// A bench on the databases of `pool`. What it judges is kept in `verdicts`.
+    pub fn new(pool: Arc<Pool>, verdicts: Arc<Verdicts>) -> Bench {
         Bench {
             pool,
             turn: tokio::sync::Mutex::default(),
             urgent: tokio::sync::Notify::new(),
-            verdicts: Mutex::default(),
+            verdicts,
             recent: Mutex::default(),
         }
     }
@@ -85,17 +97,13 @@ impl Bench {
     async fn judge_set(&self, plan: &Plan, set: &SetPlan, order: Order<'_>) -> Result<Verdict, Error> {
         let info = self.pool.engine().info();
         let prefixes = prefixes(set, info);
-        let key = content_key(plan, set, &prefixes);
-        let kept = {
-            let verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
-            verdicts.iter().find(|(kept, _)| *kept == key).map(|(_, verdict)| verdict.clone())
-        };
-        if let Some(mut verdict) = kept {
-            verdict.cached = true;
-            order.repo.clone_into(&mut verdict.repo);
-            verdict.elapsed_ms = ms(order.started.elapsed());
-            return Ok(verdict);
+        let server = Server::of(info);
+        let key = key::of(plan, set, &server, self.verdicts.build());
+        if let Some(verdict) = self.verdicts.find(&key, order.depth) {
+            self.verdicts.count(true);
+            return Ok(handed_out(verdict, plan, set, &order));
         }
+        self.verdicts.count(false);
         self.urgent.notify_waiters();
         let mut timings = vec![Timing { step: "plan".to_owned(), ms: ms(order.started.elapsed()) }];
         let work = run::Work { pool: &self.pool, plan, set, prefixes: &prefixes, order };
@@ -124,12 +132,9 @@ impl Bench {
             findings,
             timings,
         };
-        let mut verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
-        verdicts.push_back((key, verdict.clone()));
-        if verdicts.len() > KEPT_VERDICTS {
-            verdicts.pop_front();
+        if let Some(depth) = judged.depth {
+            self.verdicts.keep(key, &verdict, depth, server.shared);
         }
-        drop(verdicts);
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         recent.push_back((set.name.clone(), verdict.outcome, verdict.elapsed_ms));
         if recent.len() > 20 {
@@ -193,31 +198,27 @@ fn prefixes(set: &SetPlan, info: &Info) -> Vec<blake3::Hash> {
     layout::prefix_hashes(&seed.finalize(), &set.chain.migrations)
 }
 
-/// Everything that a verdict depends on.
-fn content_key(plan: &Plan, set: &SetPlan, prefixes: &[blake3::Hash]) -> blake3::Hash {
-    let mut key = blake3::Hasher::new();
-    // The prefixes stand for server, settings and ups; the migrations' own hashes for the downs as well.
-    key.update(prefixes.last().unwrap_or(&blake3::hash(&[])).as_bytes());
-    let upstream = set.upstream_chain.iter().flat_map(|chain| &chain.migrations);
-    for migration in set.chain.migrations.iter().chain(&set.base_chain.migrations).chain(upstream) {
-        key.update(migration.hash.as_bytes());
+/// The report that the kept verdicts make; none unless there is one for every set. Needs no running server.
+pub fn kept(verdicts: &Verdicts, server: &Server, plan: &Plan, order: Order<'_>) -> Option<Report> {
+    let find = |set| {
+        let verdict = verdicts.find(&key::of(plan, set, server, verdicts.build()), order.depth)?;
+        Some(handed_out(verdict, plan, set, &order))
+    };
+    let found = plan.sets.iter().map(find).collect::<Option<Vec<Verdict>>>()?;
+    found.iter().for_each(|_| verdicts.count(true));
+    Some(Report::new(order.repo, plan.mode, ms(order.started.elapsed()), found))
+}
+
+/// A kept verdict, as it is for whoever asks now.
+fn handed_out(verdict: Verdict, plan: &Plan, set: &SetPlan, order: &Order<'_>) -> Verdict {
+    Verdict {
+        cached: true,
+        repo: order.repo.to_owned(),
+        mode: plan.mode,
+        base: set.base.clone(),
+        elapsed_ms: ms(order.started.elapsed()),
+        ..verdict
     }
-    let rest = format!(
-        "{:?} {:?} {:?} {:?} {:?} {:?} {} {} {} {:?} {:?}",
-        plan.mode,
-        set.merged,
-        set.upstream_chain.is_some(),
-        set.changes,
-        set.base,
-        set.findings,
-        set.first,
-        set.root,
-        set.name,
-        plan.config,
-        settle::today()
-    );
-    key.update(rest.as_bytes());
-    key.finalize()
 }
 
 fn ms(duration: Duration) -> f64 {

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::servers;
 use crate::config::Config;
 use crate::engine::{self, Environment, Place, Progress};
-use crate::judge::{Bench, Error};
+use crate::judge::{Bench, Error, Server, Verdicts};
 use crate::pool::Pool;
 use crate::wire::env;
 
@@ -18,6 +19,7 @@ pub(super) struct Engines {
     place: Place,
     /// Without a daemon: a server for this process only.
     alone: bool,
+    verdicts: Arc<Verdicts>,
     slots: Mutex<HashMap<String, Arc<Slot>>>,
 }
 
@@ -37,8 +39,28 @@ struct Seen {
 }
 
 impl Engines {
-    pub(super) fn new(place: Place, alone: bool) -> Engines {
-        Engines { place, alone, slots: Mutex::default() }
+    pub(super) fn new(place: Place, alone: bool, verdicts: Arc<Verdicts>) -> Engines {
+        Engines { place, alone, verdicts, slots: Mutex::default() }
+    }
+
+    /// The verdicts of all servers.
+    pub(super) fn verdicts(&self) -> &Arc<Verdicts> {
+        &self.verdicts
+    }
+
+    /// What serves `config`: the server that runs, else the one that ran last if it can be believed to come again. Starts
+    /// nothing.
+    pub(super) fn server(&self, config: &Config) -> Option<Server> {
+        match self.warm(config) {
+            Some(bench) => Some(Server::of(bench.pool().engine().info())),
+            None => servers::recall(&self.place.state, &name(&config.engine)),
+        }
+    }
+
+    /// The server for `config`, if it runs. Starts nothing, and does not look whether it is still there.
+    pub(super) fn warm(&self, config: &Config) -> Option<Arc<Bench>> {
+        let slot = self.lock().get(&name(&config.engine)).cloned()?;
+        slot.bench.try_lock().ok()?.clone()
     }
 
     /// A running server for `config`, started if there is none.
@@ -69,11 +91,12 @@ impl Engines {
         let info = engine.info();
         tracing::info!(kind = info.kind, version = info.version, ms = started.elapsed().as_millis(), "engine started");
         let adopted = info.adopted || info.shared;
+        servers::remember(&self.place.state, &name(&slot.config), &Server::of(info));
         let pool = Pool::new(engine, config.daemon.clones);
         if adopted {
             pool.sweep().await?;
         }
-        let bench = Arc::new(Bench::new(pool));
+        let bench = Arc::new(Bench::new(pool, Arc::clone(&self.verdicts)));
         *held = Some(Arc::clone(&bench));
         slot.touch(config.daemon.engine_idle, true);
         Ok(bench)
@@ -144,7 +167,7 @@ impl Engines {
     }
 
     fn slot(&self, config: &Config) -> Arc<Slot> {
-        let key = format!("{:?}", config.engine);
+        let key = name(&config.engine);
         let mut slots = self.lock();
         let slot = slots.entry(key).or_insert_with(|| {
             Arc::new(Slot {
@@ -159,6 +182,11 @@ impl Engines {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Slot>>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Tells engine configurations apart.
+fn name(config: &crate::config::Engine) -> String {
+    format!("{config:?}")
 }
 
 /// What engines may know of this process's environment.

@@ -2,6 +2,7 @@
 
 mod engines;
 mod log;
+mod servers;
 pub mod service;
 mod session;
 pub mod spawn;

@@ -7,10 +7,10 @@ use super::engines::{self, Engines};
 use super::status::{EngineStatus, Judgement};
 use crate::config::{Config, Unavailable};
 use crate::engine::{Place as EnginePlace, Progress};
-use crate::judge::{self, Bench, Error, Kept, Order, Plan, Query, plan};
+use crate::judge::{self, Bench, Depth, Error, Kept, Order, Plan, Query, Verdicts, plan};
 use crate::repo::{Location, Repo};
 use crate::verdict::{Mode, Outcome, Report, Verdict};
-use crate::wire::{CheckRequest, Endpoint, Place, Selection};
+use crate::wire::{CheckRequest, Endpoint, Place, Selection, endpoint};
 
 /// How long the background may take to make the next judgement's templates.
 pub const PREPARE: Duration = Duration::from_secs(600);
@@ -73,8 +73,10 @@ impl Service {
             env: engines::environment(),
         };
         let rest = crate::config::Daemon::default().idle;
+        let build = endpoint::program().map(|program| endpoint::build_of(&program)).unwrap_or_default();
+        let verdicts = Arc::new(Verdicts::of(&endpoint.state, &build));
         Service {
-            engines: Engines::new(place, alone),
+            engines: Engines::new(place, alone, verdicts),
             kept: Arc::default(),
             seen: Mutex::new(Seen { used: Instant::now(), rest }),
         }
@@ -102,10 +104,13 @@ impl Service {
             started,
             deadline: started + prepared.budget,
             patience: started + plan.config.limits.judgement.max(prepared.budget),
+            depth: if request.hook || !request.overlays.is_empty() { Depth::Quick } else { Depth::Full },
             fleeting: !request.overlays.is_empty(),
         };
         let outcome = if plan.sets.iter().all(is_settled) {
             Ok(Report::new(&order.repo, plan.mode, elapsed_ms(started), Vec::new()))
+        } else if let Some(report) = self.kept(plan, &order) {
+            Ok(report)
         } else {
             // On its own task: when the budget is over, the chain goes on being built for the next try.
             let work = tokio::spawn(Arc::clone(self).judge(Arc::clone(plan), order.clone(), progress));
@@ -127,6 +132,16 @@ impl Service {
         Reported::Report { report: Box::new(report), exit }
     }
 
+    /// What is known without judging anything, and without a server that runs.
+    fn kept(self: &Arc<Self>, plan: &Arc<Plan>, order: &Moment) -> Option<Report> {
+        let server = self.engines.server(&plan.config)?;
+        let report = judge::kept(self.engines.verdicts(), &server, plan, order.with(&|_| {}))?;
+        if let Some(bench) = self.engines.warm(&plan.config) {
+            self.prepare_later(Arc::clone(plan), bench, &report, order.fleeting);
+        }
+        Some(report)
+    }
+
     /// Judges, once more on a new server when the first was lost, and makes the next judgement's databases ready.
     async fn judge(self: Arc<Self>, plan: Arc<Plan>, order: Moment, progress: Progress) -> Result<Report, Error> {
         let mut tries = 0;
@@ -146,10 +161,7 @@ impl Service {
                 }
                 other => {
                     if let Ok(report) = &other {
-                        // Nothing follows on a text that is still being typed: only the state before it is wanted again.
-                        let last = |verdict: &Verdict| verdict.outcome < Outcome::Fail && !order.fleeting;
-                        let passed = report.verdicts.iter().map(last).collect();
-                        self.prepare_later(plan, bench, order.repo, passed);
+                        self.prepare_later(plan, bench, report, order.fleeting);
                     }
                     return other;
                 }
@@ -157,7 +169,12 @@ impl Service {
         }
     }
 
-    fn prepare_later(self: &Arc<Self>, plan: Arc<Plan>, bench: Arc<Bench>, repo: String, passed: Vec<bool>) {
+    /// Makes the databases of the judgement after `report` ready, aside.
+    fn prepare_later(self: &Arc<Self>, plan: Arc<Plan>, bench: Arc<Bench>, report: &Report, fleeting: bool) {
+        // Nothing follows on a text that is still being typed: only the state before it is wanted again.
+        let last = |verdict: &Verdict| verdict.outcome < Outcome::Fail && !fleeting;
+        let passed: Vec<bool> = report.verdicts.iter().map(last).collect();
+        let repo = report.repo.clone();
         tokio::spawn(async move {
             let order = Moment::aside(repo);
             if let Err(error) = bench.prepare_quietly(&plan, &passed, order.with(&|_| {})).await {
@@ -257,6 +274,7 @@ struct Moment {
     started: Instant,
     deadline: Instant,
     patience: Instant,
+    depth: Depth,
     /// Whether it is about what an editor has not saved.
     fleeting: bool,
 }
@@ -265,12 +283,13 @@ impl Moment {
     /// For what nobody waits for.
     fn aside(repo: String) -> Moment {
         let now = Instant::now();
-        Moment { repo, started: now, deadline: now + PREPARE, patience: now + PREPARE, fleeting: false }
+        let (deadline, patience) = (now + PREPARE, now + PREPARE);
+        Moment { repo, started: now, deadline, patience, depth: Depth::Full, fleeting: false }
     }
 
     fn with<'a>(&'a self, progress: judge::Progress<'a>) -> Order<'a> {
-        let Moment { repo, started, deadline, patience, .. } = self;
-        Order { repo, started: *started, deadline: *deadline, patience: *patience, progress }
+        let Moment { repo, started, deadline, patience, depth, .. } = self;
+        Order { repo, started: *started, deadline: *deadline, patience: *patience, depth: *depth, progress }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use blake3::Hash;
 
-use super::{Error, Order, Plan, SetPlan, ms};
+use super::{Depth, Error, Order, Plan, SetPlan, ms};
 use crate::catalog::{self, Difference, Snapshot};
 use crate::check::{self, CHECKS, History, Subject};
 use crate::layout::{Migration, Source};
@@ -20,9 +20,6 @@ use crate::verdict::{Change, Finding, MigrationReport, Mode, ObjectCounts, Rever
 /// A template is kept at every so many migrations of a chain that has to be built.
 const CHECKPOINT: usize = 64;
 
-/// With more time than this to the deadline nobody's commit waits: the search for rows may take longer.
-const PATIENT: std::time::Duration = std::time::Duration::from_secs(60);
-
 /// What one judgement works with.
 pub(super) struct Work<'a> {
     pub(super) pool: &'a Arc<Pool>,
@@ -34,12 +31,13 @@ pub(super) struct Work<'a> {
 }
 
 /// What a judgement found.
-#[derive(Default)]
 pub(super) struct Judged {
     pub(super) migrations: Vec<MigrationReport>,
     pub(super) findings: Vec<Finding>,
     /// The positions in the chain of the migrations that were judged.
     pub(super) ran: Vec<usize>,
+    /// How deeply rows were searched for; none where there was no time to.
+    pub(super) depth: Option<Depth>,
 }
 
 /// Up, down, up of one migration, with what each left behind.
@@ -69,7 +67,12 @@ impl Work<'_> {
         turn: &tokio::sync::Mutex<()>,
         timings: &mut Vec<Timing>,
     ) -> Result<Judged, Error> {
-        let mut judged = Judged { findings: self.history(), ..Judged::default() };
+        let mut judged = Judged {
+            migrations: Vec::new(),
+            findings: history(self.plan, self.set),
+            ran: Vec::new(),
+            depth: Some(Depth::Full),
+        };
         let chain = &self.set.chain.migrations;
         // What production has: in one change, its first migration's schema before.
         let mut production: Option<Schema> = None;
@@ -113,6 +116,11 @@ impl Work<'_> {
                 let known = production.as_ref().unwrap_or(before);
                 let up_ms = observed.up.as_ref().map_or(0.0, |up| up.ms);
                 observed.rows = self.search(at, up_ms, before, after, known).await?;
+                let deep = observed.rows.as_ref().map(|found| match found.complete {
+                    true => Depth::Full,
+                    false => self.order.depth,
+                });
+                judged.depth = judged.depth.min(deep);
                 push(timings, "rows", started);
             }
             timings_of(&observed, timings);
@@ -303,7 +311,6 @@ impl Work<'_> {
         if left < self.plan.config.rows.budget * 2 || up_ms * 8.0 > ms(left) {
             return Ok(None);
         }
-        let patient = left > PATIENT;
         let job = rows::Job {
             pool: self.pool,
             prefix: &self.prefixes[at],
@@ -313,7 +320,10 @@ impl Work<'_> {
             before,
             after,
             production,
-            budget: self.plan.config.rows.budget * if patient { 8 } else { 1 },
+            budget: match self.order.depth {
+                Depth::Quick => self.plan.config.rows.budget,
+                Depth::Full => self.plan.config.rows.budget * 8,
+            },
         };
         // No search is worth the verdict.
         match tokio::time::timeout(left / 2, rows::search(&job)).await {
@@ -399,23 +409,6 @@ impl Work<'_> {
         }
     }
 
-    fn history(&self) -> Vec<Finding> {
-        let rev = self.set.base.rev.as_deref().unwrap_or_default();
-        let history = History {
-            chain: &self.set.chain.migrations,
-            base: &self.set.base_chain.migrations,
-            root: &self.set.root,
-            base_rev: &format!("commit {}", &rev[..rev.len().min(12)]),
-            upstream: self.set.base.upstream.as_deref(),
-            layout: self.set.layout,
-            unknown: &self.set.chain.unknown,
-            merged: &self.set.merged,
-            naming: &self.plan.config.history.naming,
-            gaps: self.plan.config.history.gaps,
-        };
-        CHECKS.iter().flat_map(|check| check.history(&history)).collect()
-    }
-
     /// A step that migd cannot run: the chain ends there. Where the layout has said why it cannot, that is enough.
     fn foreign(&self, migration: &Migration) -> Option<Finding> {
         let path = migration.foreign.as_ref()?;
@@ -441,6 +434,24 @@ impl Work<'_> {
         }
         finding
     }
+}
+
+/// What is wrong with the set's history, which no server is needed for.
+pub(super) fn history(plan: &Plan, set: &SetPlan) -> Vec<Finding> {
+    let rev = set.base.rev.as_deref().unwrap_or_default();
+    let history = History {
+        chain: &set.chain.migrations,
+        base: &set.base_chain.migrations,
+        root: &set.root,
+        base_rev: &format!("commit {}", &rev[..rev.len().min(12)]),
+        upstream: set.base.upstream.as_deref(),
+        layout: set.layout,
+        unknown: &set.chain.unknown,
+        merged: &set.merged,
+        naming: &plan.config.history.naming,
+        gaps: plan.config.history.gaps,
+    };
+    CHECKS.iter().flat_map(|check| check.history(&history)).collect()
 }
 
 /// Whether only the migration's own session is gone. A server that lost a process takes a moment to end the others.

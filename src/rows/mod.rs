@@ -51,6 +51,8 @@ pub struct Found {
     pub losses: Vec<Loss>,
     /// Tables that refused every row that was tried, with the server's reason.
     pub unpopulated: Vec<(String, String)>,
+    /// Everything that was thought of was tried: more time would find no more.
+    pub complete: bool,
 }
 
 /// Rows that the schema before accepts and that make the migration fail.

@@ -48,9 +48,13 @@ pub async fn search(job: &Job<'_>) -> Result<Found, Error> {
     search.losses(&touched).await;
     let mut all = seeds;
     all.splice(0..0, aims.all());
+    search.found.complete = true;
     for (at, aim) in all.into_iter().enumerate() {
-        let over = Instant::now() >= search.deadline || search.found.breaking.len() >= SAID;
-        if over || held.runner.is_closed() || (search.script.is_none() && at >= ON_CLONES) {
+        if search.found.breaking.len() >= SAID || (search.script.is_none() && at >= ON_CLONES) {
+            break;
+        }
+        if Instant::now() >= search.deadline || held.runner.is_closed() {
+            search.found.complete = false;
             break;
         }
         search.attempt(&aim).await?;

@@ -6,6 +6,7 @@ mod files;
 mod history;
 mod hostile;
 mod isolation;
+mod kept;
 mod life;
 mod repositories;
 mod reverts;

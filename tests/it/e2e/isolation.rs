@@ -108,7 +108,7 @@ fn two_repositories_that_create_the_same_role_are_judged_in_turn() {
 #[test]
 fn a_verdict_given_before_says_so_and_is_the_same() {
     let repo = Sandbox::new();
-    repo.migration(2, "age", GOOD, GOOD_DOWN);
+    repo.migration(2, "age", format!("-- nobody else's\n{GOOD}"), GOOD_DOWN);
     let first = repo.check(&[]);
     let second = repo.check(&[]);
     assert_eq!((&first["cached"], &second["cached"]), (&false.into(), &true.into()));

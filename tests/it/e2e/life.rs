@@ -265,12 +265,15 @@ fn without_a_daemon_the_verdict_is_the_same_and_nothing_is_left() {
     let mut alone = repo.migd(&["check", "--no-daemon", "--format", "json"]).status(1).json();
     eventually("nothing is left", || repo.realm().is_empty());
     assert!(!repo.realm().runtime().join("daemon.sock").exists());
+    let forget = || fs::remove_dir_all(repo.realm().state().join("verdicts")).unwrap();
+    forget();
     let mut asked = repo.migd(&["check", "--format", "json"]).status(1).json();
     for verdict in [&mut alone, &mut asked] {
         forget_durations(verdict);
     }
     assert_eq!(alone, asked);
     // Beside a daemon that runs, too.
+    forget();
     let mut beside = repo.migd(&["check", "--no-daemon", "--format", "json"]).status(1).json();
     forget_durations(&mut beside);
     assert_eq!(beside, asked);
