@@ -42,8 +42,32 @@ pub fn discover(paths: &[String], read: Read<'_>) -> Vec<Found> {
             found.push(Found { path: folder.to_owned(), layout });
         }
     }
-    found
+    joined(found)
 }
+
+/// From so many on, neighbours that are named by versions are the releases of one set.
+const RELEASES: usize = 3;
+
+/// `0/01_a.sql`, `1/01_b.sql`, `2/01_c.sql`: one folder for each release is one chain, not as many.
+fn joined(found: Vec<Found>) -> Vec<Found> {
+    let release = |set: &Found| {
+        let (parent, name) = split(&set.path);
+        (super::plain::is_release(name) && NUMBERED.contains(&set.layout.name())).then(|| parent.to_owned())
+    };
+    let mut releases: BTreeMap<String, usize> = BTreeMap::new();
+    for parent in found.iter().filter_map(release) {
+        *releases.entry(parent).or_default() += 1;
+    }
+    releases.retain(|_, count| *count >= RELEASES);
+    let mut sets: Vec<Found> =
+        found.into_iter().filter(|set| release(set).is_none_or(|parent| !releases.contains_key(&parent))).collect();
+    sets.extend(releases.into_keys().map(|path| Found { path, layout: &super::plain::Plain }));
+    sets.sort_by(|a, b| a.path.cmp(&b.path));
+    sets
+}
+
+/// Layouts that go by numbered names alone.
+const NUMBERED: &[&str] = &["plain", "golang-migrate", "sqlx"];
 
 /// The layout of the set in the folder `root`, told by its files and by what lies around it.
 pub fn recognise_at(root: &str, paths: &[String], read: Read<'_>) -> Option<&'static dyn Layout> {
@@ -87,14 +111,43 @@ const OTHER_DATABASES: &[&str] = &[
     "bigquery",
     "duckdb",
     "d1",
+    "h2",
 ];
 
-/// What no PostgreSQL migration says, in lower case.
-const OTHER_WORDS: &[&str] = &["autoincrement", "auto_increment", "engine=innodb", "engine = innodb", "mergetree"];
+/// Those of them that are one word among others in a folder's name: `migrations_sqlite`, `jdbc-h2`.
+const OTHER_DATABASE_WORDS: &[&str] = &[
+    "mysql",
+    "mariadb",
+    "sqlite",
+    "sqlite3",
+    "clickhouse",
+    "mssql",
+    "sqlserver",
+    "cassandra",
+    "mongodb",
+    "duckdb",
+    "h2",
+];
 
-/// From this score on a layout's marks decide, whatever the folder's name.
-const CERTAIN: u8 = 80;
-/// From this score on the file names are a convention of their own.
+/// Folders whose numbered files prepare or check something, and are run by no runner of migrations.
+const CHECKING: &[&str] = &["test", "tests", "testing", "e2e", "seed", "seeds", "fixture", "queries"];
+
+/// What no PostgreSQL migration says, in lower case.
+const OTHER_WORDS: &[&str] = &[
+    "autoincrement",
+    "auto_increment",
+    "engine=innodb",
+    "engine = innodb",
+    "mergetree",
+    "strftime(",
+    "strftime (",
+    " blob,",
+    " blob not null",
+    " datetime,",
+    " datetime not null",
+];
+
+/// From this score on a layout's marks or its file names decide, whatever the folder's name.
 const CONVENTION: u8 = 58;
 
 struct Repository<'a> {
@@ -127,7 +180,7 @@ impl<'a> Repository<'a> {
                 _ => {}
             }
         }
-        folders.retain(|folder| !folder.split('/').any(|p| OTHER_DATABASES.contains(&p.to_ascii_lowercase().as_str())));
+        folders.retain(|folder| !folder.split('/').any(is_of_other_database));
         folders
     }
 
@@ -135,20 +188,31 @@ impl<'a> Repository<'a> {
     fn scores(&self, folder: &str, stated: bool) -> impl Iterator<Item = (&'static dyn Layout, u32)> {
         let tree = self.tree(folder);
         let foreign = tree.files.values().filter_map(|f| f.bytes.as_deref()).any(is_foreign);
-        let scores = LAYOUTS.iter().map(move |&layout| {
+        let checking = folder.split('/').any(|part| CHECKING.contains(&part.to_ascii_lowercase().as_str()));
+        let (mut traced, mut elsewhere) = (false, false);
+        let mut scores = Vec::new();
+        for &layout in LAYOUTS {
             let score = layout.recognise(&tree);
-            let named = stated || score >= CERTAIN || score >= CONVENTION || is_named(folder, &tree);
-            if score == 0 || !named || (foreign && !stated) {
-                return (layout, 0);
+            let named = stated || score >= CONVENTION || is_named(folder, &tree);
+            if score == 0 || !named || (foreign && !stated) || (checking && score < CONVENTION && !stated) {
+                continue;
             }
             let home = layout.homes().iter().any(|home| ancestor_ending_in(folder, home) == Some(folder));
-            match self.trace(folder, layout) {
-                Trace::Elsewhere if !stated => (layout, 0),
-                Trace::Elsewhere | Trace::None => (layout, u32::from(score) + if home { 10 } else { 0 }),
-                Trace::Found(bonus) => (layout, u32::from(score) + bonus + if home { 10 } else { 0 }),
-            }
-        });
-        scores.collect::<Vec<_>>().into_iter()
+            let trace = self.trace(folder, layout);
+            traced |= matches!(trace, Trace::Found(_));
+            elsewhere |= matches!(trace, Trace::Elsewhere);
+            let bonus = match trace {
+                Trace::Elsewhere if !stated => continue,
+                Trace::Elsewhere | Trace::None => 0,
+                Trace::Found(bonus) => bonus,
+            };
+            scores.push((layout, u32::from(score) + bonus + if home { 10 } else { 0 }));
+        }
+        // The runner that these files fit is used here with another database: they are no other runner's either.
+        if elsewhere && !traced && !stated {
+            scores.clear();
+        }
+        scores.into_iter()
     }
 
     /// The set's files, a few of them read.
@@ -248,6 +312,15 @@ fn is_named(folder: &str, tree: &Tree) -> bool {
     matches!(last.as_str(), "db" | "database" | "upgrades" | "changesets" | "patches")
         && own().all(|f| numbered(f))
         && own().count() > 1
+}
+
+/// Whether a folder's name says that what is in it is for another database.
+fn is_of_other_database(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let words = || name.split(['-', '_', '.', ' ']);
+    let other = || words().any(|word| OTHER_DATABASE_WORDS.contains(&word));
+    OTHER_DATABASES.contains(&name.as_str())
+        || (other() && !words().any(|word| word.starts_with("postgres") || word == "pg"))
 }
 
 fn is_foreign(bytes: &[u8]) -> bool {

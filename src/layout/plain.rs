@@ -1,7 +1,8 @@
 //! No runner: a folder of SQL files. Up only, `name.up.sql` with `name.down.sql`, or one file with `-- up` and `-- down`.
 //!
-//! Ordered by their leading number where all have one (`7`, `0042`, `1.2.3`, `2024-05-01`), else by name. Each runs in one
-//! transaction, or statement by statement when the file starts with `-- no-transaction`. Nothing is recorded.
+//! Ordered by their leading number where all have one (`7`, `0042`, `1.2.3`, `2024-05-01`), else by name. Where the folder
+//! itself has no numbered file, those of its numbered folders (one for each release) count, in the folders' order. Each runs
+//! in one transaction, or statement by statement when the file starts with `-- no-transaction`. Nothing is recorded.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -20,18 +21,19 @@ impl Layout for Plain {
     }
 
     fn recognise(&self, tree: &Tree) -> u8 {
-        let stems: Vec<_> = tree.files.keys().filter_map(|f| stem(f)).collect();
+        let stems: Vec<_> = own(tree).filter_map(|f| stem(f)).collect();
         let versioned = stems.iter().filter(|s| number(s).is_some()).count();
         if versioned > 0 && versioned * 2 > stems.len() { 30 } else { 0 }
     }
 
     fn plan(&self, root: &str, tree: &Tree) -> Chain {
         let mut draft = Draft::new(root, tree, self.name());
-        let stems: BTreeSet<&str> = tree.files.keys().filter_map(|f| stem(f)).collect();
+        let own: BTreeSet<&str> = own(tree).collect();
+        let stems: BTreeSet<&str> = own.iter().filter_map(|f| stem(f)).collect();
         let mut ups: BTreeMap<&str, &str> = BTreeMap::new();
         let mut downs: BTreeMap<&str, &str> = BTreeMap::new();
         for file in tree.files.keys() {
-            let Some(stem) = stem(file) else {
+            let Some(stem) = stem(file).filter(|_| own.contains(file.as_str())) else {
                 draft.unknown(file);
                 continue;
             };
@@ -70,6 +72,14 @@ impl Layout for Plain {
         Bookkeeping::default()
     }
 
+    fn expects_down(&self, migration: &Migration) -> bool {
+        migration.up.path.ends_with(".up.sql")
+    }
+
+    fn is_deep(&self) -> bool {
+        true
+    }
+
     /// Whoever runs the files decides.
     fn conduct(&self) -> Conduct {
         Conduct { late: Late::Unknown, edited: Heed::Ignores, deleted: Heed::Ignores, renamed: Heed::Ignores }
@@ -79,16 +89,16 @@ impl Layout for Plain {
 impl Plain {
     /// Sorts by number, then name; says where a number is there twice or sorting by name would give another order.
     fn by_number(&self, draft: &mut Draft<'_>, order: &mut [(&str, &str)]) {
+        let name = |file: &str| file.rsplit('/').next().map(str::to_owned);
+        let folder = |file: &str| file.rsplit_once('/').map(|(folder, _)| folder.to_owned());
         order.sort_by_cached_key(|(base, file)| (number(base).map(|(_, n)| n), *file));
-        let mut said = false;
         for pair in order.windows(2) {
             let [(first, first_file), (second, file)] = [pair[0], pair[1]];
             let (a, b) = (number(first), number(second));
             if let (Some((digits, a)), Some((_, b))) = (a, b) {
                 if a == b {
                     draft.duplicate(digits, first_file, file);
-                } else if file < first_file && !said {
-                    said = true;
+                } else if name(file) < name(first_file) && folder(file) == folder(first_file) {
                     let message = format!("by number this runs after {first_file}, by name before it");
                     let finding = Finding::new("history.lexical-order", Severity::Warning, message);
                     draft.find(finding.help("pad the numbers to the same width"), file);
@@ -98,16 +108,42 @@ impl Plain {
     }
 }
 
-/// The name of an SQL file of the set's own folder, without `.sql`.
+/// The files that may be migrations: the set's own, or, where none of those has a number, those of its releases.
+fn own(tree: &Tree) -> impl Iterator<Item = &str> {
+    let flat = tree.files.keys().any(|f| !f.contains('/') && stem(f).is_some_and(|s| number(s).is_some()));
+    tree.files.keys().map(String::as_str).filter(move |file| match file.rsplit_once('/') {
+        None => true,
+        Some((folders, _)) => !flat && folders.split('/').all(is_release),
+    })
+}
+
+/// Whether a folder is named by nothing but a version: `7`, `v1.2`, `2024-05`.
+pub(super) fn is_release(folder: &str) -> bool {
+    number(folder).is_some_and(|(digits, _)| digits.len() == folder.len())
+}
+
+/// The path of an SQL file without `.sql`.
 fn stem(file: &str) -> Option<&str> {
     let at = file.len().checked_sub(4)?;
     let extension = file.get(at..)?;
-    (extension.eq_ignore_ascii_case(".sql") && at > 0 && !file.contains('/') && !file.starts_with('.'))
-        .then(|| &file[..at])
+    let hidden = file.rsplit('/').next().is_some_and(|name| name.starts_with('.'));
+    (extension.eq_ignore_ascii_case(".sql") && at > 0 && !hidden && !file[..at].ends_with('/')).then(|| &file[..at])
 }
 
-/// The leading number: its characters and its value. `001-2fa` is 1, `2024-05-01_x` is 2024, 5, 1.
+/// The leading number, with those of the folders: its characters and its values. `001-2fa` is 1, `2024-05-01_x` is 2024, 5,
+/// 1, and `3/01_x` is 3, 1.
 fn number(stem: &str) -> Option<(&str, Vec<u64>)> {
+    let Some((folders, name)) = stem.rsplit_once('/') else { return leading(stem) };
+    let mut values = Vec::new();
+    for folder in folders.split('/') {
+        values.extend(leading(folder)?.1);
+    }
+    let (digits, own) = leading(name)?;
+    values.extend(own);
+    Some((&stem[..folders.len() + 1 + digits.len()], values))
+}
+
+fn leading(stem: &str) -> Option<(&str, Vec<u64>)> {
     let start = usize::from(stem.starts_with(['v', 'V']));
     let bytes = stem.as_bytes();
     let run = |from: usize| bytes[from..].iter().take_while(|b| b.is_ascii_digit()).count();

@@ -162,6 +162,18 @@ fn plain_orders_by_number_where_all_have_one() {
 }
 
 #[test]
+fn plain_goes_through_numbered_folders_where_it_has_no_numbered_file_of_its_own() {
+    let files = [("10/01_c.sql", "SELECT 3"), ("2/01_b.sql", "SELECT 2"), ("2/01_b.down.sql", ""), ("0/07_a.sql", "")];
+    let chain = plan("plain", &files);
+    assert_eq!(order(&chain), ["0/07 a", "2/01 b", "10/01 c"]);
+    assert_eq!(findings(&chain), ["apply.empty migrations/0/07_a.sql"]);
+    assert!(chain.migrations[1].down.is_some());
+
+    let flat = plan("plain", &[("1_a.sql", "SELECT 1"), ("2/01_b.sql", "SELECT 2")]);
+    assert_eq!((order(&flat), flat.unknown), (vec!["1 a".to_owned()], vec!["2/01_b.sql".to_owned()]));
+}
+
+#[test]
 fn plain_pairs_ups_with_downs() {
     let chain = plan(
         "plain",

@@ -49,14 +49,43 @@ fn other_peoples_and_other_databases_files_are_no_sets() {
         ("desktop/Cargo.toml", "sqlx = { features = [\"sqlite\"] }"),
         ("desktop/migrations/1_a.up.sql", ""),
     ];
-    // The desktop's files still look like golang-migrate's, of which nothing speaks.
-    let found = found(&files);
-    assert!(
-        found.contains(&"migrations/postgres (golang-migrate)".to_owned())
-            || found.contains(&"migrations/postgres (sqlx)".to_owned()),
-        "{found:?}"
-    );
-    assert!(!found.iter().any(|f| f.starts_with("lite") || f.contains("mysql") || f.contains("vendor")), "{found:?}");
+    assert_eq!(found(&files), ["migrations/postgres (golang-migrate)"]);
+}
+
+#[test]
+fn a_folder_named_for_another_database_in_one_of_its_words_is_no_set() {
+    let files = [
+        ("app/migrations_postgres/2024-01-01-000000_a/up.sql", ""),
+        ("app/migrations_sqlite/2024-01-01-000000_a/up.sql", ""),
+        ("jdbc-h2/migrations/V1__a.sql", ""),
+        ("mysql-to-postgres/migrations/V1__a.sql", ""),
+        ("client/migrations/1_a.sql", "CREATE TABLE t (at TEXT DEFAULT (strftime('%s')))"),
+    ];
+    assert_eq!(found(&files), ["app/migrations_postgres (diesel)", "mysql-to-postgres/migrations (flyway)"]);
+}
+
+#[test]
+fn tests_and_seeds_are_no_sets_unless_a_runner_has_marked_them() {
+    let files = [
+        ("supabase/tests/database/01_a.sql", ""),
+        ("supabase/tests/database/02_b.sql", ""),
+        ("db/seeds/migrations/01_a.sql", ""),
+        ("tests/e2e/migrations/01_a.sql", "-- +goose Up"),
+    ];
+    assert_eq!(found(&files), ["tests/e2e/migrations (goose)"]);
+}
+
+#[test]
+fn folders_of_releases_are_one_set() {
+    let files = [
+        ("db/migrations/0/01_a.up.sql", ""),
+        ("db/migrations/1/01_b.up.sql", ""),
+        ("db/migrations/2/01_c.up.sql", ""),
+        ("svc/migrations/1/01_a.up.sql", ""),
+        ("svc/migrations/2/01_b.up.sql", ""),
+    ];
+    let expected = ["db/migrations (plain)", "svc/migrations/1 (golang-migrate)", "svc/migrations/2 (golang-migrate)"];
+    assert_eq!(found(&files), expected);
 }
 
 #[test]
