@@ -396,7 +396,7 @@ impl Work<'_> {
         Subject {
             migration: &self.set.chain.migrations[at],
             change: self.set.changes[at],
-            has_downs: self.set.layout.has_downs(),
+            has_downs: self.has_downs(at),
             up: observed.up.as_ref(),
             effect: &observed.effect,
             down: observed.down.as_ref(),
@@ -409,11 +409,18 @@ impl Work<'_> {
         }
     }
 
+    /// Whether a down belongs to the migration at `at`: by its layout, or because others of its set have one.
+    fn has_downs(&self, at: usize) -> bool {
+        let migration = &self.set.chain.migrations[at];
+        let others = || self.set.chain.migrations.iter().any(|other| other.down.is_some());
+        self.set.layout.has_downs() && (self.set.layout.expects_down(migration) || others())
+    }
+
     /// A step that migd cannot run: the chain ends there. Where the layout has said why it cannot, that is enough.
     fn foreign(&self, migration: &Migration) -> Option<Finding> {
         let path = migration.foreign.as_ref()?;
         let said = |finding: &&Finding| finding.severity == Severity::Error && finding.path.as_ref() == Some(path);
-        if let Some(said) = self.set.findings.iter().find(said) {
+        if let Some(said) = self.set.chain.findings.iter().find(said) {
             return Some(said.clone());
         }
         let code = "apply.not-sql";

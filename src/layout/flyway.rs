@@ -123,6 +123,11 @@ impl Layout for Flyway {
         checksum(&one.text) == checksum(&other.text)
     }
 
+    /// Undo is not part of every edition, and most sets have none.
+    fn expects_down(&self, _: &Migration) -> bool {
+        false
+    }
+
     fn traces(&self) -> &'static [(&'static str, &'static str)] {
         &[
             ("flyway.toml", ""),

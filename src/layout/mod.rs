@@ -218,6 +218,12 @@ pub trait Layout: Send + Sync {
         true
     }
 
+    /// Whether this migration's own file promises a down. Where it does not, one is missed only in a set that has others.
+    fn expects_down(&self, migration: &Migration) -> bool {
+        let _ = migration;
+        self.has_downs()
+    }
+
     /// Files in a set's folder or above it that point to this runner, each with a word that it then contains.
     fn traces(&self) -> &'static [(&'static str, &'static str)] {
         &[]

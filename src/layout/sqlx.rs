@@ -84,6 +84,10 @@ impl Layout for Sqlx {
         Conduct { late: Late::Runs, edited: Heed::Refuses, deleted: Heed::Refuses, renamed: Heed::Ignores }
     }
 
+    fn expects_down(&self, migration: &Migration) -> bool {
+        migration.up.path.ends_with(".up.sql")
+    }
+
     fn traces(&self) -> &'static [(&'static str, &'static str)] {
         &[("Cargo.toml", "sqlx"), ("sqlx.toml", "")]
     }

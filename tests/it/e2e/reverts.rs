@@ -32,3 +32,18 @@ fn digits_that_the_file_says_are_no_moment() {
     let fixed = |view: &str| view.replace("'now'::timestamp", "TIMESTAMP '2025-05-05'");
     assert_eq!(third(&fixed(FROZEN), "DROP VIEW recent;\n", &fixed(&other)), "mismatch");
 }
+
+#[test]
+fn a_set_in_which_nothing_has_a_down_misses_none() {
+    let repo = Sandbox::empty(Sandbox::new().realm());
+    repo.write("migd.toml", "[[migrations]]\npath = \"db\"\nlayout = \"flyway\"\n");
+    repo.write("db/V1__users.sql", "CREATE TABLE users (id bigint PRIMARY KEY);\n");
+    repo.git(&["add", "-A"]);
+    let codes = |report: serde_json::Value| report["findings"].to_string();
+    assert!(!codes(repo.check(&[])).contains("revert.missing"));
+
+    repo.write("db/V2__name.sql", "ALTER TABLE users ADD name text;\n");
+    repo.write("db/U2__name.sql", "ALTER TABLE users DROP name;\n");
+    repo.git(&["add", "-A"]);
+    assert!(codes(repo.check(&[])).contains("revert.missing"));
+}
