@@ -85,6 +85,9 @@ fn server(source: &Source, range: Option<std::ops::Range<usize>>, error: &Server
     finding
 }
 
+/// What an extension may bring, as the server names it when it is missing.
+const OF_EXTENSIONS: &[&str] = &["type ", "function ", "operator ", "text search ", "access method ", "language "];
+
 /// What usually helps, where the server itself has no hint.
 fn advice(error: &ServerError) -> Option<String> {
     let text = match error.sqlstate.as_str() {
@@ -101,6 +104,10 @@ fn advice(error: &ServerError) -> Option<String> {
         "42P01" | "3F000" => {
             "is it created by a later migration, or by something outside the chain? what production has before the \
              first migration belongs in the set's `setup_sql`"
+        }
+        "42704" | "42883" if OF_EXTENSIONS.iter().any(|kind| error.message.starts_with(kind)) => {
+            "is it made by an extension, or by something outside the chain? what production has before the first \
+             migration (`CREATE EXTENSION …`) belongs in the set's `setup_sql`"
         }
         "0A000" | "58P01" if error.message.contains("extension") => {
             "the server that judges does not have this extension: use an image that has it (`engine.image`), or \

@@ -200,19 +200,22 @@ impl Service {
         let now = Instant::now();
         let order = Moment::aside(prepared.repo);
         let broken = bench.prepare(&prepared.plan, order.with(&*progress)).await?;
+        let took = format!("all of it took {:.1} s", now.elapsed().as_secs_f64());
         for (set, broken) in prepared.plan.sets.iter().zip(broken) {
             lines.push(match broken {
-                None => {
-                    let seconds = now.elapsed().as_secs_f64();
-                    format!("{}: {} migrations apply ({seconds:.1} s)", set.name, set.chain.migrations.len())
-                }
+                None => match set.chain.migrations.len() {
+                    1 => format!("{}: 1 migration applies", set.name),
+                    count => format!("{}: {count} migrations apply", set.name),
+                },
                 Some(finding) => {
                     let place = finding.path.unwrap_or_default();
                     let line = finding.line.map(|line| format!(":{line}")).unwrap_or_default();
-                    format!("{}: the chain does not apply: {place}{line}: {}", set.name, finding.message)
+                    let help = finding.help.map(|help| format!("\n  help: {help}")).unwrap_or_default();
+                    format!("{}: {place}{line}: {}{help}", set.name, finding.message)
                 }
             });
         }
+        lines.push(took);
         Ok(lines)
     }
 

@@ -8,7 +8,7 @@ use super::Error;
 use crate::config::{Config, Set};
 use crate::layout::{self, Chain, File, Layout, Migration, Tree};
 use crate::repo::{BaseCommit, Entry, Repo};
-use crate::verdict::{Base, Change, Finding, Mode};
+use crate::verdict::{Base, Change, Finding, Mode, Severity};
 use crate::wire::Selection;
 
 /// How many bytes of file contents are kept between judgements.
@@ -180,7 +180,7 @@ pub fn plan(repo: &Repo, config: Config, kept: &Kept, query: &Query<'_>) -> Resu
             }
         }
         let changes = changes(&chain, &old);
-        let findings = own_findings(&chain, &changes, mode);
+        let findings = own_findings(&chain, &changes, &base_chain, mode);
         let same = |at: &usize| old.migrations.get(*at).is_some_and(|old| old.hash == chain.migrations[*at].hash);
         let first = (0..chain.migrations.len()).take_while(same).count();
         plans.push(SetPlan {
@@ -230,7 +230,7 @@ fn layout_of(set: &Set, now: &Listing, before: &Listing, folder: &Folder<'_>) ->
 
 /// What is wrong with the files of this change. What was committed before is said when everything is judged, and refuses
 /// no commit that does not touch it.
-fn own_findings(chain: &Chain, changes: &[Change], mode: Mode) -> Vec<Finding> {
+fn own_findings(chain: &Chain, changes: &[Change], base: &Chain, mode: Mode) -> Vec<Finding> {
     let before: BTreeSet<&str> = chain
         .migrations
         .iter()
@@ -239,7 +239,17 @@ fn own_findings(chain: &Chain, changes: &[Change], mode: Mode) -> Vec<Finding> {
         .flat_map(|(migration, _)| std::iter::once(&migration.up).chain(&migration.down).map(|s| s.path.as_str()))
         .collect();
     let own = |finding: &&Finding| finding.path.as_deref().is_none_or(|path| !before.contains(path));
-    chain.findings.iter().filter(own).cloned().collect()
+    // Names that production has cannot be padded any more.
+    let in_base = |path: &str| base.migrations.iter().any(|migration| migration.up.path == path);
+    let graded = |finding: &Finding| match finding.path.as_deref() {
+        Some(path) if finding.code == "history.lexical-order" && in_base(path) => {
+            let help =
+                "leave the names as they are, production may have them; pad the numbers of new ones to one width";
+            Finding { severity: Severity::Note, ..finding.clone() }.help(help)
+        }
+        _ => finding.clone(),
+    };
+    chain.findings.iter().filter(own).map(graded).collect()
 }
 
 /// How each migration of `chain` differs from the one of the same version in `old`.

@@ -21,6 +21,8 @@ static RESERVED: LazyLock<Option<Regex>> = LazyLock::new(|| {
           | (?:create|alter|drop)\s+event\s+trigger\b
           | (?:create|alter|drop)\s+publication\b
           | (?:create|alter|drop)\s+operator\s+(?:class|family)\b
+          | create\s+(?:role|user)\s+"?[\w-]+"?(?:\s+(?:with|(?:no)?(?:login|inherit|createdb|createrole|bypassrls|replication)
+              |nosuperuser|password\s+'[^']*'))*\s*;?\s*$
           | set\s+(?:session\s+|local\s+)?session_replication_role\b
         )"#,
     )
@@ -55,6 +57,7 @@ mod tests {
         assert!(is_reserved("comment on extension plpgsql is 'x'"));
         assert!(is_reserved("CREATE EVENT TRIGGER t ON ddl_command_end EXECUTE FUNCTION f()"));
         assert!(is_reserved("SET session_replication_role = replica"));
+        assert!(is_reserved("CREATE ROLE service_role NOLOGIN NOINHERIT BYPASSRLS"));
     }
 
     #[test]
@@ -72,5 +75,8 @@ mod tests {
         assert!(!is_reserved("COPY t TO PROGRAM 'id'"));
         assert!(!is_reserved("SELECT 'create extension x'"));
         assert!(!is_reserved("CREATE EXTENSIONS x"));
+        assert!(!is_reserved("CREATE ROLE x BYPASSRLS SUPERUSER"));
+        assert!(!is_reserved("CREATE ROLE x IN ROLE pg_execute_server_program"));
+        assert!(!is_reserved("ALTER ROLE migd_admin NOLOGIN"));
     }
 }
