@@ -117,6 +117,7 @@ impl Bench {
         }));
         findings.extend(judged.findings);
         let findings = settle::findings(findings, set, &plan.config, &judged.ran);
+        let assumptions = settle::assumptions(&findings, set, &judged.ran);
         let verdict = Verdict {
             schema: SCHEMA,
             outcome: settle::outcome(&findings),
@@ -130,6 +131,7 @@ impl Bench {
             base: set.base.clone(),
             migrations: judged.migrations,
             findings,
+            assumptions,
             timings,
         };
         if let Some(depth) = judged.depth {

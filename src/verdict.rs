@@ -37,8 +37,32 @@ pub struct Verdict {
     pub migrations: Vec<MigrationReport>,
     /// What was found, errors first, then in order of place.
     pub findings: Vec<Finding>,
+    /// What the author has accepted about the rows in production, each with the query that counts what would be in the way.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub assumptions: Vec<Assumption>,
     /// Where the time went, in order.
     pub timings: Vec<Timing>,
+}
+
+/// A finding that the author has accepted in the migration: `-- migd: assume data.unique(users.email) -- reason`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assumption {
+    /// The finding's code.
+    pub code: String,
+    /// What it is about, as the directive names it.
+    pub target: Option<String>,
+    /// Why it is accepted.
+    pub reason: String,
+    /// The last day on which it is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub until: Option<String>,
+    /// The file, relative to the repository.
+    pub path: String,
+    /// The directive's line.
+    pub line: u32,
+    /// Counts the rows that would break it: read-only, for the schema before. None where no query can tell.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub query: Option<String>,
 }
 
 /// What one request gave: a verdict for each set that it touches.
@@ -80,6 +104,7 @@ impl Verdict {
             base: Base::default(),
             migrations: Vec::new(),
             findings,
+            assumptions: Vec::new(),
             timings: Vec::new(),
         }
     }
@@ -323,6 +348,9 @@ pub struct Finding {
     /// The rows that show it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub counterexample: Option<Counterexample>,
+    /// A read-only query that counts, in the schema before, the rows that are in the way or would be lost.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub query: Option<String>,
     /// The directive that accepted it, as `path:line`.
     #[serde(default)]
     pub suppressed_by: Option<String>,
@@ -338,6 +366,33 @@ pub struct Counterexample {
     pub setup: Vec<String>,
     /// What the server then says to the migration.
     pub fails_with: String,
+    /// Ways out that were tried over these rows: with each of them the migration passes.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub recipes: Vec<Recipe>,
+}
+
+/// A way out, as statements.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// What it does, in a few words.
+    pub how: String,
+    /// Where the statements belong.
+    pub place: RecipePlace,
+    /// The statements, without semicolons at their ends.
+    pub sql: Vec<String>,
+    /// What belongs into a later migration.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub later: Vec<String>,
+}
+
+/// Where a recipe's statements belong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecipePlace {
+    /// Before the statement that fails.
+    Before,
+    /// In the place of the statement that fails.
+    Instead,
 }
 
 /// One step of a judgement and its duration.
@@ -382,6 +437,7 @@ impl Finding {
             help: None,
             url: None,
             counterexample: None,
+            query: None,
             suppressed_by: None,
             source: None,
         }

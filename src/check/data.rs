@@ -4,9 +4,9 @@ use super::apply::failure;
 use super::{Check, Subject, at};
 use crate::layout::Source;
 use crate::rows::schema::Table;
-use crate::rows::{Breaking, Loss};
+use crate::rows::{Breaking, Loss, Lost};
 use crate::trace::{Cause, ServerError};
-use crate::verdict::{Counterexample, Finding};
+use crate::verdict::{Counterexample, Finding, Recipe, RecipePlace, Severity};
 
 /// What the search for rows found.
 pub(super) struct Data;
@@ -17,7 +17,7 @@ impl Check for Data {
         let source = &subject.migration.up;
         let mut findings: Vec<Finding> =
             rows.breaking.iter().filter_map(|rows| breaking(source, rows, subject)).collect();
-        findings.extend(rows.losses.iter().map(|lost| loss(subject, lost)));
+        findings.extend(rows.losses.iter().filter_map(|lost| loss(subject, lost)));
         findings.extend(rows.unpopulated.iter().map(|(table, why)| {
             let message = format!("no row could be made up for {table}");
             let mut finding = at(source, None, "data.unpopulated", message);
@@ -36,8 +36,16 @@ fn breaking(source: &Source, rows: &Breaking, subject: &Subject<'_>) -> Option<F
     finding.code = code.to_owned();
     finding.severity = super::default_severity(code);
     finding.message = format!("with rows that the schema before accepts: {}", error.message);
+    // A block that raises by itself is there to stop the migration: whoever wrote it knows.
+    let own = |context: &str| context.starts_with("PL/pgSQL function inline_code_block");
+    if code == "data.raises" && error.context.as_deref().is_some_and(own) {
+        finding.severity = Severity::Warning;
+    }
     finding.table = finding.table.or_else(|| named_relation(&error.message));
     finding.columns = columns(error, subject);
+    if let (true, Some((table, column))) = (finding.columns.is_empty() && finding.table.is_none(), &rows.about) {
+        (finding.table, finding.columns) = (Some(table.clone()), vec![column.clone()]);
+    }
     let target = match (&finding.table, finding.columns.as_slice(), &error.constraint) {
         (Some(table), [column], _) => format!("{table}.{column}"),
         (_, _, Some(constraint)) => constraint.clone(),
@@ -48,59 +56,135 @@ fn breaking(source: &Source, rows: &Breaking, subject: &Subject<'_>) -> Option<F
         "" => format!("`-- migd: allow {code} -- why`"),
         target => format!("`-- migd: assume {code}({target}) -- why`"),
     };
-    let recipe = help(code, error, finding.table.as_deref());
-    finding.help = Some(format!("{recipe}; if production has no such rows: {assumed}"));
+    finding.help = Some(match tried(&rows.recipes) {
+        Some(tried) => format!("{tried}\nif production has no such rows: {assumed}"),
+        None => format!("{}; if production has no such rows: {assumed}", help(code, error, finding.table.as_deref())),
+    });
     let setup = rows.setup.iter().map(|statement| format!("{statement};")).collect();
-    finding.counterexample = Some(Counterexample { setup, fails_with: error.message.clone() });
+    let recipes = rows.recipes.clone();
+    finding.counterexample = Some(Counterexample { setup, fails_with: error.message.clone(), recipes });
+    finding.query.clone_from(&rows.query);
     Some(finding)
 }
 
+/// The ways out that were run over the rows, in words; none where there is none.
+fn tried(recipes: &[Recipe]) -> Option<String> {
+    let one = |(n, recipe): (usize, &Recipe)| {
+        let place = match recipe.place {
+            RecipePlace::Before => "before the statement",
+            RecipePlace::Instead => "in its place",
+        };
+        let sql: String = recipe.sql.iter().map(|sql| format!("\n  {};", sql.trim().replace('\n', "\n  "))).collect();
+        let later: String = recipe.later.iter().map(|sql| format!("\n  -- in a later migration: {sql};")).collect();
+        let or = if n == 0 { "tried over these rows, the migration passes with this" } else { "\nor, tried too, this" };
+        format!("{or} {place} ({}):{sql}{later}", recipe.how)
+    };
+    (!recipes.is_empty()).then(|| recipes.iter().enumerate().map(one).collect())
+}
+
 /// What ordinary rows lose, at the statement that names it.
-fn loss(subject: &Subject<'_>, loss: &Loss) -> Finding {
-    let source = &subject.migration.up;
-    let (code, table, name, words, message, help) = match loss {
-        Loss::Rows(table, gone, of) => (
+fn loss(subject: &Subject<'_>, loss: &Loss) -> Option<Finding> {
+    let source = match loss.what {
+        Lost::NotReverted => subject.migration.down.as_ref()?,
+        _ => &subject.migration.up,
+    };
+    let table = &loss.table;
+    let target = match &loss.column {
+        Some(column) => format!("{table}.{column}"),
+        None => table.clone(),
+    };
+    let change = loss.example.as_ref().map(|(old, new)| format!("{old} becomes {new}")).unwrap_or_default();
+    let (code, words, message, help): (_, &[&str], _, _) = match loss.what {
+        Lost::Rows(gone, of) => (
             "loss.rows-deleted",
-            table,
-            table,
-            ["delete", "truncate"],
+            &["delete", "truncate"],
             format!("ordinary rows of {table} are deleted: {gone} of {of} that were tried"),
             "delete only what has to go",
         ),
-        Loss::Column(table, column) => (
+        Lost::Column => (
             "loss.column-dropped",
-            table,
-            column,
-            ["drop", "drop"],
-            format!("column {table}.{column} goes with the values in it"),
+            &["drop"],
+            format!("column {target} goes with the values in it"),
             "copy what is still wanted first",
         ),
-        Loss::Table(table) => (
+        Lost::Table => (
             "loss.table-dropped",
-            table,
-            table,
-            ["drop", "drop"],
+            &["drop"],
             format!("table {table} goes with the rows in it"),
             "copy what is still wanted first",
         ),
+        Lost::Values => (
+            "loss.value-changed",
+            &["alter"],
+            format!("values of {target} are changed: {change}"),
+            "leave the type wide enough, or keep the old values in a column of their own",
+        ),
+        Lost::Collapsed => (
+            "loss.value-changed",
+            &["update", "merge", "insert"],
+            format!("different values of {target} all become one: {change}"),
+            "if only some rows are meant, say which (WHERE)",
+        ),
+        Lost::Precision => (
+            "loss.precision",
+            &["alter"],
+            format!("values of {target} are rounded: {change}"),
+            "leave the type as precise as the values are, or keep the old ones in a column of their own",
+        ),
+        Lost::NotReverted => (
+            "revert.rows-lost",
+            &[],
+            match &loss.column {
+                Some(_) => format!("up and then down do not bring the values of {target} back: {change}"),
+                None => format!("up and then down do not bring the rows of {table} back"),
+            },
+            "put them back in down",
+        ),
     };
-    let name = name.rsplit('.').next().unwrap_or(name).trim_matches('"').to_lowercase();
-    let range =
-        subject.up.iter().flat_map(|up| &up.statements).map(|statement| statement.range.clone()).find(|range| {
-            let text = source.text.get(range.clone()).unwrap_or_default().to_lowercase();
-            text.contains(&name) && words.iter().any(|word| text.contains(word))
-        });
-    let target = match loss {
-        Loss::Column(table, column) => format!("{table}.{column}"),
-        Loss::Rows(table, ..) | Loss::Table(table) => table.clone(),
+    let range = match loss.what {
+        Lost::NotReverted => None,
+        _ => place(subject, table, loss.column.as_deref(), words),
     };
-    let help = format!("{help}; if nobody misses it: `-- migd: assume {code}({target}) -- why`");
+    let statement = range.clone().and_then(|range| source.text.get(range)).unwrap_or_default();
+    let kind = if loss.what == Lost::NotReverted { "allow" } else { "assume" };
+    let target = if loss.what == Lost::NotReverted { String::new() } else { format!("({target})") };
+    let help = format!("{help}; if nobody misses it: `-- migd: {kind} {code}{target} -- why`");
+    let whole = matches!(loss.what, Lost::Rows(gone, of) if gone == of) && is_unconditional(statement);
     let mut finding = at(source, range, code, message).help(help);
-    finding.table = Some(table.clone());
-    if let Loss::Column(_, column) = loss {
-        finding.columns = vec![column.clone()];
+    // Whoever writes a function that cuts knows that it does.
+    let cuts = |word: &&str| statement.to_ascii_lowercase().contains(*word);
+    let deliberate = ["left(", "substr", "round(", "trunc(", "floor(", "ceil"].iter().any(cuts);
+    match loss.what {
+        Lost::Values | Lost::Precision if deliberate => finding.severity = Severity::Note,
+        Lost::Collapsed => finding.severity = Severity::Note,
+        _ if whole => finding.severity = Severity::Error,
+        _ => {}
     }
-    finding
+    finding.table = Some(table.clone());
+    finding.columns = loss.column.iter().cloned().collect();
+    finding.query.clone_from(&loss.query);
+    Some(finding)
+}
+
+/// The statement that names the table and the column, and says one of `words`: where it drops, changes or deletes.
+fn place(subject: &Subject<'_>, table: &str, column: Option<&str>, words: &[&str]) -> Option<std::ops::Range<usize>> {
+    let source = &subject.migration.up;
+    let bare = |name: &str| name.rsplit('.').next().unwrap_or(name).trim_matches('"').to_lowercase();
+    let (table, column) = (bare(table), column.map(str::to_lowercase));
+    let ranges = || subject.up.iter().flat_map(|up| &up.statements).map(|statement| statement.range.clone());
+    let says = |range: &std::ops::Range<usize>, table: Option<&str>| {
+        let text = source.text.get(range.clone()).unwrap_or_default().to_lowercase();
+        let all: Vec<&str> = text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$').collect();
+        let has = |word: &str| all.contains(&word);
+        words.iter().any(|word| has(word)) && column.as_deref().is_none_or(has) && table.is_none_or(has)
+    };
+    ranges().find(|range| says(range, Some(&table))).or_else(|| ranges().find(|range| says(range, None)))
+}
+
+/// A statement that empties a table.
+fn is_unconditional(statement: &str) -> bool {
+    let text = statement.trim_start().to_ascii_lowercase();
+    text.starts_with("truncate") || (text.starts_with("delete") && !text.contains("where") && !text.contains("using"))
 }
 
 /// An INSERT of fixed rows.

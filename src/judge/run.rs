@@ -315,6 +315,7 @@ impl Work<'_> {
             pool: self.pool,
             prefix: &self.prefixes[at],
             source: &migration.up,
+            down: migration.down.as_ref().filter(|_| self.set.layout.has_downs()),
             bookkeeping: &self.set.layout.bookkeeping(migration).applied,
             limits: self.limits(self.order.deadline),
             before,

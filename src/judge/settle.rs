@@ -7,7 +7,7 @@ use super::SetPlan;
 use crate::check::{self, code};
 use crate::config::Config;
 use crate::sql::{self, Action, Day, Directive};
-use crate::verdict::{Finding, Outcome, Severity};
+use crate::verdict::{Assumption, Finding, Outcome, Severity};
 
 /// The findings as the verdict lists them: errors first, then by place.
 pub(super) fn findings(found: Vec<Finding>, set: &SetPlan, config: &Config, ran: &[usize]) -> Vec<Finding> {
@@ -32,6 +32,31 @@ pub(super) fn findings(found: Vec<Finding>, set: &SetPlan, config: &Config, ran:
         key(a).cmp(&key(b)).then_with(|| place(a).cmp(&place(b)))
     });
     findings
+}
+
+/// What the judged migrations assume of production, with the query that counts what would break it.
+pub(super) fn assumptions(findings: &[Finding], set: &SetPlan, ran: &[usize]) -> Vec<Assumption> {
+    let mut all = Vec::new();
+    for at in ran {
+        let up = &set.chain.migrations[*at].up;
+        let index = sql::LineIndex::new(&up.text);
+        for directive in sql::directives(&up.text).directives.into_iter().filter(|d| d.action == Action::Assume) {
+            let line = index.position(directive.range.start).0;
+            let place = Some(format!("{}:{line}", up.path));
+            let mut accepted = findings.iter().filter(|finding| finding.suppressed_by == place);
+            let Some(first) = accepted.next() else { continue };
+            all.push(Assumption {
+                code: directive.code,
+                target: directive.target,
+                reason: directive.reason,
+                until: directive.until.map(|day| day.to_string()),
+                path: up.path.clone(),
+                line,
+                query: first.query.clone().or_else(|| accepted.find_map(|finding| finding.query.clone())),
+            });
+        }
+    }
+    all
 }
 
 /// The worst of what is not accepted.

@@ -13,6 +13,10 @@ pub(super) fn line(verdict: &Verdict, terminal: &Terminal) -> String {
         _ => parts.extend(counts(verdict)),
     }
     parts.extend(migrations(verdict, terminal));
+    let tried: usize = verdict.migrations.iter().filter_map(|migration| migration.rows_tried).sum();
+    if tried > 0 {
+        parts.push(format!("{} of rows tried", counted(tried, "set")));
+    }
     parts.push(elapsed(verdict));
     parts.extend(server(verdict));
     let set = clean::line(&verdict.set, terminal.unicode);

@@ -32,6 +32,7 @@ fn verdict(outcome: Outcome, findings: Vec<Finding>) -> Verdict {
         postgres: "17.5".into(),
         engine: "container".into(),
         migrations: vec![migration()],
+        assumptions: Vec::new(),
         timings: vec![Timing { step: "up again".into(), ms: 1.7 }],
         ..Verdict::error("/home/ann/shop", "migrations", Mode::Staged, findings)
     }
@@ -65,6 +66,7 @@ fn foreign_key() -> Finding {
     finding.counterexample = Some(Counterexample {
         setup: vec!["INSERT INTO orders (id, user_id) VALUES (1, 7)".into()],
         fails_with: "insert or update on table \"orders\" violates foreign key constraint \"orders_user_fk\"".into(),
+        recipes: Vec::new(),
     });
     finding
 }
@@ -149,7 +151,8 @@ fn hostile() -> Finding {
         .detail("one\n\u{1b}[1Atwo\rthree")
         .help("\u{200b}help\u{7}");
     finding.sqlstate = Some("\u{1b}[0m".into());
-    finding.counterexample = Some(Counterexample { setup: vec!["INSERT\u{8}".into()], fails_with: "\u{1b}c".into() });
+    finding.counterexample =
+        Some(Counterexample { setup: vec!["INSERT\u{8}".into()], fails_with: "\u{1b}c".into(), recipes: Vec::new() });
     finding
 }
 
@@ -394,4 +397,27 @@ fn judging_everything_ends_with_a_table() {
     };
     verdict.migrations.push(slow);
     insta::assert_snapshot!(text(verdict, &ASCII));
+}
+
+#[test]
+fn an_assumption_is_shown_with_its_query_even_when_all_is_well() {
+    let assumed = Assumption {
+        code: "data.unique".into(),
+        target: Some("users.email".into()),
+        reason: "made unique by hand".into(),
+        until: Some("2027-06-30".into()),
+        path: "migrations/0042_orders_fk.up.sql".into(),
+        line: 1,
+        query: Some("SELECT count(*) FROM users".into()),
+    };
+    let mut finding = foreign_key();
+    finding.suppressed_by = Some("migrations/0042_orders_fk.up.sql:1".into());
+    let shown = text(Verdict { assumptions: vec![assumed], ..verdict(Outcome::Pass, vec![finding]) }, &TERMINAL);
+    let (assumed, rest) = shown.split_once("\n\n").unwrap();
+    assert_eq!(
+        assumed,
+        "assumed[data.unique(users.email)]: made unique by hand until 2027-06-30, by \
+         migrations/0042_orders_fk.up.sql:1\n  to count what would break it: SELECT count(*) FROM users;"
+    );
+    assert!(!rest.contains("accepted["), "{rest}");
 }

@@ -27,6 +27,9 @@ pub(super) fn render(report: &Report, terminal: &Terminal) -> String {
     for verdict in report.verdicts.iter().filter(|verdict| verdict.outcome != Outcome::Pass) {
         findings(verdict, terminal, &mut out);
     }
+    for verdict in &report.verdicts {
+        assumptions(verdict, terminal, &mut out);
+    }
     for verdict in report.verdicts.iter().filter(|verdict| verdict.mode == Mode::All) {
         out.push_str(&table::text(verdict, terminal));
     }
@@ -61,6 +64,10 @@ migd could not judge, so nothing is known about this migration. To commit withou
 fn findings(verdict: &Verdict, terminal: &Terminal, out: &mut String) {
     let (accepted, standing): (Vec<&Finding>, Vec<&Finding>) =
         verdict.findings.iter().partition(|f| f.suppressed_by.is_some());
+    let assumed = |finding: &&&Finding| {
+        let by = finding.suppressed_by.as_deref().unwrap_or_default();
+        verdict.assumptions.iter().any(|own| by.strip_prefix(&own.path) == Some(&format!(":{}", own.line)))
+    };
     for finding in standing.iter().take(SHOWN) {
         out.push_str(&one(finding, terminal));
         out.push_str("\n\n");
@@ -69,11 +76,31 @@ fn findings(verdict: &Verdict, terminal: &Terminal, out: &mut String) {
         let more = standing.len() - SHOWN;
         out.push_str(&format!("{more} more findings: migd check --format json shows all of them\n\n"));
     }
+    let accepted: Vec<&&Finding> = accepted.iter().filter(|finding| !assumed(finding)).collect();
     for finding in &accepted {
         out.push_str(&suppressed(finding, terminal));
         out.push('\n');
     }
     if !accepted.is_empty() {
+        out.push('\n');
+    }
+}
+
+/// `assumed[data.unique(users.email)]: deduplicated by hand, by migrations/0042.up.sql:1`, and the query that counts what
+/// would break it, to be copied.
+fn assumptions(verdict: &Verdict, terminal: &Terminal, out: &mut String) {
+    for own in &verdict.assumptions {
+        let word = paint("assumed", AnsiColor::BrightGreen.on_default().bold(), terminal);
+        let target = own.target.as_ref().map(|target| format!("({target})")).unwrap_or_default();
+        let until = own.until.as_ref().map(|day| format!(" until {day}")).unwrap_or_default();
+        let what = clean::line(&format!("{}{target}", own.code), terminal.unicode);
+        let why = format!("{}{until}, by {}:{}", own.reason, own.path, own.line);
+        out.push_str(&format!("{word}[{what}]: {}\n", clean::line(&why, terminal.unicode)));
+        if let Some(query) = &own.query {
+            out.push_str(&format!("  to count what would break it: {};\n", clean::block(query, terminal.unicode)));
+        }
+    }
+    if !verdict.assumptions.is_empty() {
         out.push('\n');
     }
 }

@@ -275,7 +275,14 @@ impl<'a> Site<'a> {
             }
         };
         let pairs = foreign.columns.iter().zip(&foreign.parent_columns);
-        let theirs: Vec<_> = pairs.map(|(own, theirs)| (*own, self.rows[at].values.get(theirs).cloned())).collect();
+        let table = &schema.tables[parent];
+        let value = |theirs: &i16| {
+            // What a sequence has filled is known to the server alone.
+            let column = table.columns.get(theirs).filter(|column| column.sequence);
+            let made = column.map(|column| format!("(SELECT max({}) FROM {})", column.name, table.name));
+            self.rows[at].values.get(theirs).cloned().or(made)
+        };
+        let theirs: Vec<_> = pairs.map(|(own, theirs)| (*own, value(theirs))).collect();
         for (own, value) in theirs {
             if let (false, Some(value)) = (fixed.contains(&own), value) {
                 row.values.insert(own, value);
@@ -307,6 +314,8 @@ impl<'a> Site<'a> {
                 "23514" => self.obey(wish, row, fixed, &mut conditions, &error, attempt).await,
                 "23505" => self.differ(row, fixed, table, &error, attempt),
                 "23P01" => shift(row, fixed, table, error.constraint(), attempt),
+                // A default that reads the sequence wants it used.
+                "55000" if attempt == 0 => leave_sequences(row, fixed, table),
                 "23502" if self.fill(wish, row, fixed, error.column()) => true,
                 // What a trigger or a function makes of a text may be what is refused.
                 "23502" | "P0001" if self.reword(wish, row, fixed, attempt) => true,
@@ -541,6 +550,14 @@ impl<'a> Site<'a> {
             }
         }
     }
+}
+
+/// Leaves the columns that a sequence fills to it; whether there were any.
+fn leave_sequences(row: &mut Row, fixed: &BTreeSet<i16>, table: &Table) -> bool {
+    let values = row.values.len();
+    let by_sequence = |number: &i16| table.columns.get(number).is_some_and(|column| column.sequence);
+    row.values.retain(|number, _| fixed.contains(number) || !by_sequence(number));
+    row.values.len() < values
 }
 
 /// Mends a row that an exclusion constraint refuses: its range is moved.

@@ -2,7 +2,10 @@
 
 mod aim;
 mod baseline;
+mod lost;
+mod remedy;
 pub mod schema;
+mod script;
 mod search;
 mod values;
 
@@ -14,6 +17,7 @@ use blake3::Hash;
 use crate::layout::Source;
 use crate::pool::{self, Pool};
 use crate::trace::{self, Failure, Limits};
+use crate::verdict::Recipe;
 
 pub use schema::Schema;
 pub use search::search;
@@ -26,6 +30,8 @@ pub struct Job<'a> {
     pub prefix: &'a Hash,
     /// The migration.
     pub source: &'a Source,
+    /// Its reverse, where it has one.
+    pub down: Option<&'a Source>,
     /// What its runner writes afterwards.
     pub bookkeeping: &'a [String],
     /// The bounds of one run.
@@ -62,19 +68,48 @@ pub struct Breaking {
     pub setup: Vec<String>,
     /// How it fails.
     pub failure: Failure,
-    /// The constraint that refuses is there before the migration.
+    /// What refuses is there before the migration.
     pub known: bool,
+    /// The table and the column, where the server does not name them.
+    pub about: Option<(String, String)>,
+    /// Counts, in the schema before, the rows that are in the way; tried over these rows.
+    pub query: Option<String>,
+    /// Ways out with each of which the migration passes over these rows.
+    pub recipes: Vec<Recipe>,
 }
 
 /// What a migration that succeeds takes from rows that nothing is wrong with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Loss {
-    /// Rows of a table that stays: the table, how many of how many.
-    Rows(String, u64, u64),
-    /// A column with values in it: table and column.
-    Column(String, String),
+pub struct Loss {
+    /// What is gone.
+    pub what: Lost,
+    /// The table, as it is written in SQL.
+    pub table: String,
+    /// The column, as it is; none where whole rows go.
+    pub column: Option<String>,
+    /// A value before and after.
+    pub example: Option<(String, String)>,
+    /// Counts, in the schema before, what would be lost.
+    pub query: Option<String>,
+}
+
+/// What is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// Rows of a table that stays: how many of how many.
+    Rows(u64, u64),
+    /// A column with values in it.
+    Column,
     /// A table with rows in it.
-    Table(String),
+    Table,
+    /// Values are cut or become other ones, in a column that the migration gives another type or does not mention.
+    Values,
+    /// Several values that the migration overwrites become one.
+    Collapsed,
+    /// Numbers are rounded, times lose their hours.
+    Precision,
+    /// What up takes, or overwrites, and down does not bring back.
+    NotReverted,
 }
 
 /// Why a search could not be made.

@@ -112,6 +112,10 @@ pub struct Unique {
     pub oid: u32,
     /// The name of its index.
     pub name: String,
+    /// The key, part by part, as SQL.
+    pub keys: Vec<String>,
+    /// It is the primary key's.
+    pub primary: bool,
     /// The key's columns, those in expressions included.
     pub columns: Vec<i16>,
     /// The columns that its expressions and its predicate read.
@@ -166,7 +170,10 @@ const INDEXES: &str = "
            ARRAY(SELECT d.refobjsubid::int2 FROM pg_depend d
                  WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
                    AND d.refclassid = 'pg_class'::regclass AND d.refobjid = i.indrelid AND d.refobjsubid > 0
-                 ORDER BY 1)
+                 ORDER BY 1),
+           CASE WHEN i.indisunique
+                THEN ARRAY(SELECT pg_get_indexdef(i.indexrelid, k, false) FROM generate_series(1, i.indnkeyatts) k) END,
+           i.indisprimary
     FROM pg_index i
     JOIN pg_class c ON c.oid = i.indexrelid
     JOIN pg_class r ON r.oid = i.indrelid AND r.relkind IN ('r', 'p') AND r.relnamespace >= 2200
@@ -281,6 +288,8 @@ impl Schema {
         table.unique.push(Unique {
             oid: row.try_get(1)?,
             name: row.try_get(2)?,
+            keys: row.try_get(11)?,
+            primary: row.try_get(12)?,
             columns,
             read,
             expression,
@@ -330,6 +339,22 @@ impl Table {
     /// The column of this name, as it is.
     pub fn column(&self, bare: &str) -> Option<&Column> {
         self.columns.values().find(|column| column.bare == bare)
+    }
+
+    /// Its name without the schema, as it is written in SQL.
+    pub fn quoted(&self) -> &str {
+        let bare = if self.name.ends_with('"') { self.bare.replace('"', "\"\"").len() + 2 } else { self.bare.len() };
+        self.name.len().checked_sub(bare).and_then(|at| self.name.get(at..)).unwrap_or(&self.name)
+    }
+
+    /// The columns of its primary key, as they are written in SQL.
+    pub fn primary(&self) -> Option<&[String]> {
+        self.unique.iter().find(|key| key.primary).map(|key| key.keys.as_slice())
+    }
+
+    /// Whether the server means this table when it says `said` (with the schema unless that is `public`, unquoted).
+    pub fn is_called(&self, said: &str) -> bool {
+        self.name == said || self.name.replace('"', "") == said
     }
 
     /// Whether some unique key has the column.

@@ -2,27 +2,31 @@
 //! is made smaller, and confirmed on a fresh clone by the run that a judgement makes.
 
 use std::collections::BTreeSet;
-use std::sync::LazyLock;
 use std::time::Instant;
 
-use regex::Regex;
 use tokio_postgres::SimpleQueryMessage;
 
 use super::aim::{Aim, Aims};
 use super::baseline::{Refusal, Row, Site, Wish};
+use super::remedy::Remedy;
 use super::schema::Schema;
-use super::{Breaking, Error, Found, Job, Loss};
+use super::script::Script;
+use super::{Breaking, Error, Found, Job, lost, values};
 use crate::pool::Held;
-use crate::sql::{self, Kind};
 use crate::trace::apply::Bench;
-use crate::trace::{self, Cause, Failure};
+use crate::trace::{self, Cause, Failure, ServerError};
+use crate::verdict::Recipe;
 
 /// How many different failures of one migration are said.
 const SAID: usize = 4;
-/// How many runs making one set of rows smaller may take.
+/// How many runs making one set of rows smaller may take, and making its values plainer.
 const SMALLER: usize = 80;
+/// How many ways out are shown for one failure.
+const RECIPES: usize = 2;
 /// How many sets of rows are tried where each needs a clone of its own.
 const ON_CLONES: usize = 6;
+/// Texts up to this length are left as they are.
+const PLAIN: usize = 16;
 /// Rows of a seed that are looked at, for each table.
 const SEEDS: usize = 12;
 
@@ -36,7 +40,7 @@ pub async fn search(job: &Job<'_>) -> Result<Found, Error> {
     let mut search = Search {
         job,
         held: &held,
-        script: script(job),
+        script: Script::of(job.source),
         deadline: started + job.budget,
         found: Found::default(),
         signs: BTreeSet::new(),
@@ -45,7 +49,9 @@ pub async fn search(job: &Job<'_>) -> Result<Found, Error> {
     let aims = Aims::new(job.before, job.after, &job.source.text[job.source.body.clone()]);
     let touched = aims.touched();
     search.populate(&touched).await?;
-    search.losses(&touched).await;
+    if let Some(script) = &search.script {
+        search.found.losses = lost::losses(job, &held, script, &touched).await;
+    }
     let mut all = seeds;
     all.splice(0..0, aims.all());
     search.found.complete = true;
@@ -67,37 +73,10 @@ struct Search<'a> {
     job: &'a Job<'a>,
     held: &'a Held,
     /// The migration as one text that can be rolled back; none where there is no such.
-    script: Option<String>,
+    script: Option<Script>,
     deadline: Instant,
     found: Found,
     signs: BTreeSet<Sign>,
-}
-
-/// The statements of a migration without those that end a transaction or refuse to be in one.
-fn script(job: &Job<'_>) -> Option<String> {
-    static CONCURRENTLY: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?i)\bconcurrently\b").ok());
-    let source = job.source;
-    let whole = std::slice::from_ref(&source.body);
-    let mut script = String::new();
-    for piece in source.pieces.as_deref().unwrap_or(whole) {
-        for statement in sql::split_range(&source.text, piece.clone()).statements {
-            let text = &source.text[statement.range.clone()];
-            match statement.kind {
-                Kind::Begin | Kind::Commit => continue,
-                Kind::Rollback | Kind::CopyIn | Kind::Database => return None,
-                Kind::NoTransaction => {
-                    let pattern = CONCURRENTLY.as_ref()?;
-                    if pattern.is_match(text) {
-                        script.push_str(&pattern.replace_all(text, ""));
-                    }
-                }
-                _ if trace::elevate::is_reserved(text) => return None,
-                _ => script.push_str(text),
-            }
-            script.push_str("\n;\n");
-        }
-    }
-    Some(script)
 }
 
 impl Search<'_> {
@@ -108,7 +87,7 @@ impl Search<'_> {
 
     /// Without rows the script must pass; what it inserts by itself says what rows would be in its way.
     async fn dry_run(&mut self) -> Vec<Aim> {
-        let Some(script) = self.script.clone() else { return Vec::new() };
+        let Some(script) = self.script.as_ref().map(Script::text) else { return Vec::new() };
         let client = self.held.runner.client();
         if !self.begin().await || client.batch_execute(&script).await.is_err() {
             self.script = None;
@@ -183,70 +162,6 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// What the migration takes from rows that nothing is wrong with.
-    async fn losses(&mut self, touched: &[usize]) {
-        let (Some(script), job) = (self.script.clone(), self.job) else { return };
-        if !self.begin().await {
-            return;
-        }
-        let client = self.held.runner.client();
-        // Ordinary rows have the parents that new keys ask for.
-        let ordinary = job.before.with_keys_of(job.after);
-        let mut site = Site::new(&self.held.runner, &ordinary, job.production);
-        for at in touched {
-            let _ = site.put(&Wish { table: *at, ..Wish::default() }).await;
-        }
-        let tables: BTreeSet<usize> = site.rows.iter().map(|row| row.table).collect();
-        let count = async |name: &str| -> Option<u64> {
-            let row = client.query_one(&format!("SELECT count(*) FROM {name}"), &[]).await.ok()?;
-            u64::try_from(row.get::<_, i64>(0)).ok()
-        };
-        let mut counts = Vec::new();
-        for at in &tables {
-            counts.push((*at, count(&job.before.tables[*at].name).await.unwrap_or(0)));
-        }
-        if client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").await.is_err()
-            || client.batch_execute(&script).await.is_err()
-        {
-            return;
-        }
-        let filled = "SELECT relid FROM pg_catalog.pg_stat_xact_user_tables WHERE n_tup_ins > 0";
-        let filled = client.query(filled, &[]).await.unwrap_or_default();
-        // Rows that go elsewhere first are not lost.
-        let moved = filled.iter().any(|row| job.before.get(row.get(0)).is_none());
-        let changes: String = sql::split(&job.source.text[job.source.body.clone()])
-            .statements
-            .iter()
-            .filter(|statement| statement.kind == Kind::Data)
-            .map(|statement| job.source.text[job.source.body.clone()][statement.range.clone()].to_lowercase() + "\n")
-            .collect();
-        for (at, was) in counts {
-            let table = &job.before.tables[at];
-            let Some(after) = job.after.get(table.oid) else {
-                if !moved && !changes.contains(&table.bare.to_lowercase()) {
-                    self.found.losses.push(Loss::Table(table.name.clone()));
-                }
-                continue;
-            };
-            for (number, column) in &table.columns {
-                let gone = !after.columns.contains_key(number) && !column.generated;
-                let full = site
-                    .rows
-                    .iter()
-                    .any(|row| row.table == at && row.values.get(number).is_some_and(|value| value != "NULL"));
-                if gone && full && !changes.contains(&column.bare.to_lowercase()) {
-                    self.found.losses.push(Loss::Column(table.name.clone(), column.bare.clone()));
-                }
-            }
-            if let Some(is) = count(&after.name).await
-                && is < was
-                && !moved
-            {
-                self.found.losses.push(Loss::Rows(table.name.clone(), was - is, was));
-            }
-        }
-    }
-
     async fn attempt(&mut self, aim: &Aim) -> Result<(), Error> {
         if aim.wishes.is_empty() || !self.begin().await {
             return Ok(());
@@ -273,7 +188,9 @@ impl Search<'_> {
             return Ok(());
         }
         self.found.tried += 1;
-        let Some(script) = self.script.clone() else { return self.on_clone(&rows, &aim.extra).await };
+        let Some(script) = self.script.as_ref().map(Script::text) else {
+            return self.on_clone(&rows, &aim.extra).await;
+        };
         let Some(sign) = self.over_rows(&script).await else { return Ok(()) };
         if self.signs.contains(&sign) {
             return Ok(());
@@ -302,16 +219,20 @@ impl Search<'_> {
     }
 
     async fn replay(&self, rows: &[Row], extra: &[String], script: &str) -> Option<Sign> {
+        if self.place(rows, extra).await { self.over_rows(script).await } else { None }
+    }
+
+    /// Puts the rows in, in a new transaction; whether they are accepted.
+    async fn place(&self, rows: &[Row], extra: &[String]) -> bool {
         if !self.begin().await {
-            return None;
+            return false;
         }
         let sql = format!(
             "{}{}SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED",
             joined(&statements(rows, self.job.before)),
             joined(extra)
         );
-        self.held.runner.client().batch_execute(&sql).await.ok()?;
-        self.over_rows(script).await
+        self.held.runner.client().batch_execute(&sql).await.is_ok()
     }
 
     /// Fewer rows, then fewer values, that fail in the same way.
@@ -320,7 +241,8 @@ impl Search<'_> {
         let rows = self.fewer(rows, extra, script, sign, &mut left).await;
         let rows = self.sparser(rows, extra, script, sign, &mut left).await;
         // A parent whose children no longer point to it can go as well.
-        self.fewer(rows, extra, script, sign, &mut left).await
+        let rows = self.fewer(rows, extra, script, sign, &mut left).await;
+        self.plainer(rows, extra, script, sign, &mut SMALLER.clone()).await
     }
 
     async fn fewer(
@@ -373,6 +295,148 @@ impl Search<'_> {
         rows
     }
 
+    /// The simplest values that fail in the same way: what need not be special is made ordinary, what need not be long is
+    /// made short.
+    async fn plainer(
+        &self,
+        mut rows: Vec<Row>,
+        extra: &[String],
+        script: &str,
+        sign: &Sign,
+        left: &mut usize,
+    ) -> Vec<Row> {
+        for at in 0..rows.len() {
+            let table = &self.job.before.tables[rows[at].table];
+            for (number, value) in rows[at].values.clone() {
+                let Some(column) = table.columns.get(&number) else { continue };
+                let mut candidates = vec![values::typical(column, 0)];
+                let (mut short, mut long) = (0, value.chars().count().saturating_sub(2));
+                if value == "NULL" || candidates[0] == value || (table.is_key(number) && long < PLAIN) {
+                    continue;
+                }
+                candidates.retain(|candidate| candidate != "''");
+                for candidate in candidates {
+                    if self.fails_with(&mut rows, (at, number), candidate, extra, script, sign, left).await {
+                        long = 0;
+                    }
+                }
+                let text = value.trim_matches('\'').to_owned();
+                if values::sort(column) != values::Sort::Text
+                    || !value.starts_with('\'')
+                    || value.contains("''")
+                    || long < PLAIN
+                {
+                    continue;
+                }
+                // The shortest that fails lies above `short` and not above `long`.
+                while short + 1 < long {
+                    let middle = (short + long) / 2;
+                    let cut = values::quote(&text.chars().take(middle).collect::<String>());
+                    if self.fails_with(&mut rows, (at, number), cut, extra, script, sign, left).await {
+                        long = middle;
+                    } else {
+                        short = middle;
+                    }
+                }
+            }
+        }
+        rows
+    }
+
+    /// Whether the rows still fail in the same way with this value in that place; then they have it.
+    #[expect(clippy::too_many_arguments, reason = "one try of many, with everything that it is a try of")]
+    async fn fails_with(
+        &self,
+        rows: &mut Vec<Row>,
+        (at, number): (usize, i16),
+        value: String,
+        extra: &[String],
+        script: &str,
+        sign: &Sign,
+        left: &mut usize,
+    ) -> bool {
+        if *left == 0 {
+            return false;
+        }
+        *left -= 1;
+        let mut plainer = rows.clone();
+        plainer[at].values.insert(number, value);
+        let fails = self.replay(&plainer, extra, script).await.as_ref() == Some(sign);
+        if fails {
+            *rows = plainer;
+        }
+        fails
+    }
+
+    /// The ways out that make the migration pass over these rows.
+    async fn recipes(&self, remedy: &Remedy<'_>, failure: &Failure, rows: &[Row], extra: &[String]) -> Vec<Recipe> {
+        let mut passed = Vec::new();
+        let (Some(script), Some(range)) = (&self.script, &failure.range) else { return passed };
+        for recipe in remedy.recipes() {
+            let Some(mended) = script.with(range, &recipe) else { break };
+            if self.place(rows, extra).await && self.passes(&mended).await {
+                passed.push(recipe);
+            }
+            if passed.len() == RECIPES {
+                break;
+            }
+        }
+        passed
+    }
+
+    async fn passes(&self, script: &str) -> bool {
+        let client = self.held.runner.client();
+        client.batch_execute(script).await.is_ok()
+            && client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").await.is_ok()
+    }
+
+    /// `query`, if it counts something over these rows.
+    async fn counting(&self, query: Option<String>, rows: &[Row], extra: &[String]) -> Option<String> {
+        let query = query?;
+        if !self.place(rows, extra).await {
+            return None;
+        }
+        let count: i64 = self.held.runner.client().query_one(&query, &[]).await.ok()?.try_get(0).ok()?;
+        (count > 0).then_some(query)
+    }
+
+    /// Whether what refuses is there before the migration, so that rows before can never be in its way by themselves.
+    fn is_known(&self, error: &ServerError) -> bool {
+        let tables = &self.job.before.tables;
+        let oid = |table: &super::schema::Table, name: &str| {
+            let holds = table.checks.iter().chain(&table.exclusions).filter(|own| own.validated && own.name == name);
+            let foreign = table.foreign.iter().filter(|key| key.validated && key.name == name);
+            let unique = table.unique.iter().filter(|key| key.name == name);
+            holds.map(|own| own.oid).chain(foreign.map(|key| key.oid)).chain(unique.map(|key| key.oid)).next()
+        };
+        let constraint = error.constraint.as_ref().is_some_and(|name| {
+            tables.iter().any(|table| {
+                let after = self.job.after.get(table.oid).and_then(|after| oid(after, name));
+                // One that is made anew under the same name is another.
+                oid(table, name).is_some_and(|own| after.is_none_or(|after| after == own))
+            })
+        });
+        let column = error.column.as_ref().is_some_and(|name| {
+            let called = |said: &String| tables.iter().find(|table| table.is_called(said));
+            let table = error.table.as_ref().and_then(called);
+            table.and_then(|table| table.column(name)).is_some_and(|column| column.not_null)
+        });
+        constraint || column
+    }
+
+    /// Counts the rows that have the key of a seeding INSERT, as one of `rows` has.
+    fn seeded(&self, error: &ServerError, rows: &[Row]) -> Option<String> {
+        let name = error.constraint.as_ref()?;
+        rows.iter().find_map(|row| {
+            let table = &self.job.before.tables[row.table];
+            let key = table.unique.iter().find(|key| key.name == *name && !key.expression)?;
+            let pair =
+                |number: &i16| Some(format!("{} = {}", table.columns.get(number)?.name, row.values.get(number)?));
+            let pairs: Vec<String> = key.columns.iter().map(pair).collect::<Option<_>>()?;
+            Some(format!("SELECT count(*) FROM {} WHERE {}", table.name, pairs.join(" AND ")))
+        })
+    }
+
     /// Runs the migration as its runner would, over committed rows, in a database of its own.
     async fn confirm(&mut self, rows: &[Row], extra: &[String]) -> Result<(), Error> {
         let job = self.job;
@@ -390,18 +454,26 @@ impl Search<'_> {
         if !counts(&error.sqlstate) || self.is_said(&failure) {
             return Ok(());
         }
-        let known = error.constraint.as_ref().is_some_and(|name| {
-            job.before.tables.iter().any(|table| {
-                table.unique.iter().any(|key| key.name == *name) || table.checks.iter().any(|check| check.name == *name)
-            })
-        });
-        self.found.breaking.push(Breaking { setup, failure, known });
+        drop(fresh);
+        let known = self.is_known(error);
+        let statement = failure.range.clone().and_then(|range| job.source.text.get(range)).unwrap_or_default();
+        let remedy = Remedy { before: job.before, after: job.after, error, statement };
+        let query = if known { self.seeded(error, rows) } else { remedy.query() };
+        let query = self.counting(query, rows, extra).await;
+        let recipes = self.recipes(&remedy, &failure, rows, extra).await;
+        let about = remedy.about();
+        self.found.breaking.push(Breaking { setup, failure, known, about, query, recipes });
         Ok(())
     }
 
     fn is_said(&self, failure: &Failure) -> bool {
+        // A conversion that fails, fails in many ways: one of them says it.
+        let state = |error: &ServerError| match error.sqlstate.get(..2) {
+            Some("22") => "22".to_owned(),
+            _ => error.sqlstate.clone(),
+        };
         let sign = |failure: &Failure| match &failure.cause {
-            Cause::Server(error) => (failure.range.clone(), error.sqlstate.clone(), error.constraint.clone()),
+            Cause::Server(error) => (failure.range.clone(), state(error), error.constraint.clone()),
             _ => (failure.range.clone(), String::new(), None),
         };
         self.found.breaking.iter().any(|said| sign(&said.failure) == sign(failure))

@@ -175,7 +175,7 @@ pub(super) fn orphan(column: &Column) -> String {
 }
 
 /// Digits in all and after the point.
-fn precision(column: &Column) -> Option<(i32, i32)> {
+pub(super) fn precision(column: &Column) -> Option<(i32, i32)> {
     (column.kind == "numeric" && column.modifier >= 4)
         .then(|| ((column.modifier - 4) >> 16 & 0xffff, (column.modifier - 4) & 0x7ff))
 }
@@ -341,13 +341,39 @@ fn sample(pattern: &str) -> Option<String> {
     Some(made)
 }
 
+/// A value of `old` that `new` can take only by cutting or rounding it; none where there is no such.
+pub(super) fn precise(old: &Column, new: &Column) -> Option<String> {
+    match (sort(old), sort(new)) {
+        (Sort::Text, Sort::Text) => {
+            let room = width(new)? + 1;
+            width(old).is_none_or(|width| width >= room).then(|| {
+                let letters = (b'a'..=b'z').cycle().map(char::from);
+                quote(&letters.take(room).collect::<String>())
+            })
+        }
+        (Sort::Number, Sort::Integer(_) | Sort::Number) => match (old.kind.as_str(), precision(old)) {
+            (_, Some((_, scale))) if scale <= 0 => None,
+            (_, Some((_, scale))) => {
+                Some(format!("0.{}", &"1234567891"[..usize::try_from(scale.min(10)).unwrap_or(1)]))
+            }
+            ("money", _) => Some("'1.23'".to_owned()),
+            _ => Some("1.23456789".to_owned()),
+        },
+        (Sort::Date, Sort::Date) if old.kind != "date" => {
+            let zone = if old.kind == "timestamptz" { "+00" } else { "" };
+            Some(format!("'2024-01-02 12:34:56.789{zone}'"))
+        }
+        _ => None,
+    }
+}
+
 /// Values that a conversion to another type, a length or a range may not take, those that are met most first.
 pub(super) fn edges(column: &Column) -> Vec<String> {
     let text = |all: &[&str]| all.iter().map(|text| quote(text)).collect::<Vec<_>>();
     match sort(column) {
         Sort::Text => {
             let long = width(column).unwrap_or(300).min(300);
-            let mut all = text(&["n/a", "", "abc", "-1", "12.5", "99999999999", "2024-02-30", "Ünïcödé"]);
+            let mut all = text(&["n/a", "", "abc", "-1", "12.5", "3000000000", "2024-02-30", "Ünïcödé"]);
             all.push(quote(&"a".repeat(long)));
             all.retain(|value| width(column).is_none_or(|width| value.chars().count() <= width + 2));
             all
@@ -362,7 +388,7 @@ pub(super) fn edges(column: &Column) -> Vec<String> {
                 let whole = "9".repeat(usize::try_from(digits - scale).unwrap_or(0));
                 vec![if whole.is_empty() { "0.9".to_owned() } else { whole }, "-1".to_owned(), "0".to_owned()]
             }
-            None => text(&["99999999999999999999", "-1", "0", "0.5", "NaN"]),
+            None => text(&["3000000000", "-1", "0", "0.5", "99999999999999999999", "NaN"]),
         },
         Sort::Number if column.kind == "money" => text(&["-1", "0", "1000000"]),
         Sort::Number => text(&["1e20", "-1", "0", "0.5", "NaN", "Infinity"]),

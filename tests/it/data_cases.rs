@@ -11,11 +11,11 @@ use blake3::Hash;
 use migd::check::{self, Subject};
 use migd::engine::{Engine, Role};
 use migd::layout::{Migration, Mode, Source};
-use migd::pool::Pool;
+use migd::pool::{Held, Pool};
 use migd::rows::{self, Found, Schema};
 use migd::trace::apply::Bench;
-use migd::trace::{self, Cause, Limits};
-use migd::verdict::{Change, Finding, Severity};
+use migd::trace::{self, Cause, Limits, Run};
+use migd::verdict::{Change, Finding, RecipePlace, Severity};
 
 use crate::engine::{Scratch, connect};
 
@@ -95,6 +95,7 @@ impl Judge {
             pool: &self.pool,
             prefix: &prefix,
             source: &up,
+            down: None,
             bookkeeping: &[],
             limits,
             before: &schema,
@@ -135,23 +136,56 @@ impl Judge {
         Judged { found, findings, elapsed: started.elapsed() }
     }
 
-    /// Pastes the rows of a finding into a session after `before`, and runs the migration over them.
-    async fn paste(&self, before: &[String], up: &str, finding: &Finding) {
-        let rows = finding.counterexample.as_ref().unwrap();
+    /// A database after `before` with `rows` pasted into it by a client of its own.
+    async fn pasted(&self, before: &[String], rows: &[String]) -> (Held, tokio_postgres::Client) {
         let prefix = self.template(before).await;
         let held = self.pool.lease(&prefix).await.unwrap().unwrap();
         let client = connect(&*self.engine, &held.database, Role::Owner).await;
-        client.batch_execute(&rows.setup.join("\n")).await.unwrap();
-        drop(client);
+        client.batch_execute(&rows.join("\n")).await.unwrap();
+        (held, client)
+    }
+
+    async fn run(&self, held: &Held, up: &str) -> Run {
         let limits = self.limits();
         let mode = if up.contains("-- no-transaction") { Mode::PerStatement } else { Mode::Wrapped };
         let bench = Bench { runner: &held.runner, observer: &held.observer, limits: &limits };
-        let run = trace::run(bench, &source(up, mode), &[]).await.unwrap();
-        let Some(Cause::Server(error)) = run.failure.map(|failure| failure.cause) else {
+        trace::run(bench, &source(up, mode), &[]).await.unwrap()
+    }
+
+    /// Pastes the rows of a finding after `before`: the migration fails as it says, its query counts them, and with each of
+    /// its recipes the migration passes.
+    async fn paste(&self, before: &[String], up: &str, judged: &Judged, finding: &Finding) {
+        let rows = finding.counterexample.as_ref().unwrap();
+        let (held, client) = self.pasted(before, &rows.setup).await;
+        if let Some(query) = &finding.query {
+            assert!(count(&client, query).await > 0, "{query} finds nothing among {:?}", rows.setup);
+            let (_held, clean) = self.pasted(before, &[]).await;
+            assert_eq!(count(&clean, query).await, 0, "{query}");
+        }
+        drop(client);
+        let failure = self.run(&held, up).await.failure;
+        let Some(Cause::Server(error)) = failure.map(|failure| failure.cause) else {
             panic!("the pasted rows break nothing: {:?}", rows.setup)
         };
         assert_eq!(error.message, rows.fails_with);
+        let same = |breaking: &&rows::Breaking| breaking.setup.iter().zip(&rows.setup).all(|(a, b)| b.starts_with(a));
+        let breaking = judged.found.breaking.iter().find(same).unwrap();
+        for recipe in &rows.recipes {
+            let range = breaking.failure.range.clone().unwrap();
+            let sql: String = recipe.sql.iter().map(|sql| format!("{sql};\n")).collect();
+            let mended = match recipe.place {
+                RecipePlace::Before => format!("{}{sql}{}", &up[..range.start], &up[range.start..]),
+                RecipePlace::Instead => format!("{}{sql}{}", &up[..range.start], &up[range.end..]),
+            };
+            let (held, _client) = self.pasted(before, &rows.setup).await;
+            let run = self.run(&held, &mended).await;
+            assert!(run.ok(), "with the recipe it still fails: {:?}\n{mended}", run.failure);
+        }
     }
+}
+
+async fn count(client: &tokio_postgres::Client, query: &str) -> i64 {
+    client.query_one(query, &[]).await.unwrap_or_else(|error| panic!("{query}: {error:?}")).get(0)
 }
 
 fn read(path: &Path) -> String {
@@ -169,7 +203,8 @@ fn said(findings: &[Finding]) -> String {
     let one = |f: &Finding| {
         let rows = f.counterexample.as_ref().map(|rows| rows.setup.join("\n      ")).unwrap_or_default();
         let detail = f.detail.as_deref().unwrap_or_default();
-        format!("\n    {} {:?}: {} ({detail})\n      {rows}", f.code, f.line, f.message)
+        let help = f.help.as_deref().unwrap_or_default();
+        format!("\n    {} {:?}: {} ({detail})\n      {rows}\n    {help}\n    {:?}", f.code, f.line, f.message, f.query)
     };
     findings.iter().map(one).collect()
 }
@@ -207,8 +242,9 @@ async fn every_case_is_judged_as_its_label_says() {
                 }
             }
         }
+        println!("{name}: {} tried, {:?}{}", judged.found.tried, judged.elapsed, said(&judged.findings));
         for finding in found.iter().filter(|finding| finding.counterexample.is_some()) {
-            judge.paste(&before, &up, finding).await;
+            judge.paste(&before, &up, &judged, finding).await;
         }
     }
     times.sort();
@@ -244,7 +280,7 @@ async fn the_three_incidents_are_refused_and_their_repaired_forms_pass() {
         println!("{name}: {} tried, {:?}{}", judged.found.tried, judged.elapsed, said(&judged.findings));
         let finding = judged.findings.iter().find(|finding| finding.code == code).expect(name);
         assert_eq!(finding.table.as_deref(), Some(table), "{name}");
-        judge.paste(&before, &original, finding).await;
+        judge.paste(&before, &original, &judged, finding).await;
         let judged = judge.judge(&before, &read(&files[at])).await;
         assert!(data(&judged.findings).is_empty(), "{name} repaired{}", said(&judged.findings));
     }

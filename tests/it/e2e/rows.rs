@@ -29,7 +29,7 @@ fn an_assumption_accepts_exactly_what_it_names() {
         format!("-- migd: assume data.unique(users.nick) -- made unique by hand\n{UNIQUE}"),
         UNIQUE_DOWN,
     );
-    repo.commit(&[]).ok();
+    repo.commit(&[]).ok().says("assumed[data.unique(users.nick)]: made unique by hand");
     let repo = with_nicks();
     repo.migration(
         3,
@@ -55,4 +55,43 @@ fn a_search_can_be_turned_off() {
     repo.configure("[rows]\nenabled = false\n");
     repo.migration(3, "unique", UNIQUE, UNIQUE_DOWN);
     repo.commit(&[]).ok();
+}
+
+#[test]
+fn an_assumption_is_listed_with_the_query_that_counts_what_would_break_it() {
+    let repo = with_nicks();
+    let assumed = "-- migd: assume data.unique(users.nick) until 2999-01-01 -- made unique by hand\n";
+    repo.migration(3, "unique", format!("{assumed}{UNIQUE}"), UNIQUE_DOWN);
+    let verdict = repo.check(&[]);
+    let assumption = &verdict["assumptions"][0];
+    assert_eq!(assumption["code"], "data.unique");
+    assert_eq!(assumption["target"], "users.nick");
+    assert_eq!(assumption["reason"], "made unique by hand");
+    assert_eq!(assumption["until"], "2999-01-01");
+    assert_eq!(assumption["line"], 1);
+    let query = assumption["query"].as_str().unwrap();
+    assert!(query.starts_with("SELECT") && query.contains("FROM users"), "{query}");
+}
+
+#[test]
+fn the_help_is_what_made_the_migration_pass_over_these_rows() {
+    let repo = with_nicks();
+    repo.migration(3, "unique", UNIQUE, UNIQUE_DOWN);
+    let verdict = repo.check(&[]);
+    let finding = &verdict["findings"][0];
+    let recipe = finding["counterexample"]["recipes"][0]["sql"][0].as_str().unwrap();
+    assert!(finding["help"].as_str().unwrap().contains(recipe), "{finding:#}");
+    repo.migration(3, "unique", format!("{recipe};\n{UNIQUE}"), UNIQUE_DOWN);
+    let mended = repo.check(&[]);
+    assert_ne!(mended["outcome"], "fail", "{mended:#}");
+}
+
+#[test]
+fn a_column_that_goes_is_refused_until_it_is_assumed() {
+    let repo = with_nicks();
+    let (up, down) = ("ALTER TABLE users DROP COLUMN nick;\n", "ALTER TABLE users ADD COLUMN nick text;\n");
+    repo.migration(3, "drop", up, down);
+    repo.commit(&[]).status(1).says("error[loss.column-dropped]");
+    repo.migration(3, "drop", format!("-- migd: assume loss.column-dropped(users.nick) -- unused\n{up}"), down);
+    repo.commit(&[]).ok().says("assumed[loss.column-dropped(users.nick)]");
 }

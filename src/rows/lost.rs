@@ -1,0 +1,317 @@
+//! What a migration that succeeds takes from ordinary rows: counted and compared, table by table, value by value.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokio_postgres::SimpleQueryMessage;
+
+use super::baseline::{Site, Wish};
+use super::schema::{Column, Table};
+use super::script::Script;
+use super::values::{self, Sort};
+use super::{Job, Loss, Lost};
+use crate::engine::session::Session;
+use crate::pool::Held;
+use crate::sql::{self, Kind};
+
+/// The rows of one table: values as texts by column, by the key of each row.
+type Rows = BTreeMap<String, BTreeMap<i16, Value>>;
+
+/// One value, as what it was before and as what it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Value {
+    /// As a text of the type before; none for NULL.
+    old: Option<String>,
+    /// As a text of its own type.
+    own: Option<String>,
+}
+
+/// One table with rows in it.
+struct Watched {
+    at: usize,
+    /// How many rows were put in.
+    placed: u64,
+    /// How many there are, with those that the chain itself inserts.
+    count: u64,
+    rows: Option<Rows>,
+}
+
+struct Losses<'a> {
+    job: &'a Job<'a>,
+    session: &'a Session,
+    /// What the migration changes rows with, in words.
+    words: BTreeSet<String>,
+    found: Vec<Loss>,
+}
+
+/// Runs up, then down, over ordinary rows in `touched`, and compares.
+pub(super) async fn losses(job: &Job<'_>, held: &Held, script: &Script, touched: &[usize]) -> Vec<Loss> {
+    let script = script.text();
+    let mut losses = Losses { job, session: &held.runner, words: words(job), found: Vec::new() };
+    // Two rows a table, with values that a narrower type would cut; then one, with values that it takes.
+    for rich in [true, false] {
+        let Some(watched) = losses.place(touched, rich).await else { continue };
+        if losses.run(&script).await {
+            losses.compare(&watched).await;
+            losses.revert(&watched).await;
+            break;
+        }
+    }
+    losses.found
+}
+
+/// The words of the statements that change rows.
+fn words(job: &Job<'_>) -> BTreeSet<String> {
+    let body = &job.source.text[job.source.body.clone()];
+    let is_do = |text: &str| text.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("do "));
+    sql::split(body)
+        .statements
+        .iter()
+        .map(|statement| (statement.kind, &body[statement.range.clone()]))
+        .filter(|(kind, text)| *kind == Kind::Data || is_do(text))
+        .flat_map(|(_, text)| text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$'))
+        .map(str::to_lowercase)
+        .collect()
+}
+
+impl Losses<'_> {
+    /// Ordinary rows in a new transaction.
+    async fn place(&self, touched: &[usize], rich: bool) -> Option<Vec<Watched>> {
+        let job = self.job;
+        let client = self.session.client();
+        let begin = "ROLLBACK; BEGIN; SET LOCAL statement_timeout = 2000; SET LOCAL client_min_messages = error";
+        client.batch_execute(begin).await.ok()?;
+        // Ordinary rows have the parents that new keys ask for.
+        let ordinary = job.before.with_keys_of(job.after);
+        let mut site = Site::new(self.session, &ordinary, job.production);
+        for at in touched {
+            let set = if rich { self.precise(*at) } else { BTreeMap::new() };
+            let plain = Wish { table: *at, ..Wish::default() };
+            if set.is_empty() || site.put(&Wish { set, ..plain.clone() }).await.is_err() {
+                let _ = site.put(&plain).await;
+            }
+            if rich {
+                let _ = site.put(&Wish { n: 1, ..plain }).await;
+            }
+        }
+        let mut placed: BTreeMap<usize, u64> = BTreeMap::new();
+        site.rows.iter().for_each(|row| *placed.entry(row.table).or_default() += 1);
+        client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").await.ok()?;
+        let mut watched = Vec::new();
+        for (at, placed) in placed {
+            let table = &job.before.tables[at];
+            let rows = self.read(table, &table.name, table).await;
+            watched.push(Watched { at, placed, count: self.count(&table.name).await.unwrap_or(0), rows });
+        }
+        Some(watched)
+    }
+
+    /// Values that a column's new type may cut.
+    fn precise(&self, at: usize) -> BTreeMap<i16, String> {
+        let table = &self.job.before.tables[at];
+        let Some(after) = self.job.after.get(table.oid) else { return BTreeMap::new() };
+        let retyped = |(number, column): (&i16, &Column)| {
+            let new = after.columns.get(number).filter(|new| new.declared != column.declared)?;
+            let key = table.is_key(*number) || table.foreign.iter().any(|key| key.columns.contains(number));
+            Some((*number, values::precise(column, new)?)).filter(|_| !key)
+        };
+        table.columns.iter().filter_map(retyped).collect()
+    }
+
+    async fn run(&self, script: &str) -> bool {
+        let client = self.session.client();
+        client.batch_execute(script).await.is_ok()
+            && client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").await.is_ok()
+    }
+
+    async fn count(&self, name: &str) -> Option<u64> {
+        let row = self.session.client().query_one(&format!("SELECT count(*) FROM {name}"), &[]).await.ok()?;
+        u64::try_from(row.get::<_, i64>(0)).ok()
+    }
+
+    /// The rows of `table` (as it was before), which is now called `name` and has the columns of `now`. None where no key
+    /// tells its rows apart, or the values cannot be compared.
+    async fn read(&self, table: &Table, name: &str, now: &Table) -> Option<Rows> {
+        let plain = |key: &&super::schema::Unique| !key.expression && key.predicate.is_none();
+        let key = table.unique.iter().filter(plain).max_by_key(|key| key.primary)?;
+        let as_before = |number: &i16| -> Option<String> {
+            let (old, new) = (table.columns.get(number)?, now.columns.get(number)?);
+            Some(if new.declared == old.declared || is_word(old) || is_word(new) {
+                format!("{}::text", new.name)
+            } else {
+                format!("{}::{}::text", new.name, old.declared)
+            })
+        };
+        let parts: Vec<String> = key.columns.iter().map(as_before).collect::<Option<_>>()?;
+        let numbers: Vec<i16> =
+            table.columns.keys().copied().filter(|number| now.columns.contains_key(number)).collect();
+        let mut picks = vec![format!("pg_catalog.concat_ws('|', {})", parts.join(", "))];
+        for number in &numbers {
+            picks.extend([as_before(number)?, format!("{}::text", now.columns.get(number)?.name)]);
+        }
+        let sql = format!("SAVEPOINT migd_read; SELECT {} FROM {name} LIMIT 1000", picks.join(", "));
+        let client = self.session.client();
+        let Ok(messages) = client.simple_query(&sql).await else {
+            let _ = client.batch_execute("ROLLBACK TO SAVEPOINT migd_read").await;
+            return None;
+        };
+        let mut rows = Rows::new();
+        for message in messages {
+            let SimpleQueryMessage::Row(row) = message else { continue };
+            let text = |at: usize| row.get(at).map(str::to_owned);
+            let value = |(n, number): (usize, &i16)| (*number, Value { old: text(1 + 2 * n), own: text(2 + 2 * n) });
+            rows.insert(text(0)?, numbers.iter().enumerate().map(value).collect());
+        }
+        Some(rows)
+    }
+
+    /// What is other after up.
+    async fn compare(&mut self, watched: &[Watched]) {
+        let job = self.job;
+        let filled = "SELECT relid FROM pg_catalog.pg_stat_xact_user_tables WHERE n_tup_ins > 0";
+        let filled = self.session.client().query(filled, &[]).await.unwrap_or_default();
+        // Rows that go elsewhere first are not lost.
+        let moved = filled.iter().any(|row| job.before.get(row.get(0)).is_none());
+        for Watched { at, placed, count: was, rows } in watched {
+            let table = &job.before.tables[*at];
+            let all = Some(format!("SELECT count(*) FROM {}", table.name));
+            let Some(after) = job.after.get(table.oid) else {
+                if !moved && !self.says(&table.bare) {
+                    self.say(Lost::Table, table, None, None, all);
+                }
+                continue;
+            };
+            for (number, column) in &table.columns {
+                let gone = !after.columns.contains_key(number) && !column.generated;
+                let full = rows.as_ref().is_none_or(|rows| {
+                    rows.values().any(|row| row.get(number).is_some_and(|value| value.own.is_some()))
+                });
+                if gone && full && !self.says(&column.bare) {
+                    let query = format!("SELECT count(*) FROM {} WHERE {} IS NOT NULL", table.name, column.name);
+                    self.say(Lost::Column, table, Some(column), None, Some(query));
+                }
+            }
+            // Of two rows one may be the other's duplicate: what goes is ordinary where both go.
+            if let Some(is) = self.count(&after.name).await
+                && is + placed <= *was
+                && !moved
+            {
+                self.say(Lost::Rows(was - is, *was), table, None, None, all);
+            }
+            if let (Some(rows), Some(now)) = (rows, self.read(table, &after.name, after).await) {
+                self.values(table, after, rows, &now);
+            }
+        }
+    }
+
+    /// Which values are others than they were.
+    fn values(&mut self, table: &Table, after: &Table, before: &Rows, now: &Rows) {
+        for (number, column) in &table.columns {
+            let Some(new) = after.columns.get(number).filter(|new| !new.generated && !column.generated) else {
+                continue;
+            };
+            let pairs: Vec<(&Value, &Value)> = before
+                .iter()
+                .filter_map(|(key, row)| Some((row.get(number)?, now.get(key)?.get(number)?)))
+                .filter(|(old, _)| old.own.is_some())
+                .collect();
+            let Some((old, other)) = pairs.iter().find(|(old, now)| old.old != now.old) else { continue };
+            let example = Some((shown(&old.own), shown(&other.own)));
+            if new.declared != column.declared {
+                let numeric = matches!(values::sort(column), Sort::Integer(_) | Sort::Number | Sort::Date);
+                let what = if numeric { Lost::Precision } else { Lost::Values };
+                self.say(what, table, Some(column), example, narrowed(table, column, new));
+            } else if !self.says(&column.bare) {
+                // When a row was last changed is no value that anybody put in.
+                if values::sort(column) != Sort::Date {
+                    self.say(Lost::Values, table, Some(column), example, None);
+                }
+            } else {
+                let distinct = |pick: fn(&(&Value, &Value)) -> Option<String>| {
+                    pairs.iter().map(pick).collect::<BTreeSet<_>>().len()
+                };
+                if distinct(|(old, _)| old.old.clone()) > 1 && distinct(|(_, now)| now.old.clone()) == 1 {
+                    self.say(Lost::Collapsed, table, Some(column), example, None);
+                }
+            }
+        }
+    }
+
+    /// What down does not bring back, of what is not said already.
+    async fn revert(&mut self, watched: &[Watched]) {
+        let Some(down) = self.job.down.and_then(Script::of) else { return };
+        if !self.run(&down.text()).await {
+            return;
+        }
+        for Watched { at, count: was, rows, .. } in watched {
+            let table = &self.job.before.tables[*at];
+            if self.found.iter().any(|loss| loss.table == table.name && loss.column.is_none()) {
+                continue;
+            }
+            if self.count(&table.name).await.is_some_and(|is| is < *was) {
+                self.say(Lost::NotReverted, table, None, None, None);
+                continue;
+            }
+            // A column that is made anew has another number: it is looked up by name.
+            let (Some(rows), Some(now)) = (rows, self.read(table, &table.name, table).await) else { continue };
+            for (number, column) in &table.columns {
+                let said = self.found.iter().any(|l| l.table == table.name && l.column.as_ref() == Some(&column.bare));
+                if said || column.generated || values::sort(column) == Sort::Date {
+                    continue;
+                }
+                let other = rows.iter().find_map(|(key, row)| {
+                    let (old, now) = (row.get(number)?, now.get(key)?.get(number)?);
+                    (old.own.is_some() && old.own != now.own).then_some((old, now))
+                });
+                if let Some((old, now)) = other {
+                    let example = Some((shown(&old.own), shown(&now.own)));
+                    self.say(Lost::NotReverted, table, Some(column), example, None);
+                }
+            }
+        }
+    }
+
+    fn says(&self, name: &str) -> bool {
+        self.words.contains(&name.to_lowercase())
+    }
+
+    fn say(
+        &mut self,
+        what: Lost,
+        table: &Table,
+        column: Option<&Column>,
+        example: Option<(String, String)>,
+        query: Option<String>,
+    ) {
+        let column = column.map(|column| column.bare.clone());
+        self.found.push(Loss { what, table: table.name.clone(), column, example, query });
+    }
+}
+
+/// Whether a type's values are what their texts are.
+fn is_word(column: &Column) -> bool {
+    matches!(values::sort(column), Sort::Enum | Sort::Text)
+}
+
+fn shown(value: &Option<String>) -> String {
+    const SHOWN: usize = 40;
+    match value {
+        None => "NULL".to_owned(),
+        Some(text) if text.chars().count() > SHOWN => {
+            values::quote(&(text.chars().take(SHOWN).collect::<String>() + "…"))
+        }
+        Some(text) => values::quote(text),
+    }
+}
+
+/// Counts the values that a narrower type changes.
+fn narrowed(table: &Table, old: &Column, new: &Column) -> Option<String> {
+    let (name, table) = (&old.name, &table.name);
+    let condition = match (values::sort(old), values::sort(new)) {
+        (Sort::Text, Sort::Text) => format!("char_length({name}) > {}", values::width(new)?),
+        (Sort::Integer(_) | Sort::Number, Sort::Integer(_) | Sort::Number) | (Sort::Date, Sort::Date) => {
+            format!("{name}::{}::{} IS DISTINCT FROM {name}", new.declared, old.declared)
+        }
+        _ => return None,
+    };
+    Some(format!("SELECT count(*) FROM {table} WHERE {condition}"))
+}

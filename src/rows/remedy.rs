@@ -1,0 +1,508 @@
+//! What a failure is about, as SQL: the query that counts the rows that are in the way, and the ways out to be tried.
+
+use super::schema::{Column, Condition, Foreign, Schema, Table, Unique};
+use super::values::{self, Sort};
+use crate::trace::ServerError;
+use crate::verdict::{Recipe, RecipePlace};
+
+/// How many ways out are tried for one failure.
+const TRIED: usize = 6;
+
+/// One failure, between two schemas.
+pub(super) struct Remedy<'a> {
+    /// The schema before.
+    pub(super) before: &'a Schema,
+    /// The schema after.
+    pub(super) after: &'a Schema,
+    /// What the server says.
+    pub(super) error: &'a ServerError,
+    /// The statement that fails.
+    pub(super) statement: &'a str,
+}
+
+impl Remedy<'_> {
+    /// Counts the rows that are in the way, in the schema before; none where no query can tell.
+    pub(super) fn query(&self) -> Option<String> {
+        let state = self.error.sqlstate.as_str();
+        if state == "23505" {
+            let (table, key) = self.unique(self.after)?;
+            let before = self.before.get(table.oid)?;
+            same(before, table, &key.columns)?;
+            same(before, table, &key.read)?;
+            let groups = format!(
+                "SELECT count(*) AS n FROM {}{} GROUP BY {} HAVING count(*) > 1",
+                before.name,
+                filter(&demands(key)),
+                key.keys.join(", ")
+            );
+            return Some(format!("SELECT coalesce(sum(n - 1), 0)::bigint FROM ({groups}) AS duplicates"));
+        }
+        if state == "23P01" {
+            let (table, exclusion) = self.condition(self.after, |table| &table.exclusions)?;
+            same(self.before.get(table.oid)?, table, &exclusion.columns)?;
+            let pairs = overlap(table, exclusion)?;
+            return Some(format!("SELECT count(*) FROM {} AS a JOIN {0} AS b ON {pairs}", table.name));
+        }
+        let (table, condition) = self.bad(true)?;
+        Some(format!("SELECT count(*) FROM {table}{}", filter(&condition)))
+    }
+
+    /// The table and the condition of the rows that are in the way. `before`: all that it names is there before.
+    fn bad(&self, before: bool) -> Option<(String, Vec<String>)> {
+        let error = self.error;
+        let checked = |table: &Table, columns: &[i16]| match before {
+            true => self.before.get(table.oid).and_then(|old| same(old, table, columns)).is_some(),
+            false => true,
+        };
+        match error.sqlstate.as_str() {
+            "23503" => {
+                let (table, key) = self.foreign()?;
+                let parent = self.after.get(key.parent)?;
+                let known = checked(table, &key.columns) && checked(parent, &key.parent_columns);
+                known.then(|| Some((table.name.clone(), orphans(table, key, parent)?)))?
+            }
+            "23502" => {
+                let (table, number, column) = self.column(self.after)?;
+                match checked(table, &[number]) {
+                    true => Some((table.name.clone(), vec![format!("{} IS NULL", column.name)])),
+                    // A column that is new and gets no value: every row is in the way.
+                    false if !self.says("add") => None,
+                    false => Some((self.before.get(table.oid)?.name.clone(), Vec::new())),
+                }
+            }
+            "23514" => {
+                let (table, check) = self.condition(self.after, |table| &table.checks)?;
+                let known = checked(table, &check.columns);
+                known.then(|| (table.name.clone(), vec![format!("NOT {}", check.text)]))
+            }
+            _ => {
+                let (table, old, new) = self.retyped()?;
+                Some((table.name.clone(), vec![refused(old, new)?]))
+            }
+        }
+    }
+
+    /// The table and the column that the failure is about, where the server does not name them.
+    pub(super) fn about(&self) -> Option<(String, String)> {
+        let (table, column, _) = self.retyped().filter(|_| self.error.sqlstate.starts_with("22"))?;
+        Some((table.name.replace('"', ""), column.bare.clone()))
+    }
+
+    /// The ways out, the gentlest first.
+    pub(super) fn recipes(&self) -> Vec<Recipe> {
+        let mut all = match self.error.sqlstate.as_str() {
+            "23505" => self.duplicates(),
+            "23P01" => self.overlaps(),
+            "21000" => self.cardinality(),
+            "22012" => self.division(),
+            "P0001" => self.triggers(),
+            _ => self.clean_up(),
+        }
+        .unwrap_or_default();
+        all.truncate(TRIED);
+        all
+    }
+
+    /// Rows that a condition tells: mend them, delete them, or leave the old ones alone.
+    fn clean_up(&self) -> Option<Vec<Recipe>> {
+        let state = self.error.sqlstate.as_str();
+        let mut all = Vec::new();
+        let (table, condition) = self.bad(false)?;
+        let mend = |value: &str, column: &Column| {
+            let sql = format!("UPDATE {table} SET {} = {value}{}", column.name, filter(&condition));
+            let how =
+                if value == "NULL" { "set those values to NULL" } else { "give those rows a value that is allowed" };
+            before(how, vec![sql])
+        };
+        match state {
+            "23503" => {
+                let (table, key) = self.foreign()?;
+                let own = columns(table, &key.columns)?;
+                all.extend(own.iter().find(|column| !column.not_null).map(|column| mend("NULL", column)));
+                all.extend(self.not_valid(&table.name, &key.name));
+            }
+            "23502" => {
+                let (table, _, column) = self.column(self.after)?;
+                let value = plain(column)?;
+                if self.says("add") && !self.before.get(table.oid)?.columns.values().any(|old| old.bare == column.bare)
+                {
+                    let statement = replaced(self.statement, "not null", &format!("NOT NULL DEFAULT {value}"))?;
+                    let later = format!("ALTER TABLE {} ALTER COLUMN {} DROP DEFAULT", table.name, column.name);
+                    return Some(vec![instead("add it with a default", vec![statement], vec![later])]);
+                }
+                if !self.says("alter") {
+                    return None;
+                }
+                let points = table
+                    .foreign
+                    .iter()
+                    .any(|key| columns(table, &key.columns).is_some_and(|all| all.contains(&column)));
+                if !points {
+                    all.push(mend(&value, column));
+                }
+                all.extend(self.not_null_later(table, column));
+            }
+            "23514" => {
+                let (table, check) = self.condition(self.after, |table| &table.checks)?;
+                let own = columns(table, &check.columns)?;
+                if let [column] = own.as_slice() {
+                    all.extend((!column.not_null).then(|| mend("NULL", column)));
+                    all.extend(
+                        values::candidates(column, &check.text, 0).iter().skip(1).take(1).map(|v| mend(v, column)),
+                    );
+                }
+                all.extend(self.not_valid(&table.name, &check.name));
+            }
+            _ => {
+                let (_, old, new) = self.retyped()?;
+                if state == "22001" {
+                    let width = values::width(new)?;
+                    all.push(mend(&format!("left({}, {width})", old.name), old));
+                }
+                all.extend((!old.not_null).then(|| mend("NULL", old)));
+                all.extend(stand_in(new).map(|value| mend(value, old)));
+            }
+        }
+        all.push(before("delete those rows", vec![format!("DELETE FROM {table}{}", filter(&condition))]));
+        Some(all)
+    }
+
+    /// Duplicates under a new unique key; the rows of an INSERT that are there already.
+    fn duplicates(&self) -> Option<Vec<Recipe>> {
+        let statement = self.statement;
+        if self.says("insert") {
+            let free = !self.says("conflict") && !self.says("returning") && !self.says("do");
+            let sql = format!("{}\nON CONFLICT DO NOTHING", statement.trim_end());
+            return free.then(|| vec![instead("leave out what is there already", vec![sql], Vec::new())]);
+        }
+        let (table, key) = self.unique(self.after)?;
+        let (one, order) = match table.primary().filter(|_| !key.primary) {
+            Some([one]) => (one.clone(), one.clone()),
+            Some(several) => (format!("({})", several.join(", ")), several.join(", ")),
+            None => ("ctid".to_owned(), "ctid".to_owned()),
+        };
+        let pick = one.trim_start_matches('(').trim_end_matches(')');
+        let later = format!(
+            "{one} IN (SELECT {pick} FROM (SELECT {pick}, row_number() OVER (PARTITION BY {} ORDER BY {order}) AS n \
+             FROM {}{}) AS d WHERE n > 1)",
+            key.keys.join(", "),
+            table.name,
+            filter(&demands(key))
+        );
+        let mut all = Vec::new();
+        let own = columns(table, &key.columns)?;
+        if let (Some(column), false) =
+            (own.iter().rev().find(|column| !column.not_null), key.primary || key.nulls_equal)
+        {
+            let sql = format!("UPDATE {} SET {} = NULL WHERE {later}", table.name, column.name);
+            all.push(before("keep the first of each, and set the others' to NULL", vec![sql]));
+        }
+        let sql = format!("DELETE FROM {} WHERE {later}", table.name);
+        all.push(before("keep the first row of each", vec![sql]));
+        if let (Some([id]), Some(column)) = (table.primary(), own.iter().find(|c| values::sort(c) == Sort::Text)) {
+            let name = &column.name;
+            let sql = format!("UPDATE {} SET {name} = {name} || '-' || {id} WHERE {later}", table.name);
+            all.push(before("keep the first of each, and tell the others apart", vec![sql]));
+        }
+        Some(all)
+    }
+
+    fn overlaps(&self) -> Option<Vec<Recipe>> {
+        let (table, exclusion) = self.condition(self.after, |table| &table.exclusions)?;
+        let pairs = overlap(table, exclusion)?;
+        let sql = format!("DELETE FROM {} AS b USING {0} AS a WHERE {pairs}", table.name);
+        Some(vec![before("keep the first of those that exclude each other", vec![sql])])
+    }
+
+    /// Scalar subqueries that find several rows.
+    fn cardinality(&self) -> Option<Vec<Recipe>> {
+        let statement = self.statement;
+        let lower = statement.to_ascii_lowercase();
+        let mut changed = statement.to_owned();
+        let mut shift = 0;
+        for (at, _) in lower.match_indices('(') {
+            let inner = lower.get(at + 1..)?.trim_start();
+            let before = lower.get(..at)?.trim_end();
+            if !inner.starts_with("select") || !before.ends_with('=') {
+                continue;
+            }
+            let mut depth = 0usize;
+            let end = lower.get(at..)?.char_indices().find_map(|(n, c)| match c {
+                '(' => {
+                    depth += 1;
+                    None
+                }
+                ')' => {
+                    depth = depth.saturating_sub(1);
+                    (depth == 0).then_some(at + n)
+                }
+                _ => None,
+            })?;
+            if lower.get(at..end)?.contains("limit") {
+                continue;
+            }
+            let added = if lower.get(at..end)?.contains("order by") { " LIMIT 1" } else { " ORDER BY 1 LIMIT 1" };
+            changed.insert_str(end + shift, added);
+            shift += added.len();
+        }
+        (shift > 0).then(|| vec![instead("say which row is meant", vec![changed], Vec::new())])
+    }
+
+    /// A division by what may be zero.
+    fn division(&self) -> Option<Vec<Recipe>> {
+        let pattern = regex::Regex::new(r"/\s*([A-Za-z_][\w.]*)(\s*[^\w.(]|$)").ok()?;
+        let changed = pattern.replace_all(self.statement, "/ nullif($1, 0)$2").into_owned();
+        (changed != self.statement)
+            .then(|| vec![instead("divide by nothing rather than by zero", vec![changed], Vec::new())])
+    }
+
+    /// A trigger that refuses an UPDATE or a DELETE that the migration makes.
+    fn triggers(&self) -> Option<Vec<Recipe>> {
+        let pattern = regex::Regex::new(r#"(?i)^\s*(?:update|delete\s+from)\s+(?:only\s+)?([\w."]+)"#).ok()?;
+        let table = pattern.captures(self.statement)?.get(1)?.as_str();
+        let inside = self.error.context.as_deref().is_some_and(|context| !context.contains("inline_code_block"));
+        let switch = |word: &str| format!("ALTER TABLE {table} {word} TRIGGER USER");
+        let sql = vec![switch("DISABLE"), self.statement.to_owned(), switch("ENABLE")];
+        inside.then(|| vec![instead("if the trigger is not meant for this, run it without", sql, Vec::new())])
+    }
+
+    /// `NOT VALID` now, `VALIDATE` in a later migration.
+    fn not_valid(&self, table: &str, name: &str) -> Option<Recipe> {
+        // With several actions in one statement, its end is not the constraint's.
+        let one = self.says("add") && !self.says("valid") && actions(self.statement) == 1;
+        let later = format!("ALTER TABLE {table} VALIDATE CONSTRAINT {}", quoted(name));
+        let sql = format!("{} NOT VALID", self.statement.trim_end());
+        (one && self.says("alter"))
+            .then(|| instead("hold new rows to it now, and the old ones once they are mended", vec![sql], vec![later]))
+    }
+
+    /// The same for a NOT NULL.
+    fn not_null_later(&self, table: &Table, column: &Column) -> Option<Recipe> {
+        if actions(self.statement) != 1 || self.says("primary") {
+            return None;
+        }
+        let name = quoted(&format!("{}_{}_not_null", table.bare, column.bare));
+        let sql =
+            format!("ALTER TABLE {} ADD CONSTRAINT {name} CHECK ({} IS NOT NULL) NOT VALID", table.name, column.name);
+        let later = vec![
+            format!("ALTER TABLE {} VALIDATE CONSTRAINT {name}", table.name),
+            format!("ALTER TABLE {} ALTER COLUMN {} SET NOT NULL", table.name, column.name),
+            format!("ALTER TABLE {} DROP CONSTRAINT {name}", table.name),
+        ];
+        Some(instead("hold new rows to it now, and the old ones once they are filled", vec![sql], later))
+    }
+
+    fn says(&self, word: &str) -> bool {
+        self.statement.split(|c: char| !c.is_alphanumeric() && c != '_').any(|own| own.eq_ignore_ascii_case(word))
+    }
+
+    fn foreign(&self) -> Option<(&Table, &Foreign)> {
+        let name = self.error.constraint.as_deref()?;
+        named(self.after, self.error, |table| table.foreign.iter().find(|key| key.name == name))
+    }
+
+    fn unique<'s>(&self, schema: &'s Schema) -> Option<(&'s Table, &'s Unique)> {
+        let name = self.error.constraint.as_deref()?;
+        named(schema, self.error, |table| table.unique.iter().find(|key| key.name == name))
+    }
+
+    fn condition<'s>(
+        &self,
+        schema: &'s Schema,
+        list: fn(&Table) -> &Vec<Condition>,
+    ) -> Option<(&'s Table, &'s Condition)> {
+        let name = self.error.constraint.as_deref()?;
+        named(schema, self.error, |table| list(table).iter().find(|condition| condition.name == name))
+    }
+
+    fn column<'s>(&self, schema: &'s Schema) -> Option<(&'s Table, i16, &'s Column)> {
+        let name = self.error.column.as_deref()?;
+        let of = |table: &'s Table| table.columns.iter().find(|(_, column)| column.bare == name);
+        named(schema, self.error, of).map(|(table, (number, column))| (table, *number, column))
+    }
+
+    /// The column whose type the failing statement changes: the server does not name it.
+    fn retyped(&self) -> Option<(&Table, &Column, &Column)> {
+        let mut all = self.before.tables.iter().filter(|table| self.says(&table.bare)).flat_map(|table| {
+            let after = self.after.get(table.oid);
+            table.columns.iter().filter_map(move |(number, old)| {
+                let new = after?.columns.get(number)?;
+                (new.declared != old.declared && self.says(&old.bare)).then_some((table, old, new))
+            })
+        });
+        let first = all.next()?;
+        (all.next().is_none() && self.says("alter")).then_some(first)
+    }
+}
+
+/// What `pick` finds in the table that the error names, else in any.
+fn named<'s, T>(
+    schema: &'s Schema,
+    error: &ServerError,
+    pick: impl Fn(&'s Table) -> Option<T>,
+) -> Option<(&'s Table, T)> {
+    let called = |table: &&Table| error.table.as_deref().is_none_or(|said| table.is_called(said));
+    schema.tables.iter().filter(called).find_map(|table| Some((table, pick(table)?)))
+}
+
+/// Columns that the schema before has under the same names and types.
+fn same(before: &Table, after: &Table, numbers: &[i16]) -> Option<()> {
+    let known = |number: &i16| {
+        let (old, new) = (before.columns.get(number), after.columns.get(number));
+        old.is_some_and(|old| new.is_some_and(|new| old.bare == new.bare && old.base == new.base))
+    };
+    (before.name == after.name && numbers.iter().all(known)).then_some(())
+}
+
+fn columns<'t>(table: &'t Table, numbers: &[i16]) -> Option<Vec<&'t Column>> {
+    numbers.iter().map(|number| table.columns.get(number)).collect()
+}
+
+/// Rows whose key is complete and has no parent.
+fn orphans(table: &Table, key: &Foreign, parent: &Table) -> Option<Vec<String>> {
+    let own: Vec<String> =
+        columns(table, &key.columns)?.iter().map(|column| format!("{}.{}", table.quoted(), column.name)).collect();
+    let theirs = columns(parent, &key.parent_columns)?;
+    let mut all: Vec<String> = own.iter().map(|column| format!("{column} IS NOT NULL")).collect();
+    let equal: Vec<String> =
+        own.iter().zip(theirs).map(|(own, theirs)| format!("parent.{} = {own}", theirs.name)).collect();
+    all.push(format!("NOT EXISTS (SELECT FROM {} AS parent WHERE {})", parent.name, equal.join(" AND ")));
+    Some(all)
+}
+
+/// What a row must be for a unique key to hold for it.
+fn demands(key: &Unique) -> Vec<String> {
+    let mut all: Vec<String> = key.predicate.iter().cloned().collect();
+    if !key.nulls_equal && !key.primary {
+        all.extend(key.keys.iter().map(|part| format!("({part} IS NOT NULL)")));
+    }
+    all.dedup();
+    all
+}
+
+/// That rows `a` and `b` exclude each other, `a` the earlier one; none where the constraint is no plain list of columns.
+fn overlap(table: &Table, exclusion: &Condition) -> Option<String> {
+    let (_, list) = exclusion.text.split_once('(')?;
+    let list = list.strip_suffix(')')?;
+    let mut all = vec!["a.ctid < b.ctid".to_owned()];
+    for element in list.split(", ") {
+        let (column, operator) = element.split_once(" WITH ")?;
+        table.columns.values().find(|own| own.name == column)?;
+        all.push(format!("a.{column} {operator} b.{column}"));
+    }
+    Some(all.join(" AND "))
+}
+
+/// The values of `old` that the type of `new` does not take.
+fn refused(old: &Column, new: &Column) -> Option<String> {
+    let name = &old.name;
+    let text = format!("{name}::text");
+    match (values::sort(old), values::sort(new)) {
+        (Sort::Text, Sort::Text) => Some(format!("char_length({name}) > {}", values::width(new)?)),
+        (Sort::Text, Sort::Integer(max)) => {
+            let digits = max.to_string().len() - 1;
+            Some(format!("{text} !~ '^\\s*[-+]?[0-9]{{1,{digits}}}\\s*$'"))
+        }
+        (Sort::Text, Sort::Number) => Some(format!("{text} !~ '^\\s*[-+]?[0-9]+(\\.[0-9]+)?\\s*$'")),
+        (Sort::Text, Sort::Uuid) => Some(format!("{text} !~* '^[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$'")),
+        (Sort::Text, Sort::Bool) => Some(format!("lower({text}) NOT IN ('true', 'false', 't', 'f', '1', '0')")),
+        (Sort::Text | Sort::Enum, Sort::Enum) => {
+            let labels: Vec<String> = new.labels.iter().map(|label| values::quote(label)).collect();
+            Some(format!("{text} NOT IN ({})", labels.join(", ")))
+        }
+        (Sort::Integer(_) | Sort::Number, Sort::Integer(max)) => {
+            Some(format!("{name} NOT BETWEEN {} AND {max}", -max - 1))
+        }
+        (Sort::Integer(_) | Sort::Number, Sort::Number) => {
+            let (digits, scale) = values::precision(new)?;
+            Some(format!("abs({name}) >= 1e{}", digits - scale))
+        }
+        _ => None,
+    }
+}
+
+/// A value that stands for none.
+fn plain(column: &Column) -> Option<String> {
+    if let Some(default) = column.default.clone().filter(|_| !column.sequence) {
+        return Some(default);
+    }
+    Some(match values::sort(column) {
+        Sort::Text => "''".to_owned(),
+        Sort::Integer(_) | Sort::Number => "0".to_owned(),
+        Sort::Bool => "false".to_owned(),
+        Sort::Json | Sort::Array => "'{}'".to_owned(),
+        Sort::Date => "now()".to_owned(),
+        Sort::Enum => values::quote(column.labels.first()?),
+        Sort::Uuid => "gen_random_uuid()".to_owned(),
+        Sort::Range => "'empty'".to_owned(),
+        Sort::Other if column.kind == "bytea" => "''".to_owned(),
+        Sort::Other => return None,
+    })
+}
+
+/// A text that a type takes, for a column that cannot be NULL.
+fn stand_in(new: &Column) -> Option<&'static str> {
+    match values::sort(new) {
+        Sort::Integer(_) | Sort::Number => Some("'0'"),
+        Sort::Bool => Some("'false'"),
+        Sort::Json => Some("'{}'"),
+        _ => None,
+    }
+}
+
+fn filter(conditions: &[String]) -> String {
+    if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) }
+}
+
+/// How many actions an ALTER TABLE has: commas outside of parentheses and strings.
+fn actions(statement: &str) -> usize {
+    let (mut depth, mut string, mut count) = (0i32, false, 1);
+    for c in statement.chars() {
+        match c {
+            '\'' => string = !string,
+            _ if string => {}
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            ',' if depth == 0 => count += 1,
+            _ => {}
+        }
+    }
+    count
+}
+
+/// `text` with the first `what`, in whatever case, replaced.
+fn replaced(text: &str, what: &str, by: &str) -> Option<String> {
+    let at = text.to_ascii_lowercase().find(what)?;
+    Some(format!("{}{by}{}", text.get(..at)?, text.get(at + what.len()..)?))
+}
+
+fn quoted(name: &str) -> String {
+    let plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        && name.chars().next().is_some_and(|c| !c.is_ascii_digit());
+    if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+}
+
+fn before(how: &str, sql: Vec<String>) -> Recipe {
+    Recipe { how: how.to_owned(), place: RecipePlace::Before, sql, later: Vec::new() }
+}
+
+fn instead(how: &str, sql: Vec<String>, later: Vec<String>) -> Recipe {
+    Recipe { how: how.to_owned(), place: RecipePlace::Instead, sql, later }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commas_between_actions_are_counted_and_those_within_are_not() {
+        assert_eq!(actions("ALTER TABLE t ADD CHECK (a IN ('x,y', 'z')), ADD UNIQUE (a, b)"), 2);
+        assert_eq!(actions("ALTER TABLE t ADD UNIQUE (a, b)"), 1);
+    }
+
+    #[test]
+    fn a_name_is_quoted_where_it_has_to_be() {
+        assert_eq!(quoted("users_email_key"), "users_email_key");
+        assert_eq!(quoted("Users"), "\"Users\"");
+    }
+}
