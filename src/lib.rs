@@ -21,6 +21,7 @@
 //! | [`setup`] | setting a repository up |
 //! | [`render`] | a verdict as text or JSON |
 //! | [`daemon`] | lock, listener, sessions, the warm engine, idling |
+//! | [`lsp`] | verdicts in editors: a client of the daemon |
 //! | [`cli`] | the command line |
 
 pub mod catalog;
@@ -32,6 +33,7 @@ pub mod engine;
 pub mod hooks;
 pub mod judge;
 pub mod layout;
+pub mod lsp;
 pub mod pool;
 pub mod render;
 pub mod repo;

@@ -194,6 +194,9 @@ pub struct MigrationReport {
     pub name: String,
     /// The up file, relative to the repository.
     pub path: String,
+    /// The down file, where it is another one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub down_path: Option<String>,
     /// How it differs from the commit it is compared with.
     pub change: Change,
     /// How long up took, in milliseconds.

@@ -61,7 +61,7 @@ impl From<spawn::Error> for Failure {
             spawn::Error::Silent(_) => "`migd logs` shows why; `migd doctor` looks at everything it needs",
             spawn::Error::Stays => "end the process that `migd status` names, and try again",
             spawn::Error::Client(ClientError::Late { .. }) => "try again; `migd logs` shows what it is doing",
-            spawn::Error::Client(_) => "try again; if it stays, `migd restart`",
+            spawn::Error::Client(_) | spawn::Error::Abandoned => "try again; if it stays, `migd restart`",
         };
         Failure::broken(error.to_string(), help)
     }

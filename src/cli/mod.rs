@@ -21,6 +21,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 pub(crate) use failure::Failure;
 
+use crate::lsp;
 use crate::wire::{Endpoint, Terminal};
 
 /// Judges PostgreSQL migrations at commit time, on a real, warm server.
@@ -56,6 +57,8 @@ enum Command {
     Doctor,
     /// Print the daemon's log
     Logs(logs::Args),
+    /// Serve an editor: verdicts as diagnostics, unsaved buffers included
+    Lsp,
     /// Print the completions for a shell
     Completions {
         /// Which shell
@@ -110,6 +113,9 @@ fn run(command: Command) -> Result<u8, Failure> {
         }
         Command::Doctor => doctor::run(&endpoint),
         Command::Logs(args) => logs::run(&args, &endpoint),
+        Command::Lsp => lsp::run(&endpoint).map_err(|error| {
+            Failure::broken(format!("the editor cannot be reached: {error}"), "start it from an editor")
+        }),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "migd", &mut script);

@@ -2,9 +2,10 @@
 
 use std::io;
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::wire::{Client, ClientError, Endpoint, Envelope, Reply, Request, endpoint};
+use crate::wire::{Breaker, Client, ClientError, Endpoint, Envelope, Reply, Request, endpoint};
 
 /// How long a new daemon may take to listen, and an old one to leave.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -26,6 +27,48 @@ pub enum Error {
     /// The connection.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// Whoever asked has lost interest.
+    #[error("the request was abandoned")]
+    Abandoned,
+}
+
+/// Lets a request be abandoned while another thread waits for its replies.
+#[derive(Debug, Default)]
+pub struct Abandon {
+    state: Mutex<Abandoned>,
+}
+
+#[derive(Debug, Default)]
+struct Abandoned {
+    is: bool,
+    breaker: Option<Breaker>,
+}
+
+impl Abandon {
+    /// Nobody wants the replies any more.
+    pub fn abandon(&self) {
+        let mut state = self.lock();
+        state.is = true;
+        if let Some(breaker) = state.breaker.take() {
+            breaker.break_off();
+        }
+    }
+
+    /// Whether nobody wants the replies any more.
+    pub fn is_abandoned(&self) -> bool {
+        self.lock().is
+    }
+
+    /// The conversation that is to end then. Whether it may begin.
+    fn take(&self, client: &Client) -> bool {
+        let mut state = self.lock();
+        state.breaker = client.breaker().ok();
+        !state.is
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Abandoned> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Sends `request` to a daemon of this build, started or replaced if need be, and gives every reply to `on_reply`.
@@ -39,6 +82,29 @@ pub fn ask_within(
     patience: Duration,
     endpoint: &Endpoint,
     request: &Request,
+    on_reply: impl FnMut(Reply),
+) -> Result<u8, Error> {
+    converse_until_done(patience, None, endpoint, request, on_reply)
+}
+
+/// [`ask`], until `abandon` says that nobody wants the replies any more.
+pub fn ask_unless(
+    abandon: &Abandon,
+    endpoint: &Endpoint,
+    request: &Request,
+    on_reply: impl FnMut(Reply),
+) -> Result<u8, Error> {
+    match converse_until_done(PATIENCE, Some(abandon), endpoint, request, on_reply) {
+        Err(_) if abandon.is_abandoned() => Err(Error::Abandoned),
+        other => other,
+    }
+}
+
+fn converse_until_done(
+    patience: Duration,
+    abandon: Option<&Abandon>,
+    endpoint: &Endpoint,
+    request: &Request,
     mut on_reply: impl FnMut(Reply),
 ) -> Result<u8, Error> {
     let patience = patience.min(PATIENCE);
@@ -46,8 +112,11 @@ pub fn ask_within(
     let envelope = Envelope { build: endpoint::build_of(&program), request: request.clone() };
     let deadline = Instant::now() + patience;
     loop {
+        if abandon.is_some_and(Abandon::is_abandoned) {
+            return Err(Error::Abandoned);
+        }
         ensure_within(patience, endpoint)?;
-        match converse(endpoint, &envelope, &mut on_reply) {
+        match converse(endpoint, &envelope, abandon, &mut on_reply) {
             Ok(Answer::Done(exit)) => return Ok(exit),
             Ok(Answer::OtherBuild) => {
                 stop_within(patience, endpoint)?;
@@ -70,8 +139,16 @@ enum Answer {
     Busy,
 }
 
-fn converse(endpoint: &Endpoint, envelope: &Envelope, on_reply: &mut impl FnMut(Reply)) -> Result<Answer, ClientError> {
+fn converse(
+    endpoint: &Endpoint,
+    envelope: &Envelope,
+    abandon: Option<&Abandon>,
+    on_reply: &mut impl FnMut(Reply),
+) -> Result<Answer, ClientError> {
     let mut client = Client::send(&endpoint.socket(), envelope)?;
+    if abandon.is_some_and(|abandon| !abandon.take(&client)) {
+        return Err(ClientError::Broken(std::io::ErrorKind::Interrupted.into()));
+    }
     loop {
         match client.reply()? {
             Reply::Done { exit } => return Ok(Answer::Done(exit)),
@@ -86,7 +163,7 @@ fn converse(endpoint: &Endpoint, envelope: &Envelope, on_reply: &mut impl FnMut(
 pub fn ask_running(endpoint: &Endpoint, request: Request) -> Option<Vec<Reply>> {
     let mut replies = Vec::new();
     let envelope = Envelope { build: String::new(), request };
-    let answer = converse(endpoint, &envelope, &mut |reply| replies.push(reply)).ok()?;
+    let answer = converse(endpoint, &envelope, None, &mut |reply| replies.push(reply)).ok()?;
     matches!(answer, Answer::Done(_)).then_some(replies)
 }
 
@@ -110,6 +187,8 @@ fn ensure_within(patience: Duration, endpoint: &Endpoint) -> Result<bool, Error>
     let deadline = Instant::now() + patience;
     while Instant::now() < deadline {
         if std::os::unix::net::UnixStream::connect(endpoint.socket()).is_ok() {
+            // Whoever asks for long must not keep the dead daemon as its child.
+            let _ = std::thread::Builder::new().name("daemon's end".to_owned()).spawn(move || child.wait());
             return Ok(true);
         }
         match child.try_wait() {

@@ -500,6 +500,7 @@ fn report(subject: &Subject<'_>) -> MigrationReport {
         version: migration.version.clone(),
         name: migration.name.clone(),
         path: migration.up.path.clone(),
+        down_path: migration.down.as_ref().map(|down| down.path.clone()).filter(|path| *path != migration.up.path),
         change: subject.change,
         up_ms: time(subject.up),
         down_ms: time(subject.down),

@@ -12,6 +12,7 @@ fn migration() -> MigrationReport {
         version: "0042".into(),
         name: "orders_fk".into(),
         path: "migrations/0042_orders_fk.up.sql".into(),
+        down_path: None,
         change: Change::Added,
         up_ms: Some(1.9),
         down_ms: Some(0.8),

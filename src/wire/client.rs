@@ -1,6 +1,7 @@
 //! The blocking client: one connection, one request, replies until the last. Every wait has a bound.
 
 use std::io::{self, Write};
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -55,6 +56,17 @@ pub struct Client {
     block: bool,
 }
 
+/// Ends a conversation, from whatever thread.
+#[derive(Debug)]
+pub struct Breaker(UnixStream);
+
+impl Breaker {
+    /// Lets go of the connection: whoever waits for a reply is told that it broke.
+    pub fn break_off(&self) {
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
+}
+
 impl Client {
     /// Connects to `socket` and sends `envelope`.
     pub fn send(socket: &Path, envelope: &Envelope) -> Result<Client, ClientError> {
@@ -67,6 +79,11 @@ impl Client {
         stream.set_write_timeout(Some(ACCEPT)).map_err(ClientError::Broken)?;
         stream.write_all(&bytes).map_err(ClientError::Broken)?;
         Ok(Client { stream, started, deadline: started + ACCEPT, block: true })
+    }
+
+    /// What ends this conversation before its last reply.
+    pub fn breaker(&self) -> io::Result<Breaker> {
+        self.stream.try_clone().map(Breaker)
     }
 
     /// The next reply. [`Reply::Accepted`] moves the deadline and is returned like any other.

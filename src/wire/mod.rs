@@ -9,7 +9,7 @@ pub mod frame;
 pub mod message;
 pub mod terminal;
 
-pub use client::{Client, ClientError};
+pub use client::{Breaker, Client, ClientError};
 pub use endpoint::Endpoint;
 pub use message::{CheckRequest, Envelope, Place, Reply, Request, Selection, Wanted};
 pub use terminal::Terminal;

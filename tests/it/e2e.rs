@@ -8,6 +8,7 @@ mod hostile;
 mod isolation;
 mod kept;
 mod life;
+mod lsp;
 mod repositories;
 mod reverts;
 mod rights;

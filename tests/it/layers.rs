@@ -15,6 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["judge", "render"],
     &["setup"],
     &["daemon"],
+    &["lsp"],
     &["cli"],
 ];
 

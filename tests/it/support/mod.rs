@@ -1,6 +1,7 @@
 //! What integration tests share.
 
 pub mod cluster;
+pub mod editor;
 pub mod git;
 pub mod realm;
 pub mod sandbox;
