@@ -51,7 +51,45 @@ fn found(repo: &Repo, config: &Config) -> Result<Vec<String>, Error> {
         };
         format!("found {} ({}, {migrations})", set.name, set.layout.name())
     };
-    Ok(plan.sets.iter().map(describe).collect())
+    let mut lines: Vec<String> = plan.sets.iter().map(describe).collect();
+    let paths = repo.paths()?;
+    for set in &plan.sets {
+        lines.extend(not_sql(set));
+        lines.extend(elsewhere(set, &paths));
+    }
+    Ok(lines)
+}
+
+/// The steps of a set that are not SQL.
+fn not_sql(set: &plan::SetPlan) -> Option<String> {
+    let programs: Vec<&str> =
+        set.chain.migrations.iter().filter_map(|migration| migration.foreign.as_deref()).collect();
+    let first = programs.first()?;
+    let more = match programs.len() {
+        1 => String::new(),
+        count => format!(" and {} more", count - 1),
+    };
+    Some(format!("{}: {first}{more} cannot be run by migd: `replace` in migd.toml can name SQL to stand in", set.name))
+}
+
+/// Steps of the set's runner that lie somewhere else, and are no SQL: nothing in the set tells of them.
+fn elsewhere(set: &plan::SetPlan, paths: &[String]) -> Option<String> {
+    let inside = |path: &str| plan::is_inside(path, &set.root);
+    let test = |path: &str| path.split('/').any(|part| part == "test" || part == "tests");
+    let steps = || paths.iter().filter(|path| !inside(path) && !test(path) && set.layout.is_step_elsewhere(path));
+    let first = steps().next()?;
+    let names: Vec<String> = steps()
+        .map(|path| path.rsplit('/').next().unwrap_or(path))
+        .map(|name| format!("{name:?} = \"…sql\""))
+        .take(3)
+        .collect();
+    Some(format!(
+        "{}: {first} looks like one of {} steps in another language, which migd does not run: \
+         `replace = {{ {} }}` in migd.toml names SQL to stand in",
+        set.name,
+        steps().count(),
+        names.join(", ")
+    ))
 }
 
 /// Keys under `[checks]` that no finding has: a check that is not turned off, or not on.

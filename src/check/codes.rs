@@ -112,6 +112,7 @@ pub static CODES: &[Code] = codes! {
     "config.no-sets" Error "the repository has no migration set",
     "config.not-a-repository" Error "this is no git repository",
     "config.placeholder" Error "a placeholder of the migration has no value",
+    "config.replacement" Error "a step that is not SQL cannot be replaced as configured",
     "config.unreadable-index" Error "the index cannot be read",
     "data.cardinality" Error "a subquery finds several rows where one is wanted",
     "data.cast" Error "rows have values that cannot be converted",

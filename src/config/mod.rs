@@ -204,6 +204,9 @@ pub struct Set {
     /// SQL files, relative to the repository, that make what production has before the first migration.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub setup_sql: Vec<PathBuf>,
+    /// SQL files, relative to the repository, in the place of steps that are not SQL: by version, or by the step's file name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub replace: BTreeMap<String, PathBuf>,
     /// The runner's placeholders.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub vars: BTreeMap<String, String>,

@@ -168,14 +168,16 @@ fn migrations(config: &mut Config, layers: &Layers<'_>) -> Result<(), Error> {
         set.path = normalised(&set.path).map_err(|(message, help)| {
             layers.error(&here("path"), format!("the path \"{}\" {message}", set.path), help)
         })?;
-        for file in &mut set.setup_sql {
+        let setup = set.setup_sql.iter_mut().map(|file| ("setup_sql", "setup file", file));
+        let replace = set.replace.values_mut().map(|file| ("replace", "replacement", file));
+        for (key, what, file) in setup.chain(replace) {
             let stated = file.to_string_lossy().into_owned();
             let path = normalised(&stated).and_then(|path| match path.as_str() {
                 "" => Err(("names no file", "name a file of SQL")),
                 _ => Ok(path),
             });
             let path = path.map_err(|(message, help)| {
-                layers.error(&here("setup_sql"), format!("the setup file \"{stated}\" {message}"), help)
+                layers.error(&here(key), format!("the {what} \"{stated}\" {message}"), help)
             })?;
             *file = path.into();
         }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Error;
@@ -142,7 +143,7 @@ pub fn plan(repo: &Repo, config: Config, kept: &Kept, query: &Query<'_>) -> Resu
     let mut base: Option<BaseCommit> = None;
     let mut plans = Vec::new();
     for set in all.iter().filter(|set| query.sets.is_empty() || query.sets.iter().any(|name| name == set_name(set))) {
-        let folder = Folder { repo, kept, root: &set.path, max: config.limits.file_bytes };
+        let folder = Folder { repo, kept, set, root: &set.path, max: config.limits.file_bytes };
         let now = match mode {
             Mode::Worktree => folder.worktree()?,
             Mode::Staged | Mode::All => folder.staged()?,
@@ -291,51 +292,72 @@ impl Listing {
     }
 }
 
+/// Whether a file lies in the folder `root`, both relative to the repository.
+pub fn is_inside(path: &str, root: &str) -> bool {
+    root.is_empty() || path.strip_prefix(root).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// Before the paths of files that stand in for steps: none that git knows starts like this.
+const REPLACEMENT: &str = "//";
+
 /// One set's folder in one repository.
 struct Folder<'a> {
     repo: &'a Repo,
     kept: &'a Kept,
+    set: &'a Set,
     root: &'a str,
     max: u64,
 }
 
 impl Folder<'_> {
+    /// What is read of a tree: the set's folder, and what stands in for steps that are not SQL.
+    fn prefixes(&self) -> Vec<String> {
+        let replacements = self.set.replace.values().map(|path| path.to_string_lossy().into_owned());
+        std::iter::once(self.root.to_owned()).chain(replacements).collect()
+    }
+
     fn staged(&self) -> Result<Listing, Error> {
-        Ok(self.listing(self.repo.staged(&[self.root.to_owned()])?))
+        Ok(self.listing(self.repo.staged(&self.prefixes())?))
     }
 
     fn at(&self, rev: Option<&str>) -> Result<Listing, Error> {
         match rev {
-            Some(rev) => Ok(self.listing(self.repo.tree(rev, &[self.root.to_owned()])?)),
+            Some(rev) => Ok(self.listing(self.repo.tree(rev, &self.prefixes())?)),
             None => Ok(Listing::Git(Vec::new())),
         }
     }
 
     fn worktree(&self) -> Result<Listing, Error> {
         let mut tree = Tree::default();
-        for file in self.repo.worktree(&[self.root.to_owned()])? {
+        for file in self.repo.worktree(&self.prefixes())? {
             let Some(path) = self.relative(&file.path) else { continue };
             let size = file.bytes.len() as u64;
             // Named as git would name it, so that an unchanged file is seen to be one.
             let id = self.repo.blob_id(&file.bytes)?;
             let bytes = (size <= self.max).then(|| file.bytes.into());
-            tree.files.insert(path.to_owned(), File { id, bytes, size });
+            tree.files.insert(path, File { id, bytes, size });
         }
         Ok(Listing::Disk(tree))
     }
 
     fn listing(&self, entries: Vec<Entry>) -> Listing {
         let own = entries.into_iter().filter_map(|entry| {
-            let path = self.relative(&entry.path)?.to_owned();
+            let path = self.relative(&entry.path)?;
             Some(Entry { path, ..entry })
         });
         let mut own: Vec<Entry> = own.collect();
         own.sort_by(|a, b| a.path.cmp(&b.path));
+        own.dedup_by(|a, b| a.path == b.path);
         Listing::Git(own)
     }
 
-    fn relative<'p>(&self, path: &'p str) -> Option<&'p str> {
-        if self.root.is_empty() { Some(path) } else { path.strip_prefix(self.root)?.strip_prefix('/') }
+    /// What a file is called in a listing.
+    fn relative(&self, path: &str) -> Option<String> {
+        if self.set.replace.values().any(|replacement| replacement.as_os_str() == path) {
+            return Some(format!("{REPLACEMENT}{path}"));
+        }
+        let own = if self.root.is_empty() { Some(path) } else { path.strip_prefix(self.root)?.strip_prefix('/') };
+        own.map(str::to_owned)
     }
 
     fn tree(&self, listing: &Listing) -> Result<Tree, Error> {
@@ -373,7 +395,7 @@ impl Folder<'_> {
 
     fn chain(&self, layout: &'static dyn Layout, set: &Set, listing: &Listing) -> Result<Arc<Chain>, Error> {
         let mut key = blake3::Hasher::new();
-        for part in [layout.name(), self.root, &format!("{:?} {}", set.vars, self.max)] {
+        for part in [layout.name(), self.root, &format!("{:?} {:?} {}", set.vars, set.replace, self.max)] {
             key.update(part.as_bytes()).update(&[0]);
         }
         for (path, id) in listing.names() {
@@ -389,7 +411,15 @@ impl Folder<'_> {
                 return Ok(chain);
             }
         }
-        let chain = Arc::new(layout.plan_with(self.root, &self.tree(listing)?, &set.vars));
+        let mut tree = self.tree(listing)?;
+        let mut replacement = |(step, path): (&String, &PathBuf)| {
+            let path = path.to_string_lossy().into_owned();
+            let file = tree.files.get(&format!("{REPLACEMENT}{path}")).cloned();
+            layout::Replacement { step: step.clone(), path, file }
+        };
+        let replacements: Vec<_> = set.replace.iter().map(&mut replacement).collect();
+        tree.files.retain(|path, _| !path.starts_with(REPLACEMENT));
+        let chain = Arc::new(layout::plan_replaced(layout, self.root, &tree, &set.vars, &replacements));
         let mut chains = self.kept.chains.lock().unwrap_or_else(PoisonError::into_inner);
         chains.push((key, Arc::clone(&chain)));
         if chains.len() > KEPT_CHAINS {

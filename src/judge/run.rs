@@ -426,7 +426,11 @@ impl Work<'_> {
         }
         let code = "apply.not-sql";
         let message = format!("migration {} is not SQL, so nothing after it can be judged", migration.version);
-        let help = "what comes before it is judged; write the step as SQL to have the rest judged too";
+        let help = format!(
+            "write what it does to the schema as SQL, and name that file in the set's `replace` in migd.toml: \
+             `replace = {{ \"{}\" = \"db/steps/{0}.sql\" }}`; until then only what comes before it is judged",
+            migration.version
+        );
         Some(Finding::new(code, check::default_severity(code), message).in_file(path).help(help))
     }
 

@@ -187,6 +187,7 @@ impl<'a> Draft<'a> {
             foreign,
             repeatable: false,
             stamp: None,
+            replaced: false,
         });
     }
 
@@ -198,11 +199,16 @@ impl<'a> Draft<'a> {
     /// The chain, with its hashes.
     pub(super) fn finish(mut self) -> Chain {
         for migration in &mut self.chain.migrations {
-            migration.up_hash = up_hash(migration);
-            migration.hash = whole_hash(migration);
+            hash(migration);
         }
         self.chain
     }
+}
+
+/// Computes both hashes anew.
+pub(super) fn hash(migration: &mut Migration) {
+    migration.up_hash = up_hash(migration);
+    migration.hash = whole_hash(migration);
 }
 
 /// The two directions of one version, by file.
@@ -262,7 +268,7 @@ impl<'a, K: Ord> Pairs<'a, K> {
         for pair in self.0.into_values() {
             match (pair.up, pair.down) {
                 (Some(up), down) => {
-                    let source = draft.source(up, &mode);
+                    let source = if is_program(up) { None } else { draft.source(up, &mode) };
                     let down = down.and_then(|file| draft.source(file, &mode));
                     draft.push(up, pair.version, &pair.name, source, down);
                 }
@@ -271,6 +277,13 @@ impl<'a, K: Ord> Pairs<'a, K> {
             }
         }
     }
+}
+
+/// Whether a file is a program by its name: a step that only its runner can run.
+pub(super) fn is_program(file: &str) -> bool {
+    const EXTENSIONS: &[&str] =
+        &["go", "rs", "py", "rb", "js", "cjs", "mjs", "ts", "java", "kt", "groovy", "scala", "php", "sh", "exs", "cs"];
+    file.rsplit_once('.').is_some_and(|(_, extension)| EXTENSIONS.contains(&extension))
 }
 
 /// A string as an SQL literal.

@@ -49,6 +49,11 @@ impl Layout for Flyway {
                 let looks =
                     file.ends_with(".sql") && file.rsplit('/').next().is_some_and(|f| f.starts_with(['V', 'U', 'R']));
                 draft.unknown(file);
+                if is_callback(file) {
+                    let message = "flyway runs this file around its migrations, and migd does not";
+                    let finding = Finding::new("history.unknown-file", Severity::Note, message);
+                    draft.find(finding.help("what the migrations need of it belongs in the set's `setup_sql`"), file);
+                }
                 if looks && !settings {
                     let message = "flyway ignores this file: it is not named V<version>__<description>.sql";
                     draft.find(Finding::new("history.naming", Severity::Warning, message), file);
@@ -123,6 +128,10 @@ impl Layout for Flyway {
         checksum(&one.text) == checksum(&other.text)
     }
 
+    fn is_step_elsewhere(&self, path: &str) -> bool {
+        !path.ends_with(".sql") && parse(path).is_some_and(|step| step.kind == 'V' || step.kind == 'R')
+    }
+
     /// Undo is not part of every edition, and most sets have none.
     fn expects_down(&self, _: &Migration) -> bool {
         false
@@ -191,10 +200,37 @@ impl<'a> Parsed<'a> {
     }
 }
 
+/// What Java steps are written in.
+const JAVA: &[&str] = &["java", "kt", "groovy", "scala"];
+
+/// Whether Flyway runs this file around its migrations: `beforeMigrate.sql`, `afterEachMigrate__grants.sql`.
+fn is_callback(file: &str) -> bool {
+    let stem = file.rsplit('/').next().unwrap_or(file).strip_suffix(".sql").unwrap_or_default();
+    let event = stem.split("__").next().unwrap_or(stem);
+    ["before", "after"].iter().any(|when| {
+        event.strip_prefix(when).is_some_and(|what| {
+            [
+                "Migrate",
+                "EachMigrate",
+                "EachMigrateStatement",
+                "Versioned",
+                "Repeatables",
+                "Connect",
+                "Undo",
+                "EachUndo",
+            ]
+            .contains(&what)
+        })
+    })
+}
+
 /// `V1_2.3__name.sql` or `.java`, of the file's own name.
 fn parse(path: &str) -> Option<Parsed<'_>> {
     let file = path.rsplit('/').next().unwrap_or(path);
-    let stem = file.strip_suffix(".sql").or_else(|| file.strip_suffix(".java"))?;
+    let (stem, extension) = file.rsplit_once('.')?;
+    if extension != "sql" && !JAVA.contains(&extension) {
+        return None;
+    }
     let kind = stem.chars().next().filter(|c| "VUBR".contains(*c))?;
     let (version, name) = stem[1..].split_once("__")?;
     if kind == 'R' {

@@ -16,6 +16,7 @@ mod marked;
 mod plain;
 mod prisma;
 mod refinery;
+mod replace;
 mod sql_migrate;
 mod sqlx;
 mod supabase;
@@ -30,6 +31,7 @@ use crate::verdict::Finding;
 
 pub use conduct::{Conduct, Heed, Late};
 pub use discover::{Found, discover, recognise_at};
+pub use replace::{Replacement, plan_replaced};
 
 /// Every layout. Where two are equally sure of a tree, the earlier one has it.
 pub static LAYOUTS: &[&dyn Layout] = &[
@@ -133,6 +135,8 @@ pub struct Migration {
     pub repeatable: bool,
     /// The time that the runner records in place of the present, in milliseconds (Drizzle's journal).
     pub stamp: Option<i64>,
+    /// `up` and `down` stand in the place of a step that is not SQL, and are never run in production.
+    pub replaced: bool,
 }
 
 /// The SQL of one direction.
@@ -222,6 +226,12 @@ pub trait Layout: Send + Sync {
     fn expects_down(&self, migration: &Migration) -> bool {
         let _ = migration;
         self.has_downs()
+    }
+
+    /// Whether a file anywhere in the repository is a step of this runner's that its sets do not hold.
+    fn is_step_elsewhere(&self, path: &str) -> bool {
+        let _ = path;
+        false
     }
 
     /// Files in a set's folder or above it that point to this runner, each with a word that it then contains.

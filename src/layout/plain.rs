@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::draft::{Direction, Draft};
+use super::draft::{Direction, Draft, is_program};
 use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Source, Tree};
 use crate::sql::split;
 use crate::verdict::{Finding, Severity};
@@ -49,12 +49,15 @@ impl Layout for Plain {
             }
         }
         let mut order: Vec<(&str, &str)> = ups.into_iter().collect();
+        order.extend(programs(&own, &order));
         let numbers: Option<Vec<Vec<u64>>> = order.iter().map(|(base, _)| number(base).map(|(_, n)| n)).collect();
         if numbers.is_some() {
             self.by_number(&mut draft, &mut order);
+        } else {
+            order.sort();
         }
         for (base, file) in order {
-            let text = draft.source(file, mode);
+            let text = if is_program(file) { None } else { draft.source(file, mode) };
             let (up, inner) = match text.map(directions) {
                 Some((up, down)) => (Some(up), down),
                 None => (None, None),
@@ -115,6 +118,17 @@ fn own(tree: &Tree) -> impl Iterator<Item = &str> {
         None => true,
         Some((folders, _)) => !flat && folders.split('/').all(is_release),
     })
+}
+
+/// Programs with a number that no SQL file has: steps between the others.
+fn programs<'a>(own: &BTreeSet<&'a str>, steps: &[(&str, &str)]) -> Vec<(&'a str, &'a str)> {
+    let taken: BTreeSet<_> = steps.iter().filter_map(|(base, _)| number(base).map(|(_, values)| values)).collect();
+    let program = |&file: &&'a str| {
+        let base = file.rsplit_once('.').filter(|_| is_program(file))?.0;
+        let (_, values) = number(base)?;
+        (!taken.contains(&values)).then_some((base, file))
+    };
+    own.iter().filter_map(program).collect()
 }
 
 /// Whether a folder is named by nothing but a version: `7`, `v1.2`, `2024-05`.
@@ -183,12 +197,12 @@ fn direction<'a>(stem: &'a str, stems: &BTreeSet<&str>) -> (&'a str, Direction) 
     (stem, Direction::Up)
 }
 
-fn mode(text: &str) -> Mode {
+pub(super) fn mode(text: &str) -> Mode {
     if text.starts_with("-- no-transaction") { Mode::PerStatement } else { Mode::Wrapped }
 }
 
 /// Cuts a file at its `-- up` and `-- down` lines, if it has a `-- down` line.
-fn directions(source: Source) -> (Source, Option<Source>) {
+pub(super) fn directions(source: Source) -> (Source, Option<Source>) {
     let text = &source.text;
     if !text.lines().any(|line| marker(line) == Some(Direction::Down)) {
         return (source, None);

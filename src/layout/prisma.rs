@@ -3,10 +3,11 @@
 //! Each file is one simple query. No downs.
 
 use std::collections::BTreeSet;
+use std::ops::Bound;
 
 use sha2::{Digest, Sha256};
 
-use super::draft::{Draft, hex, literal};
+use super::draft::{Draft, hex, is_program, literal};
 use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Tree};
 
 /// See the module.
@@ -47,6 +48,16 @@ impl Layout for Prisma {
         for folder in folders {
             let file = format!("{folder}/migration.sql");
             let name = folder.split_once('_').map_or("", |(_, name)| name);
+            let inside = (Bound::Included(format!("{folder}/")), Bound::Unbounded);
+            let mut inside =
+                tree.files.range(inside).map(|(file, _)| file).take_while(|f| f.split('/').next() == Some(folder));
+            // No step of Prisma's own, but of a runner that takes both.
+            if !tree.files.contains_key(&file)
+                && let Some(program) = inside.find(|file| is_program(file))
+            {
+                draft.push(program, folder.to_owned(), name, None, None);
+                continue;
+            }
             if !tree.files.contains_key(&file) {
                 draft.refused(&file, format!("prisma refuses the set: the folder {folder} has no migration.sql"));
             }

@@ -6,6 +6,7 @@ mod core;
 mod discovery;
 mod marked;
 mod others;
+mod replace;
 
 use super::*;
 

@@ -117,6 +117,7 @@ impl Judge {
             foreign: None,
             repeatable: false,
             stamp: None,
+            replaced: false,
         };
         let subject = Subject {
             migration: &migration,

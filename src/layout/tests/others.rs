@@ -24,8 +24,11 @@ fn flyway_orders_dotted_versions_and_runs_repeatables_last() {
     assert_eq!(chain.migrations[3].foreign.as_deref(), Some("migrations/V2__java.java"));
     let repeatable: Vec<_> = chain.migrations.iter().map(|m| m.repeatable).collect();
     assert_eq!(repeatable, [false, false, false, false, true, true]);
-    let expected =
-        ["history.naming migrations/V3_missing_underscore.sql", "history.down-without-up migrations/U9__lost.sql"];
+    let expected = [
+        "history.naming migrations/V3_missing_underscore.sql",
+        "history.unknown-file migrations/afterMigrate.sql",
+        "history.down-without-up migrations/U9__lost.sql",
+    ];
     assert_eq!(findings(&chain), expected);
     assert_eq!(chain.unknown, ["V3_missing_underscore.sql", "afterMigrate.sql"]);
 }

@@ -50,6 +50,43 @@ fn a_byte_order_mark_is_said_where_the_runner_sends_it() {
     assert!(found[0]["message"].as_str().unwrap().contains("byte order mark"), "{found:#?}");
 }
 
+/// A set with a step in Go between two of SQL, which is replaced by `db/steps/2.sql`.
+fn with_a_step_in_go() -> Sandbox {
+    let repo = Sandbox::empty(Sandbox::new().realm());
+    repo.write(
+        "db/00001_users.sql",
+        "-- +goose Up\nCREATE TABLE users (id bigint PRIMARY KEY);\n-- +goose Down\nDROP TABLE users;\n",
+    );
+    repo.write("db/00002_fill.go", "package db\n");
+    repo.configure("[[migrations]]\npath = \"db\"\nlayout = \"goose\"\nreplace = { \"00002\" = \"steps/2.sql\" }\n");
+    repo.git(&["add", "-A"]);
+    repo
+}
+
+#[test]
+fn a_step_in_go_is_judged_as_the_sql_that_stands_in_for_it() {
+    let repo = with_a_step_in_go();
+    repo.write("steps/2.sql", "-- up\nALTER TABLE users ADD n int;\n-- down\nALTER TABLE users DROP nn;\n");
+    repo.git(&["add", "steps"]);
+    // What is staged counts, not what lies on disk.
+    repo.write("steps/2.sql", "SELECT nonsense;\n");
+    let found = findings_of(&repo);
+    assert_eq!((found[0]["code"].as_str(), found[0]["path"].as_str()), (Some("revert.fails"), Some("steps/2.sql")));
+
+    repo.git(&["commit", "--quiet", "--no-verify", "--message", "all"]);
+    repo.write("steps/2.sql", "-- up\nALTER TABLE nobody ADD n int;\n");
+    repo.git(&["add", "steps"]);
+    repo.commit(&["--message", "a worse one"]).status(1).says("steps/2.sql:2:1");
+}
+
+#[test]
+fn a_step_in_go_that_nothing_stands_in_for_names_the_key() {
+    let repo = with_a_step_in_go();
+    let found = findings_of(&repo);
+    let found: Vec<_> = found.iter().filter_map(|finding| finding["code"].as_str()).collect();
+    assert_eq!(found, ["apply.not-sql", "config.replacement"]);
+}
+
 #[test]
 fn line_ends_of_windows_are_line_ends() {
     is_none(&findings(
