@@ -488,7 +488,11 @@ impl<'a> Site<'a> {
             list.retain(|value| seen.insert(value.clone()));
             lists.push((number, column, list));
         }
-        while lists.iter().map(|(_, _, list)| list.len()).product::<usize>() > COMBINATIONS {
+        // A condition over dozens of columns has more combinations than a number can hold.
+        let combinations = |lists: &[(i16, &Column, Vec<String>)]| {
+            lists.iter().fold(1_usize, |product, (_, _, list)| product.saturating_mul(list.len()))
+        };
+        while combinations(&lists) > COMBINATIONS {
             let Some((_, _, longest)) = lists.iter_mut().max_by_key(|(_, _, list)| list.len()) else { break };
             // NULL stands last and is worth more than one more number.
             let at = longest.len().saturating_sub(2);

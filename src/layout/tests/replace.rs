@@ -14,7 +14,10 @@ fn foreign(chain: &Chain) -> Vec<&str> {
     chain.migrations.iter().filter(|m| m.foreign.is_some()).map(|m| m.version.as_str()).collect()
 }
 
-const GOOSE: &[(&str, &str)] = &[
+/// Paths with texts.
+type Files = &'static [(&'static str, &'static str)];
+
+const GOOSE: Files = &[
     ("00001_a.sql", "-- +goose Up\nSELECT 1;\n"),
     ("00002_b.go", "package migrations"),
     ("00003_c.sql", "-- +goose Up\nSELECT 3;\n"),
@@ -22,14 +25,14 @@ const GOOSE: &[(&str, &str)] = &[
 
 #[test]
 fn every_layout_in_which_programs_can_stand_notices_them() {
-    let sql = "SELECT 1;";
-    let cases: &[(&str, &[(&str, &str)], &str)] = &[
+    const SQL: &str = "SELECT 1;";
+    let cases: &[(&str, Files, &str)] = &[
         ("goose", GOOSE, "2"),
-        ("flyway", &[("V1__a.sql", sql), ("V2__B.java", ""), ("V3__c.kt", "")], "2 3"),
-        ("refinery", &[("V1__a.sql", sql), ("V2__b.rs", "")], "2"),
-        ("golang-migrate", &[("1_a.up.sql", sql), ("2_b.up.go", "package x"), ("2_b.down.go", "")], "2"),
-        ("prisma", &[("1_a/migration.sql", sql), ("2_b/migration.ts", "")], "2_b"),
-        ("plain", &[("1_a.sql", sql), ("2_b.py", ""), ("3_c.ts", ""), ("10_d.sql", sql), ("10_d.sh", "")], "2 3"),
+        ("flyway", &[("V1__a.sql", SQL), ("V2__B.java", ""), ("V3__c.kt", "")], "2 3"),
+        ("refinery", &[("V1__a.sql", SQL), ("V2__b.rs", "")], "2"),
+        ("golang-migrate", &[("1_a.up.sql", SQL), ("2_b.up.go", "package x"), ("2_b.down.go", "")], "2"),
+        ("prisma", &[("1_a/migration.sql", SQL), ("2_b/migration.ts", "")], "2_b"),
+        ("plain", &[("1_a.sql", SQL), ("2_b.py", ""), ("3_c.ts", ""), ("10_d.sql", SQL), ("10_d.sh", "")], "2 3"),
     ];
     for (layout, files, expected) in cases {
         assert_eq!(foreign(&plan(layout, files)).join(" "), *expected, "{layout}");
