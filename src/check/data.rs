@@ -151,9 +151,7 @@ fn loss(subject: &Subject<'_>, loss: &Loss) -> Option<Finding> {
     let help = format!("{help}; if nobody misses it: `-- migd: {kind} {code}{target} -- why`");
     let whole = matches!(loss.what, Lost::Rows(gone, of) if gone == of) && is_unconditional(statement);
     let mut finding = at(source, range, code, message).help(help);
-    // Whoever writes a function that cuts knows that it does.
-    let cuts = |word: &&str| statement.to_ascii_lowercase().contains(*word);
-    let deliberate = ["left(", "substr", "round(", "trunc(", "floor(", "ceil"].iter().any(cuts);
+    let deliberate = is_deliberate(statement);
     match loss.what {
         Lost::Values | Lost::Precision if deliberate => finding.severity = Severity::Note,
         Lost::Collapsed => finding.severity = Severity::Note,
@@ -179,6 +177,30 @@ fn place(subject: &Subject<'_>, table: &str, column: Option<&str>, words: &[&str
         words.iter().any(|word| has(word)) && column.as_deref().is_none_or(has) && table.is_none_or(has)
     };
     ranges().find(|range| says(range, Some(&table))).or_else(|| ranges().find(|range| says(range, None)))
+}
+
+/// Whoever writes a function that cuts, or says case by case what becomes of a value, knows that it changes.
+fn is_deliberate(statement: &str) -> bool {
+    const CUTS: [&str; 16] = [
+        "left(",
+        "substr",
+        "round(",
+        "trunc(",
+        "floor(",
+        "ceil",
+        "case ",
+        "replace(",
+        "lower(",
+        "upper(",
+        "trim(",
+        "coalesce(",
+        "nullif(",
+        "split_part(",
+        "to_char(",
+        "format(",
+    ];
+    let text = statement.to_ascii_lowercase();
+    CUTS.iter().any(|word| text.contains(word))
 }
 
 /// A statement that empties a table.

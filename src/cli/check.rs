@@ -27,6 +27,9 @@ pub(super) struct Args {
     /// Judge what differs from this revision
     #[arg(long, group = "selection", value_name = "REV")]
     base: Option<String>,
+    /// How long rows are searched for that break it, for each migration, as in 500ms or 1m
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    budget: Option<Duration>,
     /// Only this set; may be given several times
     #[arg(long, value_name = "NAME")]
     set: Vec<String>,
@@ -42,8 +45,11 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, endpoint: &Endpoint) -> Result<u8, Failure> {
-    let place = Place::here()
+    let mut place = Place::here()
         .map_err(|error| Failure::usage(format!("the current folder cannot be read: {error}"), "change to another"))?;
+    if let Some(budget) = args.budget {
+        place.env.insert(crate::wire::env::ROWS_BUDGET.to_owned(), humantime::format_duration(budget).to_string());
+    }
     let selection = match &args.base {
         Some(rev) => Selection::Base(rev.clone()),
         None if args.worktree => Selection::Worktree,

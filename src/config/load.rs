@@ -21,6 +21,8 @@ const VARIABLES: &[(&str, &str, &str)] = &[
     ("MIGD_BIN_DIR", "engine", "bin_dir"),
     ("MIGD_HOOK_BUDGET", "hook", "budget"),
     ("MIGD_HOOK_UNAVAILABLE", "hook", "unavailable"),
+    ("MIGD_ROWS_BUDGET", "rows", "budget"),
+    ("MIGD_ROWS_BUDGET", "rows", "patience"),
 ];
 
 /// Every layer that sets something, the strongest last.

@@ -127,10 +127,14 @@ pub struct Limits {
 pub struct Rows {
     /// Whether rows are searched for.
     pub enabled: bool,
-    /// How long the search may take for each migration when a commit waits; eight times as long otherwise.
+    /// How long the search may take for each migration when a commit waits.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub budget: Duration,
+    /// How long it may take when no commit waits (`migd check`, where `--budget` gives another time).
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub patience: Duration,
 }
 
 /// The daemon.
@@ -251,7 +255,7 @@ impl Default for Limits {
 
 impl Default for Rows {
     fn default() -> Self {
-        Rows { enabled: true, budget: Duration::from_millis(250) }
+        Rows { enabled: true, budget: Duration::from_millis(250), patience: Duration::from_secs(2) }
     }
 }
 

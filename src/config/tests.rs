@@ -61,6 +61,7 @@ fn every_override_reaches_its_key_and_none_is_left_out() {
         ("MIGD_BIN_DIR", "/opt/pg/bin"),
         ("MIGD_HOOK_BUDGET", "250ms"),
         ("MIGD_HOOK_UNAVAILABLE", "warn"),
+        ("MIGD_ROWS_BUDGET", "7s"),
     ];
     assert_eq!(values.map(|(name, _)| name), env::OVERRIDES);
     let config = Config::load(None, None, &variables(&values)).unwrap();
@@ -74,6 +75,7 @@ fn every_override_reaches_its_key_and_none_is_left_out() {
     };
     assert_eq!(config.engine, engine);
     assert_eq!(config.hook, Hook { budget: Duration::from_millis(250), unavailable: Unavailable::Warn });
+    assert_eq!((config.rows.budget, config.rows.patience), (Duration::from_secs(7), Duration::from_secs(7)));
 }
 
 #[test]

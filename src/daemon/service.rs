@@ -308,7 +308,9 @@ fn read(request: &CheckRequest, kept: &Kept) -> Result<Prepared, Error> {
     repo.overlay(&request.overlays);
     let staged = request.selection != Selection::Worktree;
     let config = plan::configuration(&repo, staged, &request.place.env)?;
-    let budget = if request.hook { config.hook.budget } else { config.limits.judgement };
+    // Whoever gives the search for rows more time waits for it.
+    let patient = config.limits.judgement.max(config.rows.patience * 4);
+    let budget = if request.hook { config.hook.budget } else { patient };
     let block = config.hook.unavailable == Unavailable::Block;
     let query = Query { selection: &request.selection, sets: &request.sets, touched_only: request.hook };
     let plan = plan::plan(&repo, config, kept, &query)?;

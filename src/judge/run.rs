@@ -307,8 +307,14 @@ impl Work<'_> {
     ) -> Result<Option<Found>, Error> {
         let migration = &self.set.chain.migrations[at];
         let left = self.order.deadline.saturating_duration_since(Instant::now());
+        let patient = self.order.depth == Depth::Full;
+        let config = &self.plan.config.rows;
+        let budget = if patient { config.patience } else { config.budget };
+        // An audit goes deeper only when it is given more time than usual.
+        let usual = crate::config::Rows::default().patience;
+        let deep = patient && (self.plan.mode != Mode::All || config.patience > usual);
         // One that takes long alone is not run again and again while somebody waits.
-        if left < self.plan.config.rows.budget * 2 || up_ms * 8.0 > ms(left) {
+        if left < budget * 2 || up_ms * 8.0 > ms(left) {
             return Ok(None);
         }
         let job = rows::Job {
@@ -321,10 +327,8 @@ impl Work<'_> {
             before,
             after,
             production,
-            budget: match self.order.depth {
-                Depth::Quick => self.plan.config.rows.budget,
-                Depth::Full => self.plan.config.rows.budget * 8,
-            },
+            budget,
+            deep,
         };
         // No search is worth the verdict.
         match tokio::time::timeout(left / 2, rows::search(&job)).await {

@@ -9,6 +9,12 @@ use super::values::{self, Sort};
 /// How many single values are tried.
 const VALUES: usize = 120;
 
+/// How many sets of rows are tried beyond the likely ones.
+const DEEPER: usize = 2_000;
+
+/// Rows of one table in a crowd.
+const CROWD: usize = 4;
+
 /// Rows to be tried together.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Aim {
@@ -93,6 +99,48 @@ impl<'a> Aims<'a> {
         };
         all.push(touched.iter().flat_map(twins).collect::<Vec<_>>().into());
         self.edges(&touched, &mut all);
+        all
+    }
+
+    /// What is tried where there is time: columns that the text does not mention, values in pairs, crowds of rows.
+    pub(super) fn deeper(&self) -> Vec<Aim> {
+        let touched = self.touched();
+        let mut all: Vec<Aim> = Vec::new();
+        for sparse in [false, true] {
+            let crowd = |at: &usize| {
+                let at = *at;
+                (0..CROWD).map(move |n| Wish { table: at, n, sparse, ..Wish::default() })
+            };
+            all.push(touched.iter().flat_map(crowd).collect::<Vec<_>>().into());
+        }
+        for at in &touched {
+            let table = &self.before.tables[*at];
+            let free = |(_, column): &(&i16, &Column)| !column.generated && !column.sequence;
+            let edges = |number: &i16, column: &Column, count: usize| -> Vec<(i16, String)> {
+                let list = values::edges(column).into_iter().filter(|value| !values::is_odd(value));
+                list.take(count).map(|value| (*number, value)).collect()
+            };
+            let (said, other): (Vec<_>, Vec<_>) =
+                table.columns.iter().filter(free).partition(|(_, column)| self.says(&column.bare));
+            for (number, column) in other {
+                for (number, value) in edges(number, column, 3) {
+                    all.push(
+                        vec![Wish { table: *at, set: BTreeMap::from([(number, value)]), ..Wish::default() }].into(),
+                    );
+                }
+            }
+            for (place, (number, column)) in said.iter().enumerate() {
+                for (other, another) in &said[place + 1..] {
+                    for one in edges(number, column, 4) {
+                        for two in edges(other, another, 4) {
+                            let set = BTreeMap::from([one.clone(), two]);
+                            all.push(vec![Wish { table: *at, set, ..Wish::default() }].into());
+                        }
+                    }
+                }
+            }
+        }
+        all.truncate(DEEPER);
         all
     }
 
@@ -234,6 +282,30 @@ impl<'a> Aims<'a> {
         }
     }
 
+    /// Rows whose texts a unique key tells apart, until the migration folds them into one.
+    fn folded(&self, at: usize, all: &mut Vec<Aim>) {
+        let table = &self.before.tables[at];
+        let folds = ["lower", "upper", "trim", "btrim", "replace", "regexp_replace", "left", "substring", "substr"];
+        if !folds.iter().any(|word| self.says(word)) {
+            return;
+        }
+        let text = |number: &i16| {
+            let column = table.columns.get(number)?;
+            (values::sort(column) == Sort::Text && self.says(&column.bare)).then_some(*number)
+        };
+        for number in table.unique.iter().flat_map(|key| &key.columns).filter_map(text) {
+            for (one, other) in [("'Ann'", "'ann'"), ("'ann'", "' ann'"), ("'a-b'", "'a b'")] {
+                let row = |n, value: &str| Wish {
+                    table: at,
+                    n,
+                    set: BTreeMap::from([(number, value.to_owned())]),
+                    ..Wish::default()
+                };
+                all.push(vec![row(0, one), row(1, other)].into());
+            }
+        }
+    }
+
     /// Rows that are alike in what a new column may be made of: `'Ann'` and `'ann'`.
     fn keys_of_new(&self, at: usize, all: &mut Vec<Aim>) {
         let table = &self.before.tables[at];
@@ -315,7 +387,7 @@ impl<'a> Aims<'a> {
             }
             // What only a program would write is no reason to refuse a change of type.
             if values::sort(new) == values::sort(column) || column.kind.starts_with("float") {
-                edges.retain(|value| !matches!(value.as_str(), "'NaN'" | "'Infinity'" | "'infinity'"));
+                edges.retain(|value| !values::is_odd(value));
             }
             for value in edges {
                 let set = BTreeMap::from([(*number, value)]);
@@ -342,8 +414,9 @@ impl<'a> Aims<'a> {
 
     /// Single values at the edges, in columns that the migration computes with.
     fn edges(&self, touched: &[usize], all: &mut Vec<Aim>) {
-        let computes =
-            ["update", "insert", "using", "do", "merge", "select"].iter().any(|word| self.words.contains(*word));
+        let computes = ["update", "insert", "using", "do", "merge", "select", "generated"]
+            .iter()
+            .any(|word| self.words.contains(*word));
         if !computes {
             return;
         }
@@ -351,12 +424,31 @@ impl<'a> Aims<'a> {
         let mut made = 0;
         for at in touched {
             let table = &self.before.tables[*at];
+            // What a trigger compares a value with may be what it refuses to have changed.
+            for literal in table.triggers.iter().flat_map(|text| values::mentioned(text)).take(8) {
+                let said = |column: &Column| table.triggers.as_ref().is_some_and(|text| text.contains(&column.bare));
+                for (number, column) in table.columns.iter().filter(|(_, column)| said(column)) {
+                    if let Some(value) = values::fitting(column, &literal) {
+                        let set = BTreeMap::from([(*number, value)]);
+                        all.push(vec![Wish { table: *at, set, ..Wish::default() }].into());
+                    }
+                }
+            }
+            self.folded(*at, all);
             for (number, column) in &table.columns {
                 if !self.says(&column.bare) || column.generated || column.sequence {
                     continue;
                 }
                 let mut list: Vec<String> =
                     literals.iter().filter_map(|literal| values::fitting(column, literal)).take(6).collect();
+                // Keys that are counted up are neither negative nor zero.
+                let counted = table.unique.iter().any(|key| key.primary && key.columns == [*number]);
+                if counted && matches!(values::sort(column), Sort::Integer(_)) {
+                    continue;
+                }
+                if values::sort(column) == Sort::Json {
+                    list.extend(literals.iter().flat_map(|key| values::under(key)));
+                }
                 list.extend(values::edges(column));
                 if !column.not_null {
                     list.push("NULL".to_owned());
@@ -366,7 +458,7 @@ impl<'a> Aims<'a> {
                     Sort::Integer(max) => max.to_string(),
                     _ => String::new(),
                 };
-                list.retain(|value| *value != max && !matches!(value.as_str(), "'NaN'" | "'Infinity'" | "'infinity'"));
+                list.retain(|value| *value != max && !values::is_odd(value));
                 for value in list {
                     made += 1;
                     if made > VALUES {

@@ -78,7 +78,7 @@ impl Losses<'_> {
     async fn place(&self, touched: &[usize], rich: bool) -> Option<Vec<Watched>> {
         let job = self.job;
         let client = self.session.client();
-        let begin = "ROLLBACK; BEGIN; SET LOCAL statement_timeout = 2000; SET LOCAL client_min_messages = error";
+        let begin = "ROLLBACK; DISCARD SEQUENCES; BEGIN; SET LOCAL statement_timeout = 2000; SET LOCAL client_min_messages = error";
         client.batch_execute(begin).await.ok()?;
         // Ordinary rows have the parents that new keys ask for.
         let ordinary = job.before.with_keys_of(job.after);

@@ -44,6 +44,8 @@ pub struct Job<'a> {
     pub production: &'a Schema,
     /// When the search ends.
     pub budget: Duration,
+    /// Values in pairs, columns that the text does not mention and crowds of rows are tried as well.
+    pub deep: bool,
 }
 
 /// What was found.

@@ -36,8 +36,8 @@ pub struct Table {
     pub bounds: Vec<String>,
     /// The columns that its index scans can begin with.
     pub led: Vec<Vec<i16>>,
-    /// It has triggers of its own.
-    pub triggers: bool,
+    /// The texts of its triggers' functions; none where it has no triggers of its own.
+    pub triggers: Option<String>,
 }
 
 /// One column.
@@ -142,7 +142,8 @@ const COLUMNS: &str = "
            ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = b.oid ORDER BY e.enumsortorder),
            (SELECT string_agg(pg_get_constraintdef(k.oid), ' ') FROM pg_constraint k
             WHERE k.contypid = t.oid AND t.typtype = 'd' AND k.contype = 'c'),
-           EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal),
+           (SELECT string_agg(DISTINCT p.prosrc, ' ') FROM pg_trigger g JOIN pg_proc p ON p.oid = g.tgfoid
+            WHERE g.tgrelid = c.oid AND NOT g.tgisinternal),
            ARRAY(SELECT pg_get_expr(p.relpartbound, p.oid) FROM pg_inherits h JOIN pg_class p ON p.oid = h.inhrelid
                  WHERE h.inhparent = c.oid AND p.relpartbound IS NOT NULL ORDER BY p.relname)
     FROM pg_class c

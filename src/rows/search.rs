@@ -54,6 +54,9 @@ pub async fn search(job: &Job<'_>) -> Result<Found, Error> {
     }
     let mut all = seeds;
     all.splice(0..0, aims.all());
+    if job.deep {
+        all.extend(aims.deeper());
+    }
     search.found.complete = true;
     for (at, aim) in all.into_iter().enumerate() {
         if search.found.breaking.len() >= SAID || (search.script.is_none() && at >= ON_CLONES) {
@@ -81,7 +84,8 @@ struct Search<'a> {
 
 impl Search<'_> {
     async fn begin(&self) -> bool {
-        let sql = "ROLLBACK; BEGIN; SET LOCAL statement_timeout = 2000; SET LOCAL client_min_messages = error";
+        // `currval` is the session's, and is not rolled back.
+        let sql = "ROLLBACK; DISCARD SEQUENCES; BEGIN; SET LOCAL statement_timeout = 2000; SET LOCAL client_min_messages = error";
         self.held.runner.client().batch_execute(sql).await.is_ok()
     }
 

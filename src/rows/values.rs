@@ -367,6 +367,19 @@ pub(super) fn precise(old: &Column, new: &Column) -> Option<String> {
     }
 }
 
+/// Objects whose key is not what a path to it hopes for; none where the text is no likely key.
+pub(super) fn under(key: &str) -> Vec<String> {
+    let likely = key.chars().next().is_some_and(char::is_alphabetic)
+        && key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
+    let values = if likely { ["\"abc\"", "\"\"", "null", "[]"].as_slice() } else { &[] };
+    values.iter().map(|value| quote(&format!("{{\"{key}\": {value}}}"))).collect()
+}
+
+/// What only a program would write.
+pub(super) fn is_odd(value: &str) -> bool {
+    matches!(value, "'NaN'" | "'Infinity'" | "'infinity'")
+}
+
 /// Values that a conversion to another type, a length or a range may not take, those that are met most first.
 pub(super) fn edges(column: &Column) -> Vec<String> {
     let text = |all: &[&str]| all.iter().map(|text| quote(text)).collect::<Vec<_>>();

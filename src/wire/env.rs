@@ -8,6 +8,7 @@
 //! | `MIGD_LOG` | the daemon's log filter, as in `debug` or `migd=trace` |
 //! | `MIGD_ENGINE`, `MIGD_ENGINE_URL`, `MIGD_POSTGRES`, `MIGD_IMAGE`, `MIGD_BIN_DIR` | override `engine.kind`, `.url`, `.postgres`, `.image`, `.bin_dir` |
 //! | `MIGD_HOOK_BUDGET`, `MIGD_HOOK_UNAVAILABLE` | override `hook.budget`, `hook.unavailable` |
+//! | `MIGD_ROWS_BUDGET` | overrides `rows.budget` and `rows.patience`; `migd check --budget` sets it |
 //! | `NO_COLOR`, `CLICOLOR_FORCE`, `CI`, `TERM`, `COLUMNS` | how the terminal is written to |
 //! | `LC_ALL`, `LC_CTYPE`, `LANG` | whether the terminal takes Unicode |
 //! | `DOCKER_HOST`, `DOCKER_CONTEXT`, `DOCKER_CONFIG`, `XDG_RUNTIME_DIR`, `DOCKER_CERT_PATH`, `DOCKER_TLS_VERIFY`, `CONTAINER_HOST`, `HOME`, `PATH` | where container engines and PostgreSQL are found |
@@ -49,4 +50,8 @@ pub const OVERRIDES: &[&str] = &[
     "MIGD_BIN_DIR",
     "MIGD_HOOK_BUDGET",
     "MIGD_HOOK_UNAVAILABLE",
+    ROWS_BUDGET,
 ];
+
+/// What `migd check --budget` sets for its own request.
+pub const ROWS_BUDGET: &str = "MIGD_ROWS_BUDGET";

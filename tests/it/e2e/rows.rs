@@ -95,3 +95,22 @@ fn a_column_that_goes_is_refused_until_it_is_assumed() {
     repo.migration(3, "drop", format!("-- migd: assume loss.column-dropped(users.nick) -- unused\n{up}"), down);
     repo.commit(&[]).ok().says("assumed[loss.column-dropped(users.nick)]");
 }
+
+#[test]
+fn with_time_values_are_tried_in_pairs() {
+    let repo = Sandbox::new();
+    let table = "CREATE TABLE sums (id bigint PRIMARY KEY, a int NOT NULL, b int NOT NULL);\n";
+    repo.migration(2, "sums", table, "DROP TABLE sums;\n");
+    repo.git(&["commit", "--quiet", "--no-verify", "--message", "sums"]);
+    let up = "ALTER TABLE sums ADD COLUMN share numeric;\nUPDATE sums SET share = 1.0 / (a + b + 2);\n";
+    repo.migration(3, "share", up, "ALTER TABLE sums DROP COLUMN share;\n");
+    let verdict = repo.check(&["--budget", "20s"]);
+    assert_eq!(verdict["findings"][0]["code"], "data.out-of-range", "{verdict:#}");
+    assert!(verdict["migrations"][0]["rows_tried"].as_u64().unwrap() > 5, "{verdict:#}");
+}
+
+#[test]
+fn a_budget_is_a_duration() {
+    let repo = Sandbox::new();
+    repo.migd(&["check", "--budget", "soon"]).status(2).says("--budget");
+}

@@ -1,0 +1,1 @@
+INSERT INTO visits VALUES (1, '2024-01-02 12:34:56+00');

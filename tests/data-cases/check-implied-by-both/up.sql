@@ -1,0 +1,1 @@
+ALTER TABLE spans ADD CHECK (hi > 5);

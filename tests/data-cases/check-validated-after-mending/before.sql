@@ -1,0 +1,2 @@
+CREATE TABLE goods (id int PRIMARY KEY, price int NOT NULL);
+ALTER TABLE goods ADD CONSTRAINT paid CHECK (price > 0) NOT VALID;

@@ -1,0 +1,2 @@
+UPDATE goods SET price = 1 WHERE price <= 0;
+ALTER TABLE goods VALIDATE CONSTRAINT paid;

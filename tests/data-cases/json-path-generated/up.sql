@@ -1,0 +1,1 @@
+ALTER TABLE files ADD COLUMN size bigint GENERATED ALWAYS AS ((meta ->> 'size')::bigint) STORED;

@@ -1,0 +1,1 @@
+INSERT INTO files VALUES (1, '{"size": "unknown"}'), (2, '{}'), (3, '{"size": 5}');

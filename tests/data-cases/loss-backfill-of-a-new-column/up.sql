@@ -1,0 +1,2 @@
+ALTER TABLE pages ADD COLUMN lang text;
+UPDATE pages SET lang = 'en';

@@ -1,0 +1,2 @@
+DELETE FROM teams;
+-- people stay

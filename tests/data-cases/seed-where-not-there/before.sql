@@ -1,0 +1,1 @@
+CREATE TABLE roles (id int PRIMARY KEY, name text NOT NULL UNIQUE);

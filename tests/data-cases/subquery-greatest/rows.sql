@@ -1,0 +1,2 @@
+INSERT INTO users (id, email) VALUES (1, 'a');
+INSERT INTO orders VALUES (1, 1, 'new'), (2, 1, 'done');

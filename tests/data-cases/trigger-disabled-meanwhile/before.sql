@@ -1,0 +1,3 @@
+CREATE TABLE docs (id int PRIMARY KEY, state text NOT NULL, note text);
+CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'documents are final'; END $$;
+CREATE TRIGGER t BEFORE UPDATE ON docs FOR EACH ROW EXECUTE FUNCTION f();

@@ -1,0 +1,1 @@
+INSERT INTO votes VALUES (1, 7, NULL), (2, 7, NULL);

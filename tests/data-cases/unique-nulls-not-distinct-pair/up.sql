@@ -1,0 +1,1 @@
+ALTER TABLE votes ADD UNIQUE NULLS NOT DISTINCT (poll, person);

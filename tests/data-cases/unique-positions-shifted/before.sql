@@ -1,0 +1,1 @@
+CREATE TABLE cards (id bigint PRIMARY KEY, position int NOT NULL UNIQUE);

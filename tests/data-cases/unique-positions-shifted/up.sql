@@ -1,0 +1,1 @@
+UPDATE cards SET position = position + 1;
