@@ -56,7 +56,7 @@ fn ask(request: impl FnOnce(Place) -> Request) -> Option<ExitCode> {
             Ok(Reply::Done { exit }) => return Some(ExitCode::from(exit)),
             Ok(Reply::Text { text }) => say(&mut io::stderr(), &text),
             Ok(Reply::Progress { text }) => say(&mut io::stderr(), &format!("migd: {text}\n")),
-            Ok(Reply::Mismatch { .. } | Reply::Busy) => return None,
+            Ok(Reply::Mismatch { .. } | Reply::Busy | Reply::Refused { .. }) => return None,
             Ok(Reply::Accepted { .. } | Reply::Report { .. } | Reply::Status { .. }) => {}
             Err(ClientError::Late { waited, block }) => {
                 let kind = if block { "error" } else { "warning" };
@@ -68,7 +68,7 @@ fn ask(request: impl FnOnce(Place) -> Request) -> Option<ExitCode> {
                 say(&mut io::stderr(), &text);
                 return Some(ExitCode::from(if block { 3 } else { 0 }));
             }
-            Err(ClientError::Absent(_) | ClientError::Broken(_) | ClientError::TooLarge(_)) => return None,
+            Err(_) => return None,
         }
     }
 }

@@ -67,4 +67,22 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"new\n");
         assert_eq!(fs::metadata(path.with_extension("log.1")).unwrap().len(), MAX_BYTES + 1);
     }
+
+    #[test]
+    fn however_much_is_logged_there_are_two_files_of_bounded_size() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("daemon.log");
+        let line = vec![b'a'; 64 << 10];
+        for _ in 0..5 {
+            // A daemon that is started again goes on where the last one stopped.
+            let mut log = Rotating::open(&path).unwrap();
+            for _ in 0..50 {
+                log.write_all(&line).unwrap();
+            }
+        }
+        let files: Vec<u64> =
+            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).collect();
+        assert_eq!(files.len(), 2);
+        assert!(files.iter().all(|bytes| *bytes <= MAX_BYTES + line.len() as u64), "{files:?}");
+    }
 }

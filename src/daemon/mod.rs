@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 pub use service::{Reported, Service};
 
@@ -25,6 +25,8 @@ use crate::wire::{Endpoint, endpoint};
 
 /// How many connections are served at once; more are told that the daemon is busy.
 const MAX_CONNECTIONS: usize = 64;
+/// How many repositories are made ready at once of which nobody waits for it; more are left to their next commit.
+const MAX_WARMING: usize = 8;
 /// How long a shutdown waits for judgements under way.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -59,6 +61,7 @@ pub(crate) struct Daemon {
     pub(crate) endpoint: Endpoint,
     stop: Notify,
     connections: AtomicUsize,
+    warming: Arc<Semaphore>,
 }
 
 /// Runs the daemon in the foreground until it is asked to stop or has nothing to do.
@@ -112,6 +115,7 @@ async fn serve(endpoint: Endpoint) -> Result<(), Error> {
         endpoint: endpoint.clone(),
         stop: Notify::new(),
         connections: AtomicUsize::new(0),
+        warming: Arc::new(Semaphore::new(MAX_WARMING)),
     });
     tracing::info!(build = daemon.build, pid = std::process::id(), "listening");
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::io("cannot handle signals"))?;
@@ -148,6 +152,11 @@ async fn serve(endpoint: Endpoint) -> Result<(), Error> {
 impl Daemon {
     pub(crate) fn ask_to_stop(&self) {
         self.stop.notify_one();
+    }
+
+    /// A place among what is made ready; none when all are taken.
+    pub(crate) fn admit_warming(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.warming).try_acquire_owned().ok()
     }
 
     /// A place among the connections, none when all are taken.

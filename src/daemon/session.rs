@@ -44,7 +44,18 @@ pub(super) fn start(daemon: &Arc<Daemon>, mut stream: UnixStream) {
 }
 
 async fn serve(_place: &Admitted, daemon: &Arc<Daemon>, stream: &mut UnixStream) -> io::Result<()> {
-    let envelope = tokio::time::timeout(REQUEST, receive(stream)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+    let refused = |why: String| Reply::Refused { why };
+    let envelope = match tokio::time::timeout(REQUEST, receive(stream)).await {
+        Ok(Ok(envelope)) => envelope,
+        Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
+            return send(stream, &refused(error.to_string())).await;
+        }
+        Ok(Err(error)) => return Err(error),
+        Err(_) => {
+            let why = format!("no whole request came within {} s", REQUEST.as_secs());
+            return send(stream, &refused(why)).await;
+        }
+    };
     let any_build = matches!(envelope.request, Request::Status | Request::Stop);
     if envelope.build != daemon.build && !any_build {
         return send(stream, &Reply::Mismatch { build: daemon.build.clone() }).await;
@@ -58,7 +69,9 @@ async fn serve(_place: &Admitted, daemon: &Arc<Daemon>, stream: &mut UnixStream)
         }
         Request::Warm(place) => {
             let service = Arc::clone(&daemon.service);
+            let Some(warming) = daemon.admit_warming() else { return send(stream, &Reply::Busy).await };
             tokio::spawn(async move {
+                let _warming = warming;
                 let quiet: Progress = Arc::new(|_| {});
                 if let Err(error) = service.warm(place, Selection::Staged, quiet).await {
                     tracing::info!(%error, "not warmed up");

@@ -1,6 +1,7 @@
 //! The client's side of the daemon's life: find it, start it, replace one of another build, stop it.
 
 use std::io;
+use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -172,8 +173,14 @@ pub fn ensure(endpoint: &Endpoint) -> Result<bool, Error> {
     ensure_within(PATIENCE, endpoint)
 }
 
+/// Whether somebody listens on the socket, in a folder where only this user can have put it.
+fn listens(place: &Endpoint) -> bool {
+    let socket = place.socket();
+    endpoint::own_socket(&socket).is_ok() && UnixStream::connect(socket).is_ok()
+}
+
 fn ensure_within(patience: Duration, endpoint: &Endpoint) -> Result<bool, Error> {
-    if std::os::unix::net::UnixStream::connect(endpoint.socket()).is_ok() {
+    if listens(endpoint) {
         return Ok(false);
     }
     endpoint.prepare().map_err(Error::Start)?;
@@ -186,7 +193,7 @@ fn ensure_within(patience: Duration, endpoint: &Endpoint) -> Result<bool, Error>
     let mut child = spawn()?;
     let deadline = Instant::now() + patience;
     while Instant::now() < deadline {
-        if std::os::unix::net::UnixStream::connect(endpoint.socket()).is_ok() {
+        if listens(endpoint) {
             // Whoever asks for long must not keep the dead daemon as its child.
             let _ = std::thread::Builder::new().name("daemon's end".to_owned()).spawn(move || child.wait());
             return Ok(true);

@@ -6,8 +6,8 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::frame;
 use super::message::{Envelope, Reply};
+use super::{endpoint, frame};
 
 /// How long the daemon may take to say that it has understood.
 const ACCEPT: Duration = Duration::from_secs(5);
@@ -23,6 +23,8 @@ pub enum ClientError {
     Broken(io::Error),
     /// The request has this many bytes, more than a daemon reads.
     TooLarge(usize),
+    /// The daemon cannot read the request, for this reason.
+    Refused(String),
     /// The budget that the daemon named, or that for understanding, ran out.
     Late {
         /// How long was waited.
@@ -39,6 +41,7 @@ impl std::fmt::Display for ClientError {
             ClientError::TooLarge(bytes) => {
                 write!(f, "the request is too large: {bytes} bytes, at most {} are read", frame::MAX_REQUEST)
             }
+            ClientError::Refused(why) => write!(f, "the daemon cannot read the request: {why}"),
             ClientError::Broken(error) => write!(f, "the connection to the daemon broke: {error}"),
             ClientError::Late { waited, .. } => write!(f, "no verdict within {:.1} s", waited.as_secs_f64()),
         }
@@ -74,6 +77,8 @@ impl Client {
         if bytes.len() - frame::HEADER > frame::MAX_REQUEST as usize {
             return Err(ClientError::TooLarge(bytes.len() - frame::HEADER));
         }
+        // Another user's daemon would be told what is here, and believed.
+        endpoint::own_socket(socket).map_err(ClientError::Absent)?;
         let mut stream = UnixStream::connect(socket).map_err(ClientError::Absent)?;
         let started = Instant::now();
         stream.set_write_timeout(Some(ACCEPT)).map_err(ClientError::Broken)?;
@@ -97,6 +102,9 @@ impl Client {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => self.late(),
             _ => ClientError::Broken(error),
         })?;
+        if let Reply::Refused { why } = reply {
+            return Err(ClientError::Refused(why));
+        }
         if let Reply::Accepted { budget_ms, block } = reply {
             self.deadline = Instant::now() + Duration::from_millis(budget_ms) + GRACE;
             self.block = block;

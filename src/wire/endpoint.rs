@@ -75,15 +75,34 @@ pub fn private_dir(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         other => return other,
     }
+    let meta = owned(path)?;
+    if meta.mode() & 0o077 != 0 {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+/// Makes sure that nobody but this user can have put the socket at `path` there. Not found where there is none.
+pub fn own_socket(path: &Path) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let meta = owned(folder)?;
+    // Somebody may have had the time to put one there before the folder was closed.
+    let planted = meta.mode() & 0o022 != 0 || fs::symlink_metadata(path)?.uid() != meta.uid();
+    if planted {
+        let message = format!("{} may be somebody else's", path.display());
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+    }
+    Ok(())
+}
+
+/// What is known of a folder of this user's; a link to one is none.
+fn owned(path: &Path) -> io::Result<fs::Metadata> {
     let meta = fs::symlink_metadata(path)?;
     if !meta.is_dir() || meta.uid() != rustix::process::getuid().as_raw() {
         let message = format!("{} is not a folder of this user", path.display());
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
     }
-    if meta.mode() & 0o077 != 0 {
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
-    }
-    Ok(())
+    Ok(meta)
 }
 
 /// The build that a client expects of the daemon: that of the `migd` at `program`. Changes with every installation.

@@ -144,6 +144,11 @@ pub enum Reply {
     },
     /// Too many requests are waiting.
     Busy,
+    /// This was no request that can be read, or it did not come in time. The connection ends.
+    Refused {
+        /// What is wrong with it.
+        why: String,
+    },
     /// The end.
     Done {
         /// The exit status that the client should end with.

@@ -1,5 +1,6 @@
 //! The whole way, with the real programs: `git commit`, the hook, the daemon, PostgreSQL, the verdict.
 
+mod access;
 mod cli;
 mod commit;
 mod files;
@@ -9,6 +10,7 @@ mod isolation;
 mod kept;
 mod life;
 mod lsp;
+mod protocol;
 mod repositories;
 mod reverts;
 mod rights;
