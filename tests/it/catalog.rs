@@ -46,12 +46,18 @@ async fn every_case_is_said_in_its_words() {
         if !after.same(&full) {
             wrong += &format!("{}; {}\n  since differs from full: {:?}\n", case.up, case.down, said(&after, &full));
         }
-        let said = said(&before, &after);
-        if said != case.said {
+        let said: Vec<String> = said(&before, &after).iter().map(|line| unqualified(line)).collect();
+        let expected: Vec<String> = case.said.iter().map(|line| unqualified(line)).collect();
+        if said != expected {
             wrong += &format!("{}; {}\n  expected {:#?}\n  said {said:#?}\n", case.up, case.down, case.said);
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// Before 16 the server qualified the columns of a view on one table.
+fn unqualified(line: &str) -> String {
+    if line.starts_with("view titles") { line.replace("posts.", "") } else { line.to_owned() }
 }
 
 /// Statements whose effects reach into the texts of objects that they do not touch, one after another.
