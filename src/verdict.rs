@@ -215,6 +215,9 @@ pub struct MigrationReport {
     /// How many sets of rows it was tried with; none where it was tried with none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rows_tried: Option<usize>,
+    /// How many further sets there was no time for; none where there were none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rows_left_out: Option<usize>,
     /// What up did to the schema.
     #[serde(default)]
     pub objects: ObjectCounts,

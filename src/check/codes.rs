@@ -127,6 +127,7 @@ pub static CODES: &[Code] = codes! {
     "data.too-long" Error "rows have texts that do not fit",
     "data.unique" Error "rows collide under a unique key",
     "data.unpopulated" Note "no row could be made up for a table",
+    "data.unsearched" Note "there was no time to try rows",
     "design.exclusive-arc" Note "an exclusive arc has no unique indexes",
     "design.foreign-key-without-index" Note "a foreign key has no index",
     "engine.busy" Error "another process has the server",

@@ -13,8 +13,14 @@ pub(super) struct Data;
 
 impl Check for Data {
     fn migration(&self, subject: &Subject<'_>) -> Vec<Finding> {
-        let Some(rows) = subject.rows else { return Vec::new() };
         let source = &subject.migration.up;
+        let Some(rows) = subject.rows else {
+            // The schemas are read for the search alone.
+            let message = "no rows were tried: there was no time for running the migration over them again and again";
+            let help = "`migd check` has more time than a commit";
+            let finding = || at(source, None, "data.unsearched", message.to_owned()).help(help);
+            return subject.schemas.is_some().then(finding).into_iter().collect();
+        };
         let mut findings: Vec<Finding> =
             rows.breaking.iter().filter_map(|rows| breaking(source, rows, subject)).collect();
         findings.extend(rows.losses.iter().filter_map(|lost| loss(subject, lost)));

@@ -517,6 +517,7 @@ fn report(subject: &Subject<'_>) -> MigrationReport {
         reversible: reversible(subject),
         repeatable: subject.again.map(|again| again.ok() && behaves(subject.after_again)),
         rows_tried: subject.rows.map(|rows| rows.tried),
+        rows_left_out: subject.rows.map(|rows| rows.left_out).filter(|sets| *sets > 0),
         objects: objects(subject.effect),
         rows_changed: subject.up.map(|up| up.rows.clone()).unwrap_or_default(),
     }

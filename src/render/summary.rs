@@ -14,8 +14,10 @@ pub(super) fn line(verdict: &Verdict, terminal: &Terminal) -> String {
     }
     parts.extend(migrations(verdict, terminal));
     let tried: usize = verdict.migrations.iter().filter_map(|migration| migration.rows_tried).sum();
-    if tried > 0 {
-        parts.push(format!("{} of rows tried", counted(tried, "set")));
+    let left_out: usize = verdict.migrations.iter().filter_map(|migration| migration.rows_left_out).sum();
+    if tried + left_out > 0 {
+        let rest = if left_out > 0 { format!(", no time for {left_out} more") } else { String::new() };
+        parts.push(format!("{} of rows tried{rest}", counted(tried, "set")));
     }
     parts.push(elapsed(verdict));
     parts.extend(server(verdict));

@@ -21,6 +21,7 @@ fn migration() -> MigrationReport {
         reversible: Reversible::Yes,
         repeatable: Some(true),
         rows_tried: None,
+        rows_left_out: None,
         objects: Default::default(),
         rows_changed: Default::default(),
     }
@@ -393,6 +394,7 @@ fn judging_everything_ends_with_a_table() {
         reversible: crate::verdict::Reversible::Missing,
         repeatable: None,
         rows_tried: None,
+        rows_left_out: None,
         objects: crate::verdict::ObjectCounts { created_count: 12, dropped_count: 1, ..Default::default() },
         ..migration()
     };

@@ -53,6 +53,8 @@ pub struct Job<'a> {
 pub struct Found {
     /// How many sets of rows were tried.
     pub tried: usize,
+    /// How many further ones there was no time for.
+    pub left_out: usize,
     /// Rows that make the migration fail.
     pub breaking: Vec<Breaking>,
     /// What ordinary rows lose by it.

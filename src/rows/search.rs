@@ -25,6 +25,10 @@ const SMALLER: usize = 80;
 const RECIPES: usize = 2;
 /// How many sets of rows are tried where each needs a clone of its own.
 const ON_CLONES: usize = 6;
+/// How many sets are tried whatever the budget, so that a busy machine does not let pass what a quiet one refuses.
+const AT_LEAST: usize = 24;
+/// How many budgets these may take.
+const OVERTIME: u32 = 6;
 /// Texts up to this length are left as they are.
 const PLAIN: usize = 16;
 /// Rows of a seed that are looked at, for each table.
@@ -58,12 +62,19 @@ pub async fn search(job: &Job<'_>) -> Result<Found, Error> {
         all.extend(aims.deeper());
     }
     search.found.complete = true;
+    let (count, overtime) = (all.len(), started + job.budget * OVERTIME);
     for (at, aim) in all.into_iter().enumerate() {
-        if search.found.breaking.len() >= SAID || (search.script.is_none() && at >= ON_CLONES) {
+        if search.found.breaking.len() >= SAID {
             break;
         }
-        if Instant::now() >= search.deadline || held.runner.is_closed() {
+        if search.script.is_none() && at >= ON_CLONES {
+            search.found.left_out = count - at;
+            break;
+        }
+        let until = if at < AT_LEAST { overtime } else { search.deadline };
+        if Instant::now() >= until || held.runner.is_closed() {
             search.found.complete = false;
+            search.found.left_out = count - at;
             break;
         }
         search.attempt(&aim).await?;
