@@ -12,6 +12,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio_util::sync::CancellationToken;
+
 pub use error::Error;
 pub use key::Server;
 pub use plan::{Kept, Plan, Query, SetPlan};
@@ -37,6 +39,9 @@ pub struct Bench {
 /// Told how far a long judgement is, in one line.
 pub type Progress<'a> = &'a (dyn Fn(&str) + Send + Sync);
 
+/// Told the version of a migration and what is being done with it.
+pub type Steps<'a> = &'a (dyn Fn(&str, &str) + Send + Sync);
+
 /// How one judgement is to be made.
 #[derive(Clone, Copy)]
 pub struct Order<'a> {
@@ -52,6 +57,10 @@ pub struct Order<'a> {
     pub depth: Depth,
     /// Told how far it is.
     pub progress: Progress<'a>,
+    /// Told each step.
+    pub steps: Steps<'a>,
+    /// Ends the judgement early: nobody wants it any more, or somebody else waits.
+    pub halt: &'a CancellationToken,
 }
 
 /// How deeply rows are searched for that break a migration.
@@ -209,6 +218,11 @@ pub fn kept(verdicts: &Verdicts, server: &Server, plan: &Plan, order: Order<'_>)
     let found = plan.sets.iter().map(find).collect::<Option<Vec<Verdict>>>()?;
     found.iter().for_each(|_| verdicts.count(true));
     Some(Report::new(order.repo, plan.mode, ms(order.started.elapsed()), found))
+}
+
+/// Tells what is judged of `set` from all else, whatever server and build would judge it.
+pub fn fingerprint(plan: &Plan, set: &SetPlan) -> blake3::Hash {
+    key::of(plan, set, &Server::default(), "")
 }
 
 /// A kept verdict, as it is for whoever asks now.

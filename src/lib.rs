@@ -12,6 +12,7 @@
 //! | [`catalog`] | snapshots of a database's schema and their comparison in words |
 //! | [`engine`] | what provides PostgreSQL: container, local, url |
 //! | [`repo`] | git: the staged tree, the base |
+//! | [`watch`] | changes to files, as they happen |
 //! | [`hooks`] | git's hooks: migd's part in them |
 //! | [`pool`] | templates by prefix hash, clones made ahead, leases |
 //! | [`trace`] | apply a migration and observe |
@@ -42,4 +43,5 @@ pub mod setup;
 pub mod sql;
 pub mod trace;
 pub mod verdict;
+pub mod watch;
 pub mod wire;

@@ -57,7 +57,7 @@ fn ask(request: impl FnOnce(Place) -> Request) -> Option<ExitCode> {
             Ok(Reply::Text { text }) => say(&mut io::stderr(), &text),
             Ok(Reply::Progress { text }) => say(&mut io::stderr(), &format!("migd: {text}\n")),
             Ok(Reply::Mismatch { .. } | Reply::Busy | Reply::Refused { .. }) => return None,
-            Ok(Reply::Accepted { .. } | Reply::Report { .. } | Reply::Status { .. }) => {}
+            Ok(_) => {}
             Err(ClientError::Late { waited, block }) => {
                 let kind = if block { "error" } else { "warning" };
                 let text = format!(

@@ -11,6 +11,7 @@ mod lifecycle;
 mod logs;
 mod reference;
 mod status;
+mod watch;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -38,6 +39,8 @@ enum Command {
     Init(init::Args),
     /// Judge the staged migrations and print the verdict
     Check(check::Args),
+    /// Show what is judged while you edit
+    Watch(watch::Args),
     /// Show the daemon, its servers and the last verdicts
     Status(status::Args),
     /// Start the daemon (it also starts itself)
@@ -101,6 +104,7 @@ fn run(command: Command) -> Result<u8, Failure> {
     match command {
         Command::Init(args) => init::run(&args, &endpoint),
         Command::Check(args) => check::run(&args, &endpoint),
+        Command::Watch(args) => watch::run(&args, &endpoint),
         Command::Status(args) => status::run(&args, &endpoint),
         Command::Start => lifecycle::start(&endpoint),
         Command::Stop => lifecycle::stop(&endpoint),

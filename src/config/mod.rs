@@ -39,6 +39,8 @@ pub struct Config {
     pub rows: Rows,
     /// The daemon.
     pub daemon: Daemon,
+    /// Judging while one edits.
+    pub watch: Watch,
     /// What production may already have.
     pub history: History,
     /// The severity of findings, by code or by family (`"revert.missing" = "off"`, `"history" = "note"`).
@@ -153,6 +155,18 @@ pub struct Daemon {
     pub clones: usize,
 }
 
+/// Judging while one edits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Watch {
+    /// Whether the daemon watches the sets, and judges what is saved and staged before it is committed.
+    pub enabled: bool,
+    /// How long the files must be left alone before they are looked at.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub debounce: Duration,
+}
+
 /// What production may already have.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -256,6 +270,12 @@ impl Default for Limits {
 impl Default for Rows {
     fn default() -> Self {
         Rows { enabled: true, budget: Duration::from_millis(250), patience: Duration::from_secs(2) }
+    }
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Watch { enabled: true, debounce: Duration::from_millis(15) }
     }
 }
 

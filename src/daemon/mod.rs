@@ -1,6 +1,8 @@
 //! The daemon: one per user, started by whoever needs it, gone when it is idle. Lock, listener, shutdown.
 
+mod attach;
 mod engines;
+pub mod live;
 mod log;
 mod servers;
 pub mod service;
@@ -118,6 +120,7 @@ async fn serve(endpoint: Endpoint) -> Result<(), Error> {
         warming: Arc::new(Semaphore::new(MAX_WARMING)),
     });
     tracing::info!(build = daemon.build, pid = std::process::id(), "listening");
+    tokio::spawn(Arc::clone(&daemon.service).watch());
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::io("cannot handle signals"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::io("cannot handle signals"))?;
     let reason = loop {
@@ -138,6 +141,7 @@ async fn serve(endpoint: Endpoint) -> Result<(), Error> {
     };
     tracing::info!(reason, "stopping");
     drop(listener);
+    daemon.service.close();
     // Before the servers stop: the next client starts a new daemon instead of waiting for this one.
     let _ = fs::remove_file(&socket);
     let deadline = Instant::now() + DRAIN;

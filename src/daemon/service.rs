@@ -1,10 +1,14 @@
 //! What a request comes to, with or without a daemon around it.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio_util::sync::CancellationToken;
+
 use super::engines::{self, Engines};
-use super::status::{EngineStatus, Judgement};
+use super::live::{Home, Live};
+use super::status::{EngineStatus, Given, Judgement};
 use crate::config::{Config, Unavailable};
 use crate::engine::{Place as EnginePlace, Progress};
 use crate::judge::{self, Bench, Depth, Error, Kept, Order, Plan, Query, Verdicts, plan};
@@ -12,6 +16,8 @@ use crate::repo::{Location, Repo};
 use crate::verdict::{Mode, Outcome, Report, Verdict};
 use crate::wire::{CheckRequest, Endpoint, Place, Selection, endpoint};
 
+/// How many of the last verdicts `migd status` knows.
+const GIVEN: usize = 20;
 /// How long the background may take to make the next judgement's templates.
 pub const PREPARE: Duration = Duration::from_secs(600);
 
@@ -20,6 +26,9 @@ pub struct Service {
     engines: Engines,
     kept: Arc<Kept>,
     seen: Mutex<Seen>,
+    /// None in a process that ends after one judgement.
+    live: Option<Live>,
+    given: Mutex<VecDeque<(Instant, Given)>>,
 }
 
 #[derive(Clone, Copy)]
@@ -45,6 +54,7 @@ pub enum Reported {
 pub struct Prepared {
     plan: Arc<Plan>,
     repo: String,
+    home: Option<Home>,
     /// How long the client may wait.
     pub budget: Duration,
     /// Whether a commit is refused when no verdict can be had.
@@ -52,6 +62,27 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// The repository's work tree, or its git folder.
+    pub(super) fn repo(&self) -> &str {
+        &self.repo
+    }
+
+    /// Whether there is something to watch; else why not, and what to do.
+    pub(super) fn may_be_watched(&self) -> Result<(), (String, String)> {
+        let why = |message: &str, help: &str| Err((message.to_owned(), help.to_owned()));
+        match &self.home {
+            None => why("a bare repository has no files to watch", "run it in a work tree"),
+            Some(_) if !self.plan.config.watch.enabled => {
+                why("nothing is watched here", "`enabled = true` under `[watch]` in migd.toml turns it on")
+            }
+            Some(_) if self.plan.known == 0 => {
+                let error = Error::no_sets();
+                Err((format!("{error} [{}]", error.code()), error.help()))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
     /// Whether the tree changes no set.
     pub fn is_untouched(&self) -> bool {
         self.plan.sets.is_empty()
@@ -79,16 +110,38 @@ impl Service {
             engines: Engines::new(place, alone, verdicts),
             kept: Arc::default(),
             seen: Mutex::new(Seen { used: Instant::now(), rest }),
+            live: (!alone).then(Live::new),
+            given: Mutex::default(),
         }
+    }
+
+    /// What is watched; none in a process that ends after one judgement.
+    pub(crate) fn live(&self) -> Option<&Live> {
+        self.live.as_ref()
+    }
+
+    pub(super) fn engines_in_use(&self) -> &Engines {
+        &self.engines
+    }
+
+    /// Contents that were read before.
+    pub(super) fn kept_files(&self) -> Arc<Kept> {
+        Arc::clone(&self.kept)
     }
 
     /// Reads the repository: the configuration, the sets, what changed. Runs nothing, starts nothing.
     pub async fn prepare(&self, request: &CheckRequest) -> Result<Prepared, Error> {
         let kept = Arc::clone(&self.kept);
         let request = request.clone();
+        let env = request.place.env.clone();
         let read = tokio::task::spawn_blocking(move || read(&request, &kept)).await;
         let prepared = read.map_err(|error| Error::Lost(format!("reading the repository failed: {error}")))??;
         self.touch(Some(&prepared.plan.config));
+        if let (Some(live), Some(home)) = (&self.live, &prepared.home)
+            && prepared.plan.known > 0
+        {
+            live.serve(home, &env, &prepared.plan.config);
+        }
         Ok(prepared)
     }
 
@@ -106,20 +159,24 @@ impl Service {
             patience: started + plan.config.limits.judgement.max(prepared.budget),
             depth: if request.hook || !request.overlays.is_empty() { Depth::Quick } else { Depth::Full },
             fleeting: !request.overlays.is_empty(),
+            ..Moment::aside(prepared.repo.clone())
         };
+        let until = order.deadline;
         let outcome = if plan.sets.iter().all(is_settled) {
             Ok(Report::new(&order.repo, plan.mode, elapsed_ms(started), Vec::new()))
         } else if let Some(report) = self.kept(plan, &order) {
             Ok(report)
         } else {
-            // On its own task: when the budget is over, the chain goes on being built for the next try.
-            let work = tokio::spawn(Arc::clone(self).judge(Arc::clone(plan), order.clone(), progress));
-            match tokio::time::timeout(prepared.budget, work).await {
-                Ok(Ok(outcome)) => outcome,
-                Ok(Err(panic)) => Err(Error::Lost(format!("the judgement broke off: {panic}"))),
-                Err(_) => Err(Error::Deadline),
-            }
+            // An audit of a whole history takes its turns among the others.
+            let _urgent = match plan.mode {
+                Mode::All => None,
+                Mode::Staged | Mode::Worktree => self.first(plan, &prepared.repo, until).await,
+            };
+            self.judged_by(plan, order, progress).await
         };
+        if let (Some(live), Ok(report)) = (&self.live, &outcome) {
+            live.remember(plan, report);
+        }
         self.touch(None);
         let mut report = match outcome {
             Ok(report) => report,
@@ -128,8 +185,24 @@ impl Service {
         if report.verdicts.is_empty() && plan.known == 0 {
             report = failed(&Error::no_sets(), &prepared.repo, plan.mode, started);
         }
+        report.verdicts.iter().for_each(|verdict| self.gave(verdict));
         let exit = exit(&report, !prepared.block && request.hook);
         Reported::Report { report: Box::new(report), exit }
+    }
+
+    /// Judges until the deadline. On its own task: the chain goes on being built for the next try.
+    async fn judged_by(self: &Arc<Self>, plan: &Arc<Plan>, order: Moment, progress: Progress) -> Result<Report, Error> {
+        // What the background was just at may have been this.
+        if let Some(report) = self.kept(plan, &order) {
+            return Ok(report);
+        }
+        let left = order.deadline.saturating_duration_since(Instant::now());
+        let work = tokio::spawn(Arc::clone(self).judge(Arc::clone(plan), order, progress));
+        match tokio::time::timeout(left, work).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(panic)) => Err(Error::Lost(format!("the judgement broke off: {panic}"))),
+            Err(_) => Err(Error::Deadline),
+        }
     }
 
     /// What is known without judging anything, and without a server that runs.
@@ -143,7 +216,12 @@ impl Service {
     }
 
     /// Judges, once more on a new server when the first was lost, and makes the next judgement's databases ready.
-    async fn judge(self: Arc<Self>, plan: Arc<Plan>, order: Moment, progress: Progress) -> Result<Report, Error> {
+    pub(super) async fn judge(
+        self: Arc<Self>,
+        plan: Arc<Plan>,
+        order: Moment,
+        progress: Progress,
+    ) -> Result<Report, Error> {
         let mut tries = 0;
         loop {
             tries += 1;
@@ -174,7 +252,12 @@ impl Service {
         // Nothing follows on a text that is still being typed: only the state before it is wanted again.
         let last = |verdict: &Verdict| verdict.outcome < Outcome::Fail && !fleeting;
         let passed: Vec<bool> = report.verdicts.iter().map(last).collect();
-        let repo = report.repo.clone();
+        self.ready_later(plan, bench, report.repo.clone(), passed);
+    }
+
+    /// Makes the databases ready that the next judgement of `plan`'s sets will want, aside; where a set has `passed`, those
+    /// after it too.
+    pub(super) fn ready_later(self: &Arc<Self>, plan: Arc<Plan>, bench: Arc<Bench>, repo: String, passed: Vec<bool>) {
         tokio::spawn(async move {
             let order = Moment::aside(repo);
             if let Err(error) = bench.prepare_quietly(&plan, &passed, order.with(&|_| {})).await {
@@ -219,6 +302,30 @@ impl Service {
         Ok(lines)
     }
 
+    /// Notes a verdict that somebody was given.
+    pub(super) fn gave(&self, verdict: &Verdict) {
+        let given = Given {
+            repo: verdict.repo.clone(),
+            set: verdict.set.clone(),
+            mode: verdict.mode,
+            outcome: verdict.outcome,
+            cached: verdict.cached,
+            ms: verdict.elapsed_ms,
+            age_s: 0,
+        };
+        let mut all = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push_back((Instant::now(), given));
+        if all.len() > GIVEN {
+            all.pop_front();
+        }
+    }
+
+    /// The last verdicts, newest last.
+    pub(super) fn given(&self) -> Vec<Given> {
+        let all = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().map(|(at, given)| Given { age_s: at.elapsed().as_secs(), ..given.clone() }).collect()
+    }
+
     /// What each engine needs, and whether it is there.
     pub async fn probe(&self, config: &crate::config::Engine) -> Vec<crate::engine::ProbeLine> {
         self.engines.probe(config).await
@@ -249,7 +356,12 @@ impl Service {
             let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             let own = seen.used + seen.rest;
             if engine.is_none() && own <= Instant::now() {
-                return;
+                // Somebody looks at what the next change brings.
+                if self.live.as_ref().is_none_or(|live| live.board.readers() == 0) {
+                    return;
+                }
+                self.touch(None);
+                continue;
             }
             let next = engine.map_or(own, |engine| engine.min(own)).max(Instant::now() + Duration::from_millis(50));
             tokio::time::sleep_until(next.into()).await;
@@ -261,7 +373,14 @@ impl Service {
         self.engines.stop().await;
     }
 
-    fn touch(&self, config: Option<&Config>) {
+    /// Tells those who watch that there will be no more.
+    pub(super) fn close(&self) {
+        if let Some(live) = &self.live {
+            live.board.closing.cancel();
+        }
+    }
+
+    pub(super) fn touch(&self, config: Option<&Config>) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.used = Instant::now();
         if let Some(config) = config {
@@ -272,32 +391,52 @@ impl Service {
 
 /// When a judgement was asked for, by whom, until when.
 #[derive(Clone)]
-struct Moment {
-    repo: String,
-    started: Instant,
-    deadline: Instant,
-    patience: Instant,
-    depth: Depth,
-    /// Whether it is about what an editor has not saved.
-    fleeting: bool,
+pub(super) struct Moment {
+    pub(super) repo: String,
+    pub(super) started: Instant,
+    pub(super) deadline: Instant,
+    pub(super) patience: Instant,
+    pub(super) depth: Depth,
+    /// Whether it is about what may change before it is committed.
+    pub(super) fleeting: bool,
+    /// Ends it early.
+    pub(super) halt: CancellationToken,
+    /// Told each step.
+    pub(super) steps: Option<Steps>,
 }
+
+/// Told the version of a migration and what is being done with it.
+pub(super) type Steps = Arc<dyn Fn(&str, &str) + Send + Sync>;
 
 impl Moment {
     /// For what nobody waits for.
-    fn aside(repo: String) -> Moment {
+    pub(super) fn aside(repo: String) -> Moment {
         let now = Instant::now();
-        let (deadline, patience) = (now + PREPARE, now + PREPARE);
-        Moment { repo, started: now, deadline, patience, depth: Depth::Full, fleeting: false }
+        Moment {
+            repo,
+            started: now,
+            deadline: now + PREPARE,
+            patience: now + PREPARE,
+            depth: Depth::Full,
+            fleeting: false,
+            halt: CancellationToken::new(),
+            steps: None,
+        }
     }
 
-    fn with<'a>(&'a self, progress: judge::Progress<'a>) -> Order<'a> {
-        let Moment { repo, started, deadline, patience, depth, .. } = self;
-        Order { repo, started: *started, deadline: *deadline, patience: *patience, depth: *depth, progress }
+    pub(super) fn with<'a>(&'a self, progress: judge::Progress<'a>) -> Order<'a> {
+        let Moment { repo, started, deadline, patience, depth, halt, .. } = self;
+        let (started, deadline, patience, depth) = (*started, *deadline, *patience, *depth);
+        let steps: judge::Steps<'a> = match &self.steps {
+            Some(steps) => &**steps,
+            None => &|_, _| {},
+        };
+        Order { repo, started, deadline, patience, depth, progress, steps, halt }
     }
 }
 
 /// Whether nothing of a set has to be run: its chain is what it was.
-fn is_settled(set: &judge::SetPlan) -> bool {
+pub(super) fn is_settled(set: &judge::SetPlan) -> bool {
     let chain = &set.chain.migrations;
     set.first == chain.len() && set.findings.is_empty() && chain.len() >= set.base_chain.migrations.len()
 }
@@ -315,7 +454,12 @@ fn read(request: &CheckRequest, kept: &Kept) -> Result<Prepared, Error> {
     let query = Query { selection: &request.selection, sets: &request.sets, touched_only: request.hook };
     let plan = plan::plan(&repo, config, kept, &query)?;
     let name = repo.root().unwrap_or(repo.git_dir()).to_string_lossy().into_owned();
-    Ok(Prepared { plan: Arc::new(plan), repo: name, budget, block })
+    let home = repo.root().map(|root| Home {
+        root: root.to_owned(),
+        git_dir: repo.git_dir().to_owned(),
+        common_dir: repo.common_dir().to_owned(),
+    });
+    Ok(Prepared { plan: Arc::new(plan), repo: name, home, budget, block })
 }
 
 /// The report that says why there is no verdict.

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::service::{self, Reported};
 use super::status::{Status, memory_of};
-use super::{Admitted, Daemon};
+use super::{Admitted, Daemon, attach};
 use crate::config::Unavailable;
 use crate::engine::Progress;
 use crate::render::{self, Format};
@@ -80,6 +80,7 @@ async fn serve(_place: &Admitted, daemon: &Arc<Daemon>, stream: &mut UnixStream)
             0
         }
         Request::Ready(place) => ready(daemon, stream, place).await?,
+        Request::Watch(place) => attach::watch(daemon, stream, place).await?,
         Request::Stop => {
             daemon.ask_to_stop();
             0
@@ -187,6 +188,9 @@ fn status(daemon: &Daemon) -> Status {
         socket: daemon.endpoint.socket().to_string_lossy().into_owned(),
         log: daemon.endpoint.log().to_string_lossy().into_owned(),
         engines: daemon.service.engines(),
+        cache: daemon.service.engines_in_use().verdicts().figures(),
+        verdicts: daemon.service.given(),
+        watched: daemon.service.live().map(|live| live.watched()).unwrap_or_default(),
     }
 }
 
@@ -198,7 +202,12 @@ async fn receive(stream: &mut UnixStream) -> io::Result<Envelope> {
     frame::decode(&payload)
 }
 
-async fn send(stream: &mut UnixStream, reply: &Reply) -> io::Result<()> {
+pub(super) async fn send(stream: &mut UnixStream, reply: &Reply) -> io::Result<()> {
     let bytes = frame::encode(reply)?;
-    tokio::time::timeout(REPLY, stream.write_all(&bytes)).await.map_err(|_| io::ErrorKind::TimedOut)?
+    tokio::time::timeout(REPLY, write(stream, &bytes)).await.map_err(|_| io::ErrorKind::TimedOut)?
+}
+
+/// Writes a whole frame, however long the client takes.
+pub(super) async fn write(stream: &mut UnixStream, bytes: &[u8]) -> io::Result<()> {
+    stream.write_all(bytes).await
 }

@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::judge::{self, Error, Kept, Query, plan};
 use crate::pool::Figures;
-use crate::verdict::Outcome;
+use crate::repo::{Location, Repo};
+use crate::verdict::{Base, Mode, Outcome};
+use crate::wire::{Place, Selection};
 
 /// What `migd status --json` prints.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +27,111 @@ pub struct Status {
     pub log: String,
     /// The servers it keeps warm.
     pub engines: Vec<EngineStatus>,
+    /// The verdicts that are kept, and of how much use they were.
+    #[serde(default)]
+    pub cache: judge::Figures,
+    /// The last verdicts that somebody was given or that were reached in the background, newest last.
+    #[serde(default)]
+    pub verdicts: Vec<Given>,
+    /// The repositories that are watched.
+    #[serde(default)]
+    pub watched: Vec<Watched>,
+}
+
+/// One verdict that was given.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Given {
+    /// The repository's work tree.
+    pub repo: String,
+    /// The set.
+    pub set: String,
+    /// Which tree.
+    pub mode: Mode,
+    /// What it came to.
+    pub outcome: Outcome,
+    /// Whether it was reached before.
+    pub cached: bool,
+    /// Milliseconds from request to verdict.
+    pub ms: f64,
+    /// Seconds since then.
+    pub age_s: u64,
+}
+
+/// One repository that is watched.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Watched {
+    /// Its work tree.
+    pub repo: String,
+    /// Why it is not watched, or not all of it.
+    pub note: Option<String>,
+    /// Its sets that have something to judge.
+    pub sets: Vec<State>,
+}
+
+/// What is known of one set while one edits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// The set.
+    pub set: String,
+    /// The files as they are, or as they are staged where that is something else.
+    pub tree: Mode,
+    /// None while it is being judged.
+    pub outcome: Option<Outcome>,
+}
+
+/// The sets of the repository that `migd status` is asked in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Repository {
+    /// Its work tree.
+    pub root: String,
+    /// Its sets.
+    pub sets: Vec<SetStatus>,
+}
+
+/// Where one set stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SetStatus {
+    /// Its name.
+    pub name: String,
+    /// Its folder, relative to the repository.
+    pub path: String,
+    /// Its layout.
+    pub layout: String,
+    /// What production may already have.
+    pub base: Base,
+    /// The newest version in the work tree; none in an empty set.
+    pub head: Option<String>,
+    /// How many migrations the work tree has.
+    pub migrations: usize,
+    /// The versions that the work tree has and the base has not, in the order in which they run.
+    pub pending: Vec<String>,
+    /// Whether the base is behind.
+    pub needed: bool,
+}
+
+/// Where the sets of the repository at `place` stand. Reads git and the work tree, runs nothing.
+pub fn repository(place: &Place) -> Result<Repository, Error> {
+    let repo = Repo::open(&Location { cwd: place.cwd.clone(), git_env: place.env.clone() })?;
+    let config = plan::configuration(&repo, false, &place.env)?;
+    let query = Query { selection: &Selection::Worktree, sets: &[], touched_only: false };
+    let plan = plan::plan(&repo, config, &Kept::default(), &query)?;
+    let describe = |set: &judge::SetPlan| {
+        let base = &set.base_chain.migrations;
+        let new = set.chain.migrations.iter().filter(|new| !base.iter().any(|old| old.version == new.version));
+        let pending: Vec<String> = new.map(|new| new.version.clone()).collect();
+        SetStatus {
+            name: set.name.clone(),
+            path: set.root.clone(),
+            layout: set.layout.name().to_owned(),
+            base: set.base.clone(),
+            head: set.chain.migrations.last().map(|last| last.version.clone()),
+            migrations: set.chain.migrations.len(),
+            needed: !pending.is_empty(),
+            pending,
+        }
+    };
+    let root = repo.root().unwrap_or(repo.git_dir()).to_string_lossy().into_owned();
+    Ok(Repository { root, sets: plan.sets.iter().map(describe).collect() })
 }
 
 /// One server.

@@ -21,6 +21,9 @@ pub enum Error {
     /// The time was over.
     #[error("no verdict within the time allowed")]
     Deadline,
+    /// It was ended early: what it was about is outdated, or somebody else waits.
+    #[error("the judgement was ended early")]
+    Halted,
     /// The server was lost while it judged.
     #[error("{0}")]
     Lost(String),
@@ -69,7 +72,7 @@ impl Error {
             Error::Config(error) => error.code(),
             Error::Engine(error) => error.code(),
             Error::Pool(_) | Error::Lost(_) => "engine.lost",
-            Error::Deadline => "engine.timeout",
+            Error::Deadline | Error::Halted => "engine.timeout",
             Error::Set { code, .. } => code,
         }
     }
@@ -81,7 +84,7 @@ impl Error {
             Error::Config(error) => error.help(),
             Error::Engine(error) => error.help().to_owned(),
             Error::Pool(_) | Error::Lost(_) => "try again; if it stays, `migd restart` and `migd logs`".to_owned(),
-            Error::Deadline => {
+            Error::Deadline | Error::Halted => {
                 "try again: the chain is being made ready meanwhile; or raise `hook.budget` in migd.toml".to_owned()
             }
             Error::Set { help, .. } => help.clone(),

@@ -14,7 +14,7 @@ use crate::sql;
 use crate::verdict::Mode;
 
 /// What a verdict depends on of the server that gave it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Server {
     /// `container`, `local` or `url`.
     pub kind: String,

@@ -87,6 +87,8 @@ impl Work<'_> {
             let started = Instant::now();
             let _turn = self.wait_for(turn).await?;
             push(timings, "wait", started);
+            let step = |step| (self.order.steps)(&chain[at].version, step);
+            step("chain");
             let started = Instant::now();
             if let Some(broken) = self.advance(at).await? {
                 judged.findings.push(broken);
@@ -97,6 +99,7 @@ impl Work<'_> {
                 judged.findings.extend(self.foreign(&chain[at]));
                 return Ok(judged);
             }
+            step("lease");
             let started = Instant::now();
             let Some(lease) = self.pool.lease(&self.prefixes[at]).await? else {
                 return Err(Error::Lost("a template went away while it was needed".to_owned()));
@@ -109,6 +112,7 @@ impl Work<'_> {
             let mut observed = self.observe(&lease, at).await?;
             drop(lease);
             if let Some((before, after)) = observed.schemas.as_ref() {
+                step("rows");
                 let started = Instant::now();
                 if production.is_none() || self.plan.mode == Mode::All {
                     production = Some(before.clone());
@@ -159,7 +163,10 @@ impl Work<'_> {
         turn: &'t tokio::sync::Mutex<()>,
     ) -> Result<tokio::sync::MutexGuard<'t, ()>, Error> {
         let left = self.order.deadline.saturating_duration_since(Instant::now());
-        tokio::time::timeout(left, turn.lock()).await.map_err(|_| Error::Deadline)
+        tokio::select! {
+            turn = tokio::time::timeout(left, turn.lock()) => turn.map_err(|_| Error::Deadline),
+            () = self.order.halt.cancelled() => Err(Error::Halted),
+        }
     }
 
     /// Makes the templates before and after what changed, and clones of them.
@@ -252,6 +259,8 @@ impl Work<'_> {
             true => Some(digest::read(client).await.map_err(lost)?),
             false => None,
         };
+        let step = |step| (self.order.steps)(&migration.version, step);
+        step("up");
         let up = self.run(lease, &migration.up, &books.applied).await?;
         let go_on = up.ok() && !up.left_open;
         seen.up = Some(up);
@@ -267,6 +276,7 @@ impl Work<'_> {
         seen.compare_ms = ms(started.elapsed());
         let Some(down) = migration.down.as_ref().filter(|_| self.set.layout.has_downs()) else { return Ok(seen) };
         seen.fresh_ms += fresh_session(lease).await?;
+        step("down");
         let run = self.run(lease, down, &books.reverted).await?;
         let go_on = run.ok();
         seen.down = Some(run);
@@ -281,6 +291,7 @@ impl Work<'_> {
         }
         seen.compare_ms += ms(started.elapsed());
         seen.fresh_ms += fresh_session(lease).await?;
+        step("up again");
         let again = self.run(lease, &migration.up, &books.applied).await?;
         let go_on = again.ok();
         seen.again = Some(again);
@@ -331,9 +342,9 @@ impl Work<'_> {
             deep,
         };
         // No search is worth the verdict.
-        match tokio::time::timeout(left / 2, rows::search(&job)).await {
-            Ok(found) => Ok(Some(found?)),
-            Err(_) => Ok(None),
+        tokio::select! {
+            found = tokio::time::timeout(left / 2, rows::search(&job)) => found.ok().transpose().map_err(Error::from),
+            () = self.order.halt.cancelled() => Err(Error::Halted),
         }
     }
 
@@ -379,7 +390,11 @@ impl Work<'_> {
     ) -> Result<Run, Error> {
         let limits = self.limits(deadline);
         let bench = Bench { runner: &held.runner, observer: &held.observer, limits: &limits };
-        let run = trace::run(bench, source, bookkeeping).await?;
+        let run = trace::run(bench, source, bookkeeping).await;
+        if self.order.halt.is_cancelled() {
+            return Err(Error::Halted);
+        }
+        let run = run?;
         let lost = matches!(&run.failure, Some(Failure { cause: Cause::ConnectionLost(_), .. }));
         if held.observer.is_closed() || (lost && !survives(held).await) {
             return Err(Error::Lost("the server went away while it judged".to_owned()));
@@ -393,6 +408,7 @@ impl Work<'_> {
             statement: limits.statement,
             database_bytes: limits.database_bytes,
             deadline,
+            halt: self.order.halt.clone(),
             elevate: !self.pool.engine().info().shared,
         }
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use tokio_postgres::SimpleQueryMessage;
+use tokio_util::sync::CancellationToken;
 
 use super::{Cause, Executed, Failure, Run, ServerError, elevate};
 use crate::engine::session::{Session, describe};
@@ -22,7 +23,7 @@ const CANCEL: Duration = Duration::from_secs(1);
 const NOTICE: &str = "SELECT FROM pg_catalog.pg_class LIMIT 0";
 
 /// What a run may use.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Limits {
     /// How long one statement may run.
     pub statement: Duration,
@@ -30,6 +31,8 @@ pub struct Limits {
     pub database_bytes: u64,
     /// When the verdict must be there.
     pub deadline: Instant,
+    /// Ends the run as if the deadline had come.
+    pub halt: CancellationToken,
     /// Whether statements that PostgreSQL keeps for superusers and that reach nothing outside the database may be run
     /// with those rights ([`elevate`]). Not on somebody else's server.
     pub elevate: bool,
@@ -364,7 +367,13 @@ impl Steps<'_> {
         let excess = loop {
             let look = TICK.saturating_sub(self.looked.elapsed());
             let left = limits.deadline.saturating_duration_since(Instant::now()).min(look);
-            match tokio::time::timeout(left.max(Duration::from_millis(1)), &mut work).await {
+            let looked = tokio::time::timeout(left.max(Duration::from_millis(1)), &mut work);
+            let looked = tokio::select! {
+                biased;
+                looked = looked => looked,
+                () = limits.halt.cancelled() => break Ended::Broken(Error::Deadline),
+            };
+            match looked {
                 Ok(Ok(rows)) => return Ok(rows),
                 Ok(Err(error)) => return Err(ended(&error, runner)),
                 Err(_) if Instant::now() >= limits.deadline => break Ended::Broken(Error::Deadline),

@@ -29,6 +29,8 @@ pub enum Request {
     /// Start the engine and make the templates of every set as it lies on disk, and wait for both; answered with progress,
     /// then text.
     Ready(Place),
+    /// What is judged while one edits, from now on; answered with [`Reply::Event`], as long as both sides stay.
+    Watch(Place),
     /// Finish what is being judged, stop the servers and leave. Any build may ask.
     Stop,
 }
@@ -131,6 +133,11 @@ pub enum Reply {
     Text {
         /// With its line ends.
         text: String,
+    },
+    /// Something happened in the repository that is watched.
+    Event {
+        /// The event, as `migd watch --format jsonl` prints it.
+        json: String,
     },
     /// What the daemon is doing.
     Status {

@@ -54,6 +54,7 @@ impl Judge {
             statement: Duration::from_secs(10),
             database_bytes: 1 << 30,
             deadline: Instant::now() + Duration::from_secs(120),
+            halt: Default::default(),
             elevate: true,
         }
     }

@@ -16,3 +16,4 @@ mod reverts;
 mod rights;
 mod rows;
 mod unavailable;
+mod watch;

@@ -8,7 +8,7 @@ const LAYERS: &[&[&str]] = &[
     &["verdict", "wire"],
     &["sql"],
     &["config"],
-    &["catalog", "engine", "layout", "repo"],
+    &["catalog", "engine", "layout", "repo", "watch"],
     &["pool", "trace", "hooks"],
     &["rows"],
     &["check"],

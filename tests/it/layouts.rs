@@ -132,6 +132,7 @@ async fn apply(database: &str, source: &Source, books: &[String]) -> Option<Stri
         statement: Duration::from_secs(60),
         database_bytes: u64::MAX,
         deadline: Instant::now() + Duration::from_secs(120),
+        halt: Default::default(),
         elevate: false,
     };
     let bench = Bench { runner: &runner, observer: &observer, limits: &limits };

@@ -185,8 +185,14 @@ fn status_tells_daemon_server_and_verdicts() {
 #[test]
 fn status_without_a_daemon_starts_none() {
     let repo = Sandbox::alone();
-    repo.migd(&["status"]).ok().says("no daemon is running");
-    assert_eq!(repo.migd(&["status", "--json"]).ok().json(), serde_json::json!({ "running": false }));
+    repo.migration(2, "age", GOOD, GOOD_DOWN);
+    let words = "migrations (golang-migrate, 2 migrations) | base 1 (HEAD) | head 2 | 1 pending";
+    repo.migd(&["status"]).ok().says("no daemon is running").says(words);
+    let status = repo.migd(&["status", "--json"]).ok().json();
+    assert_eq!(status["running"], false);
+    let set = &status["repository"]["sets"][0];
+    assert_eq!((&set["base"]["version"], &set["head"]), (&"1".into(), &"2".into()), "{set:#}");
+    assert_eq!((&set["pending"], &set["needed"]), (&serde_json::json!(["2"]), &true.into()), "{set:#}");
     assert_eq!(repo.realm().processes(), [0; 0]);
 }
 

@@ -5,3 +5,4 @@ pub mod editor;
 pub mod git;
 pub mod realm;
 pub mod sandbox;
+pub mod watching;

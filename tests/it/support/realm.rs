@@ -65,12 +65,25 @@ impl Realm {
         }
         let git = "[user]\nname = Test\nemail = test@example.org\n[init]\ndefaultBranch = main\n[gc]\nauto = 0\n";
         fs::write(folder.join("home/.gitconfig"), git).unwrap();
-        // Several tests share two cores and one daemon: a judgement may have to wait for its turn.
-        let config = "[engine]\nkind = \"local\"\n[hook]\nbudget = \"60s\"\n";
-        fs::write(folder.join("home/.config/migd/config.toml"), config).unwrap();
         let programs = Path::new(env!("CARGO_BIN_EXE_migd")).parent().unwrap().to_owned();
         let keeper = keeper(&folder);
-        Realm { folder, programs, keeper }
+        let realm = Realm { folder, programs, keeper };
+        // What a test saves would be judged twice, by the commit that it is about and by the background.
+        realm.configure("[watch]\nenabled = false\n");
+        realm
+    }
+
+    /// The user's own configuration.
+    fn configure(&self, more: &str) {
+        // Several tests share two cores and one daemon: a judgement may have to wait for its turn.
+        let config = format!("[engine]\nkind = \"local\"\n[hook]\nbudget = \"60s\"\n{more}");
+        fs::write(self.folder.join("home/.config/migd/config.toml"), config).unwrap();
+    }
+
+    /// Has what is saved judged while it is edited, as it is by default.
+    pub fn watching(self: Arc<Realm>) -> Arc<Realm> {
+        self.configure("");
+        self
     }
 
     /// The folder of everything.

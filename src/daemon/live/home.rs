@@ -1,0 +1,130 @@
+//! Where a repository lies, which of its files decide a verdict, and which folders must be watched to see them change.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use crate::watch::Folder;
+
+/// What git keeps in its folder and a verdict depends on.
+const IN_GIT_DIR: &[&str] = &["HEAD", "index", "MERGE_HEAD", "config.worktree"];
+/// The same in the folder that all work trees share.
+const IN_COMMON_DIR: &[&str] = &["HEAD", "FETCH_HEAD", "packed-refs", "config", "worktrees"];
+/// The variables that decide how git reads a repository that it finds by itself; the others belong to one command.
+const LASTING: &[&str] = &["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_CEILING_DIRECTORIES"];
+
+/// A repository's folders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Home {
+    /// The top of the work tree.
+    pub(crate) root: PathBuf,
+    /// The git folder of this work tree.
+    pub(crate) git_dir: PathBuf,
+    /// The one that all work trees share.
+    pub(crate) common_dir: PathBuf,
+}
+
+/// The files that decide a verdict.
+#[derive(Debug, Clone)]
+pub(super) struct Interest {
+    pub(super) home: Home,
+    /// The sets' folders.
+    pub(super) sets: Vec<PathBuf>,
+    /// Single files: the configuration, setup SQL.
+    pub(super) files: Vec<PathBuf>,
+}
+
+/// The part of a client's variables that holds for later judgements too.
+pub(super) fn lasting(env: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let lasts = |name: &str| name.starts_with("MIGD_") || LASTING.contains(&name);
+    env.iter().filter(|(name, _)| lasts(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+impl Interest {
+    /// Whether a verdict may be another one after a change at `path`.
+    pub(super) fn concerns(&self, path: &Path) -> bool {
+        let Home { root, git_dir, common_dir } = &self.home;
+        let named =
+            |names: &[&str]| path.file_name().and_then(|name| name.to_str()).is_some_and(|n| names.contains(&n));
+        let parent = path.parent();
+        let set = |set: &PathBuf| match set == root {
+            // All of the repository's top is the set, and nothing below it.
+            true => parent == Some(root) && !named(&[".git"]),
+            false => path.starts_with(set) || set.starts_with(path),
+        };
+        self.sets.iter().any(set)
+            || self.files.iter().any(|file| file == path)
+            || (parent == Some(git_dir) && named(IN_GIT_DIR))
+            || (parent == Some(common_dir) && named(IN_COMMON_DIR))
+            || path == git_dir.join("logs/HEAD")
+            || parent == Some(&common_dir.join("worktrees"))
+            || path.starts_with(common_dir.join("refs/remotes"))
+            || path.starts_with(common_dir.join("reftable"))
+            || path == git_dir
+    }
+
+    /// The folders to watch. Those above a set tell when it is replaced.
+    pub(super) fn folders(&self) -> Vec<Folder> {
+        let Home { root, git_dir, common_dir } = &self.home;
+        let mut shallow = BTreeSet::from([root.clone(), git_dir.clone(), git_dir.join("logs"), common_dir.clone()]);
+        for below in ["worktrees", "refs/remotes/origin", "reftable"] {
+            shallow.insert(common_dir.join(below));
+        }
+        for path in self.sets.iter().chain(&self.files) {
+            shallow.extend(path.ancestors().skip(1).take_while(|above| above.starts_with(root)).map(Path::to_owned));
+        }
+        let deep: Vec<&PathBuf> = self.sets.iter().filter(|set| *set != root).collect();
+        let shallow = shallow.into_iter().filter(|path| !deep.iter().any(|set| path.starts_with(set)));
+        let shallow = shallow.map(|path| Folder { path, deep: false }).collect::<Vec<_>>();
+        shallow.into_iter().chain(deep.iter().map(|set| Folder { path: (*set).clone(), deep: true })).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn interest(sets: &[&str]) -> Interest {
+        let home = Home { root: "/r".into(), git_dir: "/r/.git".into(), common_dir: "/r/.git".into() };
+        let sets = sets.iter().map(|set| Path::new("/r").join(set)).collect();
+        Interest { home, sets, files: vec!["/r/migd.toml".into(), "/r/sql/before.sql".into()] }
+    }
+
+    #[test]
+    fn what_decides_a_verdict_concerns_it_and_nothing_else() {
+        let interest = interest(&["db/migrations"]);
+        let of = |path: &str| interest.concerns(Path::new(path));
+        for path in ["db/migrations/1.sql", "db/migrations/1/up.sql", "db", "migd.toml", "sql/before.sql"] {
+            assert!(of(&format!("/r/{path}")), "{path}");
+        }
+        for path in ["HEAD", "index", "logs/HEAD", "refs/remotes/origin/main", "worktrees/one", "packed-refs"] {
+            assert!(of(&format!("/r/.git/{path}")), "{path}");
+        }
+        for path in ["db/other.sql", "src/main.rs", ".git/index.lock", ".git/COMMIT_EDITMSG", "sql/after.sql"] {
+            assert!(!of(&format!("/r/{path}")), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_set_at_the_top_has_no_folders_below_it() {
+        let interest = interest(&[""]);
+        let of = |path: &str| interest.concerns(Path::new(path));
+        assert!(of("/r/1.sql") && !of("/r/src/1.sql") && !of("/r/.git/index.lock"));
+        assert!(interest.folders().iter().all(|folder| !folder.deep));
+    }
+
+    #[test]
+    fn the_folders_above_a_set_are_watched_without_what_else_is_in_them() {
+        let folders = interest(&["db/migrations"]).folders();
+        let has = |path: &str, deep| folders.contains(&Folder { path: path.into(), deep });
+        assert!(has("/r", false) && has("/r/db", false) && has("/r/db/migrations", true) && has("/r/sql", false));
+        assert!(has("/r/.git", false) && has("/r/.git/logs", false));
+    }
+
+    #[test]
+    fn variables_of_one_command_do_not_last() {
+        let env =
+            ["MIGD_ENGINE", "GIT_INDEX_FILE", "GIT_DIR", "GIT_CONFIG_GLOBAL"].map(|n| (n.to_owned(), "x".to_owned()));
+        let kept: Vec<String> = lasting(&env.into()).into_keys().collect();
+        assert_eq!(kept, ["GIT_CONFIG_GLOBAL", "MIGD_ENGINE"]);
+    }
+}

@@ -1,0 +1,256 @@
+//! While one edits: the repositories that the daemon serves are watched, and what their work trees and indexes hold is
+//! judged before anybody asks.
+//!
+//! A change marks its repository; when the files have been left alone for a moment, the repository is read again, and what
+//! is not known yet is judged in the background ([`work`]). What is known is on the [`board`]. Nothing here is needed for a
+//! commit: where files cannot be watched, commits are judged as they come.
+
+pub(crate) mod board;
+pub mod event;
+mod home;
+mod look;
+mod work;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use blake3::Hash;
+use tokio::sync::Notify;
+
+use super::status::{State, Watched};
+use crate::config::{Config, Set};
+use crate::judge::{self, Plan};
+use crate::verdict::{Outcome, Report, Verdict};
+use crate::watch::Watcher;
+use board::Board;
+use event::Subject;
+pub(crate) use home::Home;
+use home::Interest;
+use work::Work;
+
+/// How many repositories are watched; the least recently used is let go for a new one.
+const MAX_REPOS: usize = 64;
+/// How many verdicts are remembered that are not kept because another time may judge otherwise.
+const FRESH: usize = 16;
+/// How long changes that do not end are waited out, in debounces.
+const RESTLESS: u32 = 8;
+
+/// What is watched, what is known, what is being judged.
+pub(crate) struct Live {
+    intake: Arc<Intake>,
+    /// Made with the first repository.
+    watcher: OnceLock<Result<Watcher, String>>,
+    served: Mutex<HashMap<PathBuf, Served>>,
+    /// What commits were told lately: not to be judged once more, though it may not last.
+    fresh: Mutex<VecDeque<(Hash, Verdict)>>,
+    /// What is known.
+    pub(crate) board: Board,
+    work: Work,
+}
+
+/// A repository that is watched.
+#[derive(Clone)]
+struct Served {
+    home: Home,
+    env: BTreeMap<String, String>,
+    debounce: Duration,
+    used: Instant,
+    /// The sets that were found where none is configured: finding them reads the whole work tree.
+    found: Option<Vec<Set>>,
+    /// The other work trees that are known of.
+    worktrees: Option<BTreeSet<String>>,
+    /// HEAD when the next judgement's databases were last made ready.
+    head: Option<String>,
+    /// How often git was found at work, in a row.
+    waited: u32,
+    /// Why it is not watched, or not all of it.
+    note: Option<String>,
+}
+
+/// What the system tells, until somebody looks.
+#[derive(Default)]
+struct Intake {
+    interests: Mutex<HashMap<PathBuf, Interest>>,
+    dirty: Mutex<HashMap<PathBuf, Instant>>,
+    bell: Notify,
+}
+
+impl Live {
+    pub(super) fn new() -> Live {
+        Live {
+            intake: Arc::default(),
+            watcher: OnceLock::new(),
+            served: Mutex::default(),
+            fresh: Mutex::default(),
+            board: Board::new(),
+            work: Work::new(),
+        }
+    }
+
+    /// Watches the repository at `home` from now on, as it is configured now.
+    pub(super) fn serve(&self, home: &Home, env: &BTreeMap<String, String>, config: &Config) {
+        let root = &home.root;
+        if !config.watch.enabled {
+            return self.forget(root);
+        }
+        let env = home::lasting(env);
+        let mut all = self.served();
+        let known = all.get_mut(root).filter(|served| served.home == *home && served.env == env);
+        if let Some(served) = known {
+            served.used = Instant::now();
+            served.debounce = config.watch.debounce;
+            return;
+        }
+        let served = Served {
+            home: home.clone(),
+            env,
+            debounce: config.watch.debounce,
+            used: Instant::now(),
+            found: None,
+            worktrees: None,
+            head: None,
+            waited: 0,
+            note: None,
+        };
+        all.insert(root.clone(), served);
+        let oldest = all.iter().min_by_key(|(_, served)| served.used).map(|(root, _)| root.clone());
+        let excess = oldest.filter(|_| all.len() > MAX_REPOS);
+        drop(all);
+        if let Some(oldest) = excess {
+            self.forget(&oldest);
+        }
+        self.intake.mark(root);
+    }
+
+    /// What somebody was just told about `plan`.
+    pub(super) fn remember(&self, plan: &Plan, report: &Report) {
+        for verdict in report.verdicts.iter().filter(|verdict| !verdict.cached) {
+            let Some(set) = plan.sets.iter().find(|set| set.name == verdict.set) else { continue };
+            let print = judge::fingerprint(plan, set);
+            let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+            fresh.push_back((print, verdict.clone()));
+            if fresh.len() > FRESH {
+                fresh.pop_front();
+            }
+        }
+    }
+
+    fn fresh(&self, print: &Hash) -> Option<Verdict> {
+        let fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+        fresh.iter().rev().find(|(known, _)| known == print).map(|(_, verdict)| verdict.clone())
+    }
+
+    /// Watches it no longer, and knows nothing of it.
+    fn forget(&self, root: &Path) {
+        if self.served().remove(root).is_none() {
+            return;
+        }
+        if let Some(Ok(watcher)) = self.watcher.get() {
+            watcher.forget(root);
+        }
+        self.intake.interests().remove(root);
+        let repo = root.to_string_lossy();
+        self.board.retain(&repo, &[]);
+        self.work.forget(&repo);
+    }
+
+    /// The repositories that are watched.
+    pub(crate) fn watched(&self) -> Vec<Watched> {
+        let all = self.served();
+        let states = self.board.states();
+        let describe = |served: &Served| {
+            let repo = served.home.root.to_string_lossy().into_owned();
+            let own = states.iter().filter(|(subject, _)| subject.repo == repo);
+            let state = |(subject, outcome): &(Subject, Option<Outcome>)| State {
+                set: subject.set.clone(),
+                tree: subject.tree,
+                outcome: *outcome,
+            };
+            Watched { sets: own.map(state).collect(), note: served.note.clone(), repo }
+        };
+        let mut watched: Vec<Watched> = all.values().map(describe).collect();
+        watched.sort_by(|a, b| a.repo.cmp(&b.repo));
+        watched
+    }
+
+    /// Waits until a repository has changed and has then been left alone for a moment: those that changed, newest first.
+    async fn changed(&self) -> Vec<PathBuf> {
+        self.intake.bell.notified().await;
+        let debounce = self.debounce();
+        let until = Instant::now() + debounce * RESTLESS;
+        while Instant::now() < until && tokio::time::timeout(debounce, self.intake.bell.notified()).await.is_ok() {}
+        let dirty = std::mem::take(&mut *self.intake.dirty());
+        let mut dirty: Vec<(PathBuf, Instant)> = dirty.into_iter().collect();
+        dirty.sort_unstable_by_key(|(_, at)| std::cmp::Reverse(*at));
+        dirty.into_iter().map(|(root, _)| root).collect()
+    }
+
+    /// The longest that a changed repository wants.
+    fn debounce(&self) -> Duration {
+        let (served, dirty) = (self.served(), self.intake.dirty());
+        dirty.keys().filter_map(|root| served.get(root)).map(|served| served.debounce).max().unwrap_or_default()
+    }
+
+    /// Looks at a repository again, in a moment.
+    fn later(self: &Live, root: PathBuf, pause: Duration) {
+        let intake = Arc::clone(&self.intake);
+        tokio::spawn(async move {
+            tokio::time::sleep(pause).await;
+            intake.mark(&root);
+        });
+    }
+
+    /// Watches exactly what `interest` needs.
+    fn follow(&self, interest: Interest) {
+        let root = interest.home.root.clone();
+        let watcher = self.watcher.get_or_init(|| {
+            let intake = Arc::clone(&self.intake);
+            Watcher::new(move |paths| intake.take(paths)).map_err(|error| error.to_string())
+        });
+        let outcome = match watcher {
+            Ok(watcher) => {
+                let folders = interest.folders();
+                self.intake.interests().insert(root.clone(), interest);
+                watcher.follow(&root, &folders).map_err(|error| error.to_string())
+            }
+            Err(error) => Err(error.clone()),
+        };
+        if let Some(served) = self.served().get_mut(&root) {
+            if let Err(error) = &outcome
+                && served.note.as_ref() != Some(error)
+            {
+                tracing::warn!(error, "a repository cannot be watched; its commits are judged as they come");
+            }
+            served.note = outcome.err();
+        }
+    }
+
+    fn served(&self) -> MutexGuard<'_, HashMap<PathBuf, Served>> {
+        self.served.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Intake {
+    /// Called by the system, for every single change.
+    fn take(&self, paths: &[PathBuf]) {
+        let interests = self.interests();
+        let concerned = |interest: &&Interest| paths.is_empty() || paths.iter().any(|path| interest.concerns(path));
+        let roots: Vec<&PathBuf> = interests.values().filter(concerned).map(|interest| &interest.home.root).collect();
+        roots.into_iter().for_each(|root| self.mark(root));
+    }
+
+    fn mark(&self, root: &Path) {
+        self.dirty().insert(root.to_owned(), Instant::now());
+        self.bell.notify_one();
+    }
+
+    fn interests(&self) -> MutexGuard<'_, HashMap<PathBuf, Interest>> {
+        self.interests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn dirty(&self) -> MutexGuard<'_, HashMap<PathBuf, Instant>> {
+        self.dirty.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

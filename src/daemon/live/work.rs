@@ -1,0 +1,267 @@
+//! The background's judgements: one at a time, newest first, none while a commit waits.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use blake3::Hash;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::event::Subject;
+use crate::daemon::Service;
+use crate::daemon::service::{Moment, failed};
+use crate::engine::Progress;
+use crate::judge::{self, Depth, Error, Plan};
+
+/// How long nothing new must come before rows are searched for more deeply.
+const CALM: Duration = Duration::from_millis(500);
+/// How often one judgement is begun again because commits came in between.
+const MAX_TRIES: u8 = 50;
+
+/// One set's content, to be judged.
+#[derive(Clone)]
+pub(super) struct Job {
+    pub(super) subject: Subject,
+    /// Of the content.
+    pub(super) print: Hash,
+    /// Of one set.
+    pub(super) plan: Arc<Plan>,
+    pub(super) depth: Depth,
+    pub(super) tries: u8,
+}
+
+impl Job {
+    /// A judgement that begins now.
+    pub(super) fn moment(&self, depth: Depth) -> Moment {
+        let now = Instant::now();
+        let until = now + self.plan.config.limits.judgement;
+        Moment { depth, deadline: until, patience: until, fleeting: true, ..Moment::aside(self.subject.repo.clone()) }
+    }
+
+    fn is(&self, subject: &Subject, print: &Hash) -> bool {
+        self.subject == *subject && self.print == *print
+    }
+}
+
+/// What waits and what runs.
+pub(super) struct Work {
+    state: Mutex<State>,
+    /// How many commits wait for a verdict.
+    waiting: watch::Sender<usize>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Oldest first.
+    queue: Vec<Job>,
+    running: Option<Running>,
+    /// What each subject holds now.
+    wanted: BTreeMap<Subject, Hash>,
+    /// A task works on the queue.
+    worker: bool,
+    /// In which repositories hooks run.
+    hooks: HashMap<PathBuf, usize>,
+}
+
+struct Running {
+    job: Job,
+    halt: CancellationToken,
+    /// Closed at its end.
+    end: watch::Receiver<()>,
+}
+
+/// Somebody waits for a verdict; the background rests until it is dropped.
+pub(crate) struct Urgent {
+    service: Arc<Service>,
+    root: PathBuf,
+}
+
+impl Drop for Urgent {
+    fn drop(&mut self) {
+        let Some(live) = self.service.live() else { return };
+        let mut state = live.work.state();
+        if let Some(count) = state.hooks.get_mut(&self.root) {
+            *count -= 1;
+            if *count == 0 {
+                state.hooks.remove(&self.root);
+            }
+        }
+        drop(state);
+        live.work.waiting.send_modify(|count| *count -= 1);
+    }
+}
+
+impl Work {
+    pub(super) fn new() -> Work {
+        Work { state: Mutex::default(), waiting: watch::channel(0).0 }
+    }
+
+    pub(super) fn is_hooked(&self, root: &Path) -> bool {
+        self.state().hooks.contains_key(root)
+    }
+
+    /// What `repo` holds now: what it held before is not judged any more, `open` is.
+    pub(super) fn replace(&self, repo: &str, holds: &[(Subject, Hash)], open: Vec<Job>) {
+        let mut state = self.state();
+        state.wanted.retain(|subject, _| subject.repo != repo);
+        state.wanted.extend(holds.iter().cloned());
+        let State { queue, running, wanted, .. } = &mut *state;
+        queue.retain(|job| wanted.get(&job.subject) == Some(&job.print));
+        let quick = open.iter().any(|job| job.depth == Depth::Quick);
+        if let Some(running) = running {
+            let outdated = wanted.get(&running.job.subject) != Some(&running.job.print);
+            let deep = running.job.depth == Depth::Full;
+            if outdated || (deep && quick) {
+                running.halt.cancel();
+            }
+        }
+        for job in open {
+            let under_way = running
+                .as_ref()
+                .is_some_and(|running| running.job.is(&job.subject, &job.print) && !running.halt.is_cancelled());
+            if !under_way && !queue.iter().any(|queued| queued.is(&job.subject, &job.print)) {
+                queue.push(job);
+            }
+        }
+    }
+
+    pub(super) fn forget(&self, repo: &str) {
+        self.replace(repo, &[], Vec::new());
+    }
+
+    /// The next to be judged: the newest that nothing is known of, else one that could be searched more deeply.
+    fn next(&self) -> Option<Job> {
+        let mut state = self.state();
+        let quick = state.queue.iter().rposition(|job| job.depth == Depth::Quick);
+        match quick.or(state.queue.len().checked_sub(1)) {
+            Some(at) => Some(state.queue.remove(at)),
+            None => {
+                state.worker = false;
+                None
+            }
+        }
+    }
+
+    /// Takes `job` up again later, if it is still wanted.
+    fn again(&self, job: Job) {
+        let mut state = self.state();
+        let wanted = state.wanted.get(&job.subject) == Some(&job.print);
+        let queued = state.queue.iter().any(|queued| queued.is(&job.subject, &job.print));
+        if wanted && !queued && job.tries < MAX_TRIES {
+            state.queue.insert(0, Job { tries: job.tries + 1, ..job });
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Service {
+    /// Has the background rest. A judgement under way is given up, unless it is about what `plan` is about: then its end
+    /// is waited for, because nothing would be sooner.
+    pub(crate) async fn first(self: &Arc<Self>, plan: &Plan, repo: &str, until: Instant) -> Option<Urgent> {
+        let work = &self.live()?.work;
+        let urgent = Urgent { service: Arc::clone(self), root: repo.into() };
+        *work.state().hooks.entry(urgent.root.clone()).or_default() += 1;
+        work.waiting.send_modify(|count| *count += 1);
+        let end = work.state().running.as_ref().and_then(|running| {
+            let job = &running.job;
+            let same = |set: &judge::SetPlan| judge::fingerprint(plan, set) == job.print;
+            let joined = job.depth == Depth::Quick && plan.sets.iter().any(same);
+            if !joined {
+                running.halt.cancel();
+            }
+            joined.then(|| running.end.clone())
+        });
+        if let Some(mut end) = end {
+            let _ = tokio::time::timeout_at(until.into(), async { while end.changed().await.is_ok() {} }).await;
+        }
+        Some(urgent)
+    }
+
+    /// Works on the queue, if nobody does.
+    pub(super) fn start_work(self: &Arc<Self>) {
+        let Some(live) = self.live() else { return };
+        let mut state = live.work.state();
+        if !state.worker && !state.queue.is_empty() {
+            state.worker = true;
+            tokio::spawn(Arc::clone(self).work());
+        }
+    }
+
+    async fn work(self: Arc<Self>) {
+        let Some(live) = self.live() else { return };
+        let mut waiting = live.work.waiting.subscribe();
+        loop {
+            if waiting.wait_for(|count| *count == 0).await.is_err() {
+                return;
+            }
+            let Some(job) = live.work.next() else { return };
+            if job.depth == Depth::Full {
+                tokio::time::sleep(CALM).await;
+                let newer = live.work.state().queue.iter().any(|job| job.depth == Depth::Quick);
+                if newer || *waiting.borrow() > 0 {
+                    live.work.again(Job { tries: 0, ..job });
+                    continue;
+                }
+            }
+            self.judge_quietly(job).await;
+        }
+    }
+
+    async fn judge_quietly(self: &Arc<Self>, job: Job) {
+        let Some(live) = self.live() else { return };
+        let halt = CancellationToken::new();
+        let (_end, end) = watch::channel(());
+        {
+            let mut state = live.work.state();
+            if state.wanted.get(&job.subject) != Some(&job.print) {
+                return;
+            }
+            state.running = Some(Running { job: job.clone(), halt: halt.clone(), end });
+        }
+        let mut moment = Moment { halt, ..job.moment(job.depth) };
+        if job.depth == Depth::Quick {
+            let set = &job.plan.sets[0];
+            let judged = (0..set.chain.migrations.len()).filter(|at| set.is_judged(*at, job.plan.mode));
+            let versions = judged.map(|at| set.chain.migrations[at].version.clone()).collect();
+            live.board.started(&job.subject, job.print, versions);
+            let (service, subject) = (Arc::clone(self), job.subject.clone());
+            moment.steps = Some(Arc::new(move |version, step| {
+                if let Some(live) = service.live() {
+                    live.board.step(&subject, version, step);
+                }
+            }));
+        }
+        let started = Instant::now();
+        let quiet: Progress = Arc::new(|_| {});
+        let outcome = Arc::clone(self).judge(Arc::clone(&job.plan), moment, quiet).await;
+        live.work.state().running = None;
+        match outcome {
+            Ok(report) => {
+                let verdict = report.verdicts.into_iter().next();
+                if let Some(verdict) = verdict {
+                    self.gave(&verdict);
+                    live.board.judged(&job.subject, job.print, verdict);
+                }
+                if job.depth == Depth::Quick && self.known(&job).is_some_and(|(_, depth)| depth == Depth::Quick) {
+                    live.work.again(Job { depth: Depth::Full, tries: 0, ..job });
+                }
+            }
+            Err(Error::Halted) => live.work.again(job),
+            Err(error) => {
+                tracing::info!(%error, set = job.subject.set, "not judged in the background");
+                let repo = job.subject.repo.clone();
+                let report = failed(&error, &repo, job.plan.mode, started);
+                let verdict = report.verdicts.into_iter().next();
+                if let Some(verdict) = verdict.filter(|_| job.depth == Depth::Quick) {
+                    let verdict = crate::verdict::Verdict { set: job.subject.set.clone(), ..verdict };
+                    live.board.judged(&job.subject, job.print, verdict);
+                }
+            }
+        }
+    }
+}
