@@ -13,6 +13,8 @@ mod explain;
 mod position;
 mod rewrite;
 mod server;
+#[cfg(test)]
+mod tests;
 mod transport;
 mod uri;
 

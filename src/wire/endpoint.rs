@@ -124,3 +124,23 @@ pub fn program() -> io::Result<PathBuf> {
     let this = this.canonicalize().unwrap_or(this);
     Ok(this.with_file_name("migd"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn a_socket_is_this_users_own_only_in_a_folder_that_is_closed_to_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("daemon.sock");
+        assert_eq!(own_socket(&socket).unwrap_err().kind(), io::ErrorKind::NotFound);
+        let _listener = UnixListener::bind(&socket).unwrap();
+        assert!(own_socket(&socket).is_ok());
+        for open in [0o770, 0o707, 0o777] {
+            fs::set_permissions(folder.path(), fs::Permissions::from_mode(open)).unwrap();
+            assert_eq!(own_socket(&socket).unwrap_err().kind(), io::ErrorKind::PermissionDenied, "{open:o}");
+        }
+    }
+}
