@@ -81,7 +81,8 @@ fn tried(recipes: &[Recipe]) -> Option<String> {
             RecipePlace::Instead => "in its place",
         };
         let sql: String = recipe.sql.iter().map(|sql| format!("\n  {};", sql.trim().replace('\n', "\n  "))).collect();
-        let later: String = recipe.later.iter().map(|sql| format!("\n  -- in a later migration: {sql};")).collect();
+        let later: String = recipe.later.iter().map(|sql| format!("\n  {sql};")).collect();
+        let later = if later.is_empty() { later } else { format!("\n  -- and in a later migration:{later}") };
         let or = if n == 0 { "tried over these rows, the migration passes with this" } else { "\nor, tried too, this" };
         format!("{or} {place} ({}):{sql}{later}", recipe.how)
     };
@@ -121,7 +122,7 @@ fn loss(subject: &Subject<'_>, loss: &Loss) -> Option<Finding> {
         ),
         Lost::Values => (
             "loss.value-changed",
-            &["alter"],
+            &["type", "update", "delete"],
             format!("values of {target} are changed: {change}"),
             "leave the type wide enough, or keep the old values in a column of their own",
         ),
@@ -133,7 +134,7 @@ fn loss(subject: &Subject<'_>, loss: &Loss) -> Option<Finding> {
         ),
         Lost::Precision => (
             "loss.precision",
-            &["alter"],
+            &["type"],
             format!("values of {target} are rounded: {change}"),
             "leave the type as precise as the values are, or keep the old ones in a column of their own",
         ),
@@ -157,7 +158,7 @@ fn loss(subject: &Subject<'_>, loss: &Loss) -> Option<Finding> {
     let help = format!("{help}; if nobody misses it: `-- migd: {kind} {code}{target} -- why`");
     let whole = matches!(loss.what, Lost::Rows(gone, of) if gone == of) && is_unconditional(statement);
     let mut finding = at(source, range, code, message).help(help);
-    let deliberate = is_deliberate(statement);
+    let deliberate = is_deliberate(statement, loss.column.as_deref().unwrap_or_default());
     match loss.what {
         Lost::Values | Lost::Precision if deliberate => finding.severity = Severity::Note,
         Lost::Collapsed => finding.severity = Severity::Note,
@@ -185,8 +186,9 @@ fn place(subject: &Subject<'_>, table: &str, column: Option<&str>, words: &[&str
     ranges().find(|range| says(range, Some(&table))).or_else(|| ranges().find(|range| says(range, None)))
 }
 
-/// Whoever writes a function that cuts, or says case by case what becomes of a value, knows that it changes.
-fn is_deliberate(statement: &str) -> bool {
+/// Whoever writes a function that cuts, says case by case what becomes of a value, or puts another in its place, knows
+/// that it changes.
+fn is_deliberate(statement: &str, column: &str) -> bool {
     const CUTS: [&str; 16] = [
         "left(",
         "substr",
@@ -206,7 +208,8 @@ fn is_deliberate(statement: &str) -> bool {
         "format(",
     ];
     let text = statement.to_ascii_lowercase();
-    CUTS.iter().any(|word| text.contains(word))
+    let replaced = text.split_once(" using ").is_some_and(|(_, value)| !value.contains(&column.to_lowercase()));
+    CUTS.iter().any(|word| text.contains(word)) || replaced
 }
 
 /// A statement that empties a table.

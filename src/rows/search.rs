@@ -326,7 +326,9 @@ impl Search<'_> {
                 let Some(column) = table.columns.get(&number) else { continue };
                 let mut candidates = vec![values::typical(column, 0)];
                 let (mut short, mut long) = (0, value.chars().count().saturating_sub(2));
-                if value == "NULL" || candidates[0] == value || (table.is_key(number) && long < PLAIN) {
+                // A key without a parent is as plain as it can be, and says what it is.
+                let plain = candidates[0] == value || values::orphan(column) == value;
+                if value == "NULL" || plain || (table.is_key(number) && long < PLAIN) {
                     continue;
                 }
                 candidates.retain(|candidate| candidate != "''");

@@ -1,0 +1,1 @@
+INSERT INTO schemas VALUES (1, 'relational');
