@@ -34,6 +34,8 @@ pub struct Bench {
     verdicts: Arc<Verdicts>,
     /// The durations of the last judgements, newest last.
     recent: Mutex<VecDeque<(String, Outcome, f64)>>,
+    /// What templates' schemas are for the search for rows.
+    schemas: crate::rows::Schemas,
 }
 
 /// Told how far a long judgement is, in one line.
@@ -77,6 +79,7 @@ impl Bench {
     pub fn new(pool: Arc<Pool>, verdicts: Arc<Verdicts>) -> Bench {
         Bench {
             pool,
+            schemas: crate::rows::Schemas::default(),
             turn: tokio::sync::Mutex::default(),
             urgent: tokio::sync::Notify::new(),
             verdicts,
@@ -115,7 +118,7 @@ impl Bench {
         self.verdicts.count(false);
         self.urgent.notify_waiters();
         let mut timings = vec![Timing { step: "plan".to_owned(), ms: ms(order.started.elapsed()) }];
-        let work = run::Work { pool: &self.pool, plan, set, prefixes: &prefixes, order };
+        let work = run::Work { pool: &self.pool, plan, set, prefixes: &prefixes, schemas: &self.schemas, order };
         let judged = work.judge(&self.turn, &mut timings).await?;
         let mut findings = set.findings.clone();
         // What the files alone give away is said better by whoever knows the base.
@@ -158,7 +161,7 @@ impl Bench {
     pub async fn prepare_quietly(&self, plan: &Plan, passed: &[bool], order: Order<'_>) -> Result<(), Error> {
         for (set, passed) in plan.sets.iter().zip(passed) {
             let prefixes = prefixes(set, self.pool.engine().info());
-            let work = run::Work { pool: &self.pool, plan, set, prefixes: &prefixes, order };
+            let work = run::Work { pool: &self.pool, plan, set, prefixes: &prefixes, schemas: &self.schemas, order };
             let urgent = self.urgent.notified();
             let ahead = async {
                 let _turn = self.turn.lock().await;
@@ -186,7 +189,7 @@ impl Bench {
         let mut broken = Vec::new();
         for set in &plan.sets {
             let prefixes = prefixes(set, self.pool.engine().info());
-            let work = run::Work { pool: &self.pool, plan, set, prefixes: &prefixes, order };
+            let work = run::Work { pool: &self.pool, plan, set, prefixes: &prefixes, schemas: &self.schemas, order };
             let turn = self.turn.lock().await;
             broken.push(work.prepare().await?);
             drop(turn);

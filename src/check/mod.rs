@@ -9,6 +9,8 @@ mod revert;
 
 pub use codes::{CODES, Code, code};
 
+use std::sync::Arc;
+
 use crate::catalog::Difference;
 use crate::layout::{Layout, Migration, Source};
 use crate::rows::{Found, Schema};
@@ -41,7 +43,7 @@ pub struct Subject<'a> {
     /// What the search for rows found; none when there was no search.
     pub rows: Option<&'a Found>,
     /// Tables and keys before up and after it; none when there was no search.
-    pub schemas: Option<&'a (Schema, Schema)>,
+    pub schemas: Option<&'a (Arc<Schema>, Schema)>,
 }
 
 /// What is known of the whole chain, without running it.

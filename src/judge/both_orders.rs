@@ -129,7 +129,7 @@ impl Work<'_> {
             chain: Arc::new(Chain { migrations: migrations.to_vec(), ..Chain::default() }),
         };
         let prefixes = prefixes(&set, self.pool.engine().info());
-        let work = Work { pool: self.pool, plan: self.plan, set: &set, prefixes: &prefixes, order: self.order };
+        let work = Work { set: &set, prefixes: &prefixes, ..*self };
         let end = migrations.len();
         if let Some(broken) = work.advance(end).await? {
             return Ok(Err(broken));

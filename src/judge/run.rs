@@ -27,6 +27,8 @@ pub(super) struct Work<'a> {
     pub(super) set: &'a SetPlan,
     /// One more than there are migrations.
     pub(super) prefixes: &'a [Hash],
+    /// What templates' schemas are for the search for rows.
+    pub(super) schemas: &'a rows::Schemas,
     pub(super) order: Order<'a>,
 }
 
@@ -54,7 +56,7 @@ struct Observed {
     /// Making the session a new one, twice.
     fresh_ms: f64,
     /// The schema before up and after it, for the search for rows.
-    schemas: Option<(Schema, Schema)>,
+    schemas: Option<(Arc<Schema>, Schema)>,
     rows: Option<Found>,
 }
 
@@ -75,7 +77,7 @@ impl Work<'_> {
         };
         let chain = &self.set.chain.migrations;
         // What production has: in one change, its first migration's schema before.
-        let mut production: Option<Schema> = None;
+        let mut production: Option<Arc<Schema>> = None;
         // Where the database is, in applied migrations; what lies between is applied without being judged.
         for at in self.set.first..chain.len() {
             if !self.set.is_judged(at, self.plan.mode) {
@@ -115,7 +117,7 @@ impl Work<'_> {
                 step("rows");
                 let started = Instant::now();
                 if production.is_none() || self.plan.mode == Mode::All {
-                    production = Some(before.clone());
+                    production = Some(Arc::clone(before));
                 }
                 let known = production.as_ref().unwrap_or(before);
                 let up_ms = observed.up.as_ref().map_or(0.0, |up| up.ms);
@@ -253,7 +255,7 @@ impl Work<'_> {
         let books = self.set.layout.bookkeeping(migration);
         let client = lease.observer.client();
         let searched = self.plan.config.rows.enabled;
-        let before = if searched { Some(Schema::read(client).await.map_err(rows::Error::from)?) } else { None };
+        let before = if searched { Some(self.schemas.of(lease).await.map_err(rows::Error::from)?) } else { None };
         let lost = |error: tokio_postgres::Error| Error::Lost(crate::engine::session::describe(&error));
         let rows = match migration.down.is_some() && touches_rows(migration) {
             true => Some(digest::read(client).await.map_err(lost)?),
@@ -362,7 +364,7 @@ impl Work<'_> {
         }
         let second = |prefix: &Hash| blake3::keyed_hash(prefix.as_bytes(), b"second build");
         let prefixes: Vec<Hash> = self.prefixes.iter().map(second).collect();
-        let second = Work { pool: self.pool, plan: self.plan, set: self.set, prefixes: &prefixes, order: self.order };
+        let second = Work { prefixes: &prefixes, ..*self };
         if second.advance(count).await?.is_none()
             && let Some(twin) = self.pool.snapshot(&prefixes[count])
         {

@@ -19,7 +19,7 @@ use crate::pool::{self, Pool};
 use crate::trace::{self, Failure, Limits};
 use crate::verdict::Recipe;
 
-pub use schema::Schema;
+pub use schema::{Schema, Schemas};
 pub use search::search;
 
 /// What is to be searched.

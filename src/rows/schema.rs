@@ -1,8 +1,39 @@
 //! What the search for rows needs to know of a schema: tables, columns, keys and constraints.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio_postgres::{Client, Row};
+
+use crate::catalog::Snapshot;
+use crate::pool::Lease;
+
+/// How many schemas are kept.
+const KEPT: usize = 12;
+
+/// The schemas of templates, read once: a template never changes, and its snapshot tells it from every other.
+#[derive(Default)]
+pub struct Schemas(Mutex<VecDeque<(Weak<Snapshot>, Arc<Schema>)>>);
+
+impl Schemas {
+    /// The schema of the template that `lease`, which nothing has changed yet, is a clone of.
+    pub async fn of(&self, lease: &Lease) -> Result<Arc<Schema>, tokio_postgres::Error> {
+        let template = Arc::downgrade(&lease.before);
+        let kept = {
+            let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            all.iter().find(|(own, _)| own.ptr_eq(&template)).map(|(_, schema)| Arc::clone(schema))
+        };
+        if let Some(schema) = kept {
+            return Ok(schema);
+        }
+        let schema = Arc::new(Schema::read(lease.observer.client()).await?);
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|(own, _)| own.strong_count() > 0);
+        all.truncate(KEPT - 1);
+        all.push_front((template, Arc::clone(&schema)));
+        Ok(schema)
+    }
+}
 
 /// One schema at one moment. Tables are in order of name.
 #[derive(Debug, Clone, Default)]
@@ -126,8 +157,6 @@ pub struct Unique {
     pub predicate: Option<String>,
     /// Two NULLs are equal.
     pub nulls_equal: bool,
-    /// The whole definition.
-    pub text: String,
 }
 
 const COLUMNS: &str = "
@@ -136,16 +165,16 @@ const COLUMNS: &str = "
            a.attnum, a.attname::text, quote_ident(a.attname), format_type(a.atttypid, a.atttypmod),
            format_type(b.oid, NULL), b.typname::text, b.typcategory::text,
            CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END,
-           a.attnotnull OR t.typnotnull, pg_get_expr(d.adbin, d.adrelid),
-           a.attidentity <> '' OR coalesce(pg_get_expr(d.adbin, d.adrelid), '') LIKE 'nextval(%',
+           a.attnotnull OR t.typnotnull, pg_get_expr(d.adbin, d.adrelid), a.attidentity <> '',
            a.attidentity = 'a', a.attgenerated <> '',
-           ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = b.oid ORDER BY e.enumsortorder),
-           (SELECT string_agg(pg_get_constraintdef(k.oid), ' ') FROM pg_constraint k
-            WHERE k.contypid = t.oid AND t.typtype = 'd' AND k.contype = 'c'),
-           (SELECT string_agg(DISTINCT p.prosrc, ' ') FROM pg_trigger g JOIN pg_proc p ON p.oid = g.tgfoid
-            WHERE g.tgrelid = c.oid AND NOT g.tgisinternal),
-           ARRAY(SELECT pg_get_expr(p.relpartbound, p.oid) FROM pg_inherits h JOIN pg_class p ON p.oid = h.inhrelid
-                 WHERE h.inhparent = c.oid AND p.relpartbound IS NOT NULL ORDER BY p.relname)
+           CASE b.typtype WHEN 'e' THEN ARRAY(
+               SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = b.oid ORDER BY e.enumsortorder) END,
+           CASE t.typtype WHEN 'd' THEN (
+               SELECT string_agg(pg_get_constraintdef(k.oid), ' ') FROM pg_constraint k
+               WHERE k.contypid = t.oid AND k.contype = 'c') END,
+           CASE c.relkind WHEN 'p' THEN ARRAY(
+               SELECT pg_get_expr(p.relpartbound, p.oid) FROM pg_inherits h JOIN pg_class p ON p.oid = h.inhrelid
+               WHERE h.inhparent = c.oid AND p.relpartbound IS NOT NULL ORDER BY p.relname) END
     FROM pg_class c
     JOIN pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -166,26 +195,36 @@ const CONSTRAINTS: &str = "
 
 const INDEXES: &str = "
     SELECT i.indrelid, i.indexrelid, c.relname::text, i.indkey::int2[], i.indnkeyatts, i.indexprs IS NOT NULL,
-           pg_get_expr(i.indpred, i.indrelid), pg_get_indexdef(i.indexrelid), i.indisunique,
-           coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false),
-           ARRAY(SELECT d.refobjsubid::int2 FROM pg_depend d
-                 WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
-                   AND d.refclassid = 'pg_class'::regclass AND d.refobjid = i.indrelid AND d.refobjsubid > 0
-                 ORDER BY 1),
-           CASE WHEN i.indisunique
-                THEN ARRAY(SELECT pg_get_indexdef(i.indexrelid, k, false) FROM generate_series(1, i.indnkeyatts) k) END,
-           i.indisprimary
+           pg_get_expr(i.indpred, i.indrelid), i.indisunique,
+           i.indisunique AND coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false), i.indisprimary,
+           CASE WHEN i.indisunique AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL) THEN ARRAY(
+               SELECT d.refobjsubid::int2 FROM pg_depend d
+               WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
+                 AND d.refclassid = 'pg_class'::regclass AND d.refobjid = i.indrelid AND d.refobjsubid > 0
+               ORDER BY 1) END,
+           CASE WHEN i.indisunique AND i.indexprs IS NOT NULL THEN ARRAY(
+               SELECT pg_get_indexdef(i.indexrelid, k, false) FROM generate_series(1, i.indnkeyatts) k) END
     FROM pg_index i
     JOIN pg_class c ON c.oid = i.indexrelid
     JOIN pg_class r ON r.oid = i.indrelid AND r.relkind IN ('r', 'p') AND r.relnamespace >= 2200
     WHERE NOT i.indisexclusion AND i.indisvalid
     ORDER BY i.indrelid, c.relname";
 
+const TRIGGERS: &str = "
+    SELECT g.tgrelid, string_agg(DISTINCT p.prosrc, ' ')
+    FROM pg_trigger g JOIN pg_proc p ON p.oid = g.tgfoid
+    WHERE NOT g.tgisinternal
+    GROUP BY g.tgrelid";
+
 impl Schema {
     /// Reads the schema of the database that `client` is in.
     pub async fn read(client: &Client) -> Result<Schema, tokio_postgres::Error> {
-        let (columns, constraints, indexes) =
-            tokio::try_join!(client.query(COLUMNS, &[]), client.query(CONSTRAINTS, &[]), client.query(INDEXES, &[]))?;
+        let (columns, constraints, indexes, triggers) = tokio::try_join!(
+            client.query(COLUMNS, &[]),
+            client.query(CONSTRAINTS, &[]),
+            client.query(INDEXES, &[]),
+            client.query(TRIGGERS, &[]),
+        )?;
         let mut schema = Schema::default();
         for row in &columns {
             schema.column(row)?;
@@ -195,6 +234,11 @@ impl Schema {
         }
         for row in &indexes {
             schema.index(row)?;
+        }
+        for row in &triggers {
+            if let Some(at) = schema.by_oid.get(&row.try_get(0)?) {
+                schema.tables[*at].triggers = row.try_get(1)?;
+            }
         }
         Ok(schema)
     }
@@ -213,9 +257,9 @@ impl Schema {
                     checks: Vec::new(),
                     unique: Vec::new(),
                     exclusions: Vec::new(),
-                    bounds: row.try_get(19)?,
+                    bounds: row.try_get::<_, Option<_>>(18)?.unwrap_or_default(),
                     led: Vec::new(),
-                    triggers: row.try_get(18)?,
+                    triggers: None,
                 };
                 self.by_name.insert(table.name.clone(), self.tables.len());
                 self.tables.push(table);
@@ -223,6 +267,8 @@ impl Schema {
                 self.tables.len() - 1
             }
         };
+        let default: Option<String> = row.try_get(12)?;
+        let counted = default.as_ref().is_some_and(|default| default.starts_with("nextval("));
         let column = Column {
             bare: row.try_get(4)?,
             name: row.try_get(5)?,
@@ -232,11 +278,11 @@ impl Schema {
             category: row.try_get(9)?,
             modifier: row.try_get(10)?,
             not_null: row.try_get(11)?,
-            default: row.try_get(12)?,
-            sequence: row.try_get(13)?,
+            default,
+            sequence: counted || row.try_get(13)?,
             identity: row.try_get(14)?,
             generated: row.try_get(15)?,
-            labels: row.try_get(16)?,
+            labels: row.try_get::<_, Option<_>>(16)?.unwrap_or_default(),
             domain: row.try_get(17)?,
         };
         self.tables[at].columns.insert(row.try_get(3)?, column);
@@ -275,10 +321,16 @@ impl Schema {
         if whole && !columns.contains(&0) {
             table.led.push(columns.clone());
         }
-        if !row.try_get::<_, bool>(8)? {
+        if !row.try_get::<_, bool>(7)? {
             return Ok(());
         }
-        let read: Vec<i16> = row.try_get(10)?;
+        let named = |number: &i16| Some(table.columns.get(number)?.name.clone());
+        let keys = match row.try_get::<_, Option<Vec<String>>>(11)? {
+            Some(keys) => keys,
+            None => columns.iter().filter_map(named).collect(),
+        };
+        let read: Option<Vec<i16>> = row.try_get(10)?;
+        let read = read.unwrap_or_else(|| columns.clone());
         let plain = columns.iter().all(|column| *column > 0);
         columns.retain(|column| *column > 0);
         if !plain {
@@ -289,14 +341,13 @@ impl Schema {
         table.unique.push(Unique {
             oid: row.try_get(1)?,
             name: row.try_get(2)?,
-            keys: row.try_get(11)?,
-            primary: row.try_get(12)?,
+            keys,
+            primary: row.try_get(9)?,
             columns,
             read,
             expression,
             predicate,
-            nulls_equal: row.try_get(9)?,
-            text: row.try_get(7)?,
+            nulls_equal: row.try_get(8)?,
         });
         Ok(())
     }

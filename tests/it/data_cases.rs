@@ -106,7 +106,7 @@ impl Judge {
             deep: false,
         };
         let found = rows::search(&job).await.unwrap();
-        let schemas = (schema.clone(), after.clone());
+        let schemas = (Arc::new(schema.clone()), after.clone());
         let hash = blake3::hash(b"case");
         let migration = Migration {
             version: "1".into(),
