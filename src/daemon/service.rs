@@ -161,6 +161,8 @@ impl Service {
             fleeting: !request.overlays.is_empty(),
             ..Moment::aside(prepared.repo.clone())
         };
+        // Where nobody waits for this any more, somebody waits for the next.
+        let _halt = order.fleeting.then(|| order.halt.clone().drop_guard());
         let until = order.deadline;
         let outcome = if plan.sets.iter().all(is_settled) {
             Ok(Report::new(&order.repo, plan.mode, elapsed_ms(started), Vec::new()))

@@ -106,9 +106,12 @@ async fn check(daemon: &Arc<Daemon>, stream: &mut UnixStream, request: &CheckReq
     send(stream, &Reply::Accepted { budget_ms, block: prepared.block }).await?;
     let (progress, mut told) = channel();
     let mut work = std::pin::pin!(daemon.service.check(request, &prepared, progress));
+    // Whoever types on lets go of the question about the text before.
+    let fleeting = !request.overlays.is_empty();
     let reported = loop {
         tokio::select! {
             reported = &mut work => break reported,
+            () = gone(stream), if fleeting => return Err(io::ErrorKind::ConnectionAborted.into()),
             Some(text) = told.recv() => send(stream, &Reply::Progress { text }).await?,
         }
     };
@@ -117,6 +120,20 @@ async fn check(daemon: &Arc<Daemon>, stream: &mut UnixStream, request: &CheckReq
         Reported::Report { report, exit } => {
             answer(stream, request, &report, !prepared.block && request.hook).await?;
             Ok(exit)
+        }
+    }
+}
+
+/// Ends when the client lets go of its end.
+async fn gone(stream: &UnixStream) {
+    let mut rest = [0; 256];
+    while stream.readable().await.is_ok() {
+        match stream.try_read(&mut rest) {
+            Ok(0) => return,
+            // There is nothing to say behind a request.
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => return,
         }
     }
 }

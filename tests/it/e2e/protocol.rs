@@ -186,6 +186,24 @@ fn a_client_that_does_not_read_its_reply_holds_nothing() {
 }
 
 #[test]
+fn a_question_about_an_unsaved_text_ends_with_its_connection() {
+    let repo = Sandbox::alone();
+    repo.configure("[limits]\nstatement = \"100s\"\n");
+    repo.migration(2, "it", GOOD, GOOD_DOWN);
+    repo.migd(&["check"]).ok();
+    let up = repo.path().join("migrations/3_slow.up.sql");
+    let mut stream = connect(&repo);
+    let slow = json!({ up.to_str().unwrap(): "SELECT pg_sleep(90);" });
+    stream.write_all(&request(&repo, &check(&repo, &slow))).unwrap();
+    assert!(matches!(reply(&mut stream), Some(Reply::Accepted { .. })));
+    std::thread::sleep(Duration::from_secs(2));
+    drop(stream);
+    repo.migration(3, "other", "ALTER TABLE users ADD COLUMN other text;\n", "ALTER TABLE users DROP COLUMN other;\n");
+    let ran = repo.migd(&["check"]).ok();
+    assert!(ran.took < Duration::from_secs(45), "it waited for a text that nobody wants: {ran}");
+}
+
+#[test]
 fn a_flood_of_warm_ups_is_bounded() {
     let repo = served();
     let pid = status(&repo)["pid"].as_u64().unwrap();
