@@ -1,5 +1,9 @@
 //! Rows that the schema before accepts and that make up fail: `data.*`; and what rows lose when it succeeds: `loss.*`.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
 use super::apply::failure;
 use super::{Check, Subject, at};
 use crate::layout::Source;
@@ -186,30 +190,31 @@ fn place(subject: &Subject<'_>, table: &str, column: Option<&str>, words: &[&str
     ranges().find(|range| says(range, Some(&table))).or_else(|| ranges().find(|range| says(range, None)))
 }
 
-/// Whoever writes a function that cuts, says case by case what becomes of a value, or puts another in its place, knows
-/// that it changes.
+/// Whoever writes a function or a CASE into a conversion, or puts another value in its place, knows that values change: only
+/// what a cast does by itself is silent.
 fn is_deliberate(statement: &str, column: &str) -> bool {
-    const CUTS: [&str; 16] = [
-        "left(",
-        "substr",
-        "round(",
-        "trunc(",
-        "floor(",
-        "ceil",
-        "case ",
-        "replace(",
-        "lower(",
-        "upper(",
-        "trim(",
-        "coalesce(",
-        "nullif(",
-        "split_part(",
-        "to_char(",
-        "format(",
+    static CALL: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"([a-z_][a-z0-9_.]*) ?\(").ok());
+    // What stands before parentheses in a cast.
+    const CASTS: [&str; 14] = [
+        "varchar",
+        "char",
+        "character",
+        "varying",
+        "bpchar",
+        "numeric",
+        "decimal",
+        "float",
+        "bit",
+        "timestamp",
+        "timestamptz",
+        "time",
+        "interval",
+        "cast",
     ];
-    let text = statement.to_ascii_lowercase();
-    let replaced = text.split_once(" using ").is_some_and(|(_, value)| !value.contains(&column.to_lowercase()));
-    CUTS.iter().any(|word| text.contains(word)) || replaced
+    let text = statement.to_ascii_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
+    let Some((_, value)) = text.split_once(" using ") else { return false };
+    let calls = CALL.as_ref().is_some_and(|call| call.captures_iter(value).any(|found| !CASTS.contains(&&found[1])));
+    calls || value.contains("case ") || !value.contains(&column.to_lowercase())
 }
 
 /// A statement that empties a table.

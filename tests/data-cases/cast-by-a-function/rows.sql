@@ -1,0 +1,1 @@
+INSERT INTO follows VALUES (1, true), (2, false);
