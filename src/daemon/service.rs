@@ -448,7 +448,7 @@ fn read(request: &CheckRequest, kept: &Kept) -> Result<Prepared, Error> {
     let mut repo = Repo::open(&location)?;
     repo.overlay(&request.overlays);
     let staged = request.selection != Selection::Worktree;
-    let config = plan::configuration(&repo, staged, &request.place.env)?;
+    let config = plan::kept_configuration(&repo, staged, &request.place.env, kept)?;
     // Whoever gives the search for rows more time waits for it.
     let patient = config.limits.judgement.max(config.rows.patience * 4);
     let budget = if request.hook { config.hook.budget } else { patient };

@@ -102,6 +102,9 @@ async fn check(daemon: &Arc<Daemon>, stream: &mut UnixStream, request: &CheckReq
             return Ok(service::exit(&report, lenient));
         }
     };
+    if request.hook && prepared.is_untouched() {
+        return Ok(0);
+    }
     let budget_ms = prepared.budget.as_millis() as u64;
     send(stream, &Reply::Accepted { budget_ms, block: prepared.block }).await?;
     let (progress, mut told) = channel();

@@ -3,19 +3,24 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Error;
 use crate::config::{Config, Set};
 use crate::layout::{self, Chain, File, Layout, Migration, Tree};
-use crate::repo::{BaseCommit, Entry, Repo};
+use crate::repo::{BaseCommit, Entry, FolderId, Repo};
 use crate::verdict::{Base, Change, Finding, Mode, Severity};
 use crate::wire::Selection;
+use crate::wire::env::OVERRIDES;
 
 /// How many bytes of file contents are kept between judgements.
 const KEPT_BYTES: u64 = 24 << 20;
 /// How many chains are kept between judgements: the staged one, HEAD's and the base's, of a few sets.
 const KEPT_CHAINS: usize = 12;
+/// How many folders' listings are kept: those of as many chains.
+const KEPT_LISTINGS: usize = 12;
+/// How many configurations are kept: one for each repository in use.
+const KEPT_CONFIGS: usize = 4;
 /// The repository's configuration file.
 pub const CONFIG_FILE: &str = "migd.toml";
 
@@ -23,7 +28,39 @@ pub const CONFIG_FILE: &str = "migd.toml";
 #[derive(Default)]
 pub struct Kept {
     files: Mutex<Files>,
-    chains: Mutex<Vec<(blake3::Hash, Arc<Chain>)>>,
+    chains: Mutex<Recent<blake3::Hash, Arc<Chain>>>,
+    listings: Mutex<Recent<FolderId, Arc<Listing>>>,
+    configs: Mutex<Recent<blake3::Hash, Config>>,
+}
+
+/// The values that were used last, by what they were made from alone.
+struct Recent<K, V>(Vec<(K, V)>);
+
+impl<K, V> Default for Recent<K, V> {
+    fn default() -> Self {
+        Recent(Vec::new())
+    }
+}
+
+impl<K: PartialEq, V: Clone> Recent<K, V> {
+    fn get(&mut self, key: &K) -> Option<V> {
+        let at = self.0.iter().position(|(kept, _)| kept == key)?;
+        let found = self.0.remove(at);
+        let value = found.1.clone();
+        self.0.push(found);
+        Some(value)
+    }
+
+    fn put(&mut self, key: K, value: V, most: usize) {
+        self.0.push((key, value));
+        if self.0.len() > most {
+            self.0.remove(0);
+        }
+    }
+}
+
+fn locked<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[derive(Default)]
@@ -91,6 +128,16 @@ pub struct Query<'a> {
 
 /// The configuration that holds in `repo`: `migd.toml` as it is staged, else as it lies in the work tree.
 pub fn configuration(repo: &Repo, staged: bool, overrides: &BTreeMap<String, String>) -> Result<Config, Error> {
+    kept_configuration(repo, staged, overrides, &Kept::default())
+}
+
+/// The same, not made again when every text that it is made from is what it was.
+pub fn kept_configuration(
+    repo: &Repo,
+    staged: bool,
+    overrides: &BTreeMap<String, String>,
+    kept: &Kept,
+) -> Result<Config, Error> {
     let prefixes = [CONFIG_FILE.to_owned()];
     let mut text = None;
     if staged && let Some(entry) = repo.staged(&prefixes)?.into_iter().find(|entry| entry.path == CONFIG_FILE) {
@@ -105,7 +152,20 @@ pub fn configuration(repo: &Repo, staged: bool, overrides: &BTreeMap<String, Str
         };
     }
     let user = std::fs::read_to_string(crate::config::user_file()).ok();
-    Ok(Config::load(user.as_deref(), text.as_deref(), overrides)?)
+    let mut key = blake3::Hasher::new();
+    let variables = OVERRIDES.iter().map(|name| overrides.get(*name).map(String::as_str));
+    for part in [user.as_deref(), text.as_deref()].into_iter().chain(variables) {
+        // With its length, so that no two lists of parts read alike.
+        let length = part.map_or(u64::MAX, |part| part.len() as u64);
+        key.update(&length.to_le_bytes()).update(part.unwrap_or_default().as_bytes());
+    }
+    let key = key.finalize();
+    if let Some(config) = locked(&kept.configs).get(&key) {
+        return Ok(config);
+    }
+    let config = Config::load(user.as_deref(), text.as_deref(), overrides)?;
+    locked(&kept.configs).put(key, config.clone(), KEPT_CONFIGS);
+    Ok(config)
 }
 
 /// The migration sets of `repo`: the configured ones, else those that are found.
@@ -167,16 +227,16 @@ pub fn plan(repo: &Repo, config: Config, kept: &Kept, query: &Query<'_>) -> Resu
         let old = folder.chain(layout, set, &before)?;
         let base_chain = match &from.rev {
             rev if *rev == against => Arc::clone(&old),
-            rev => folder.chain(layout, set, &folder.at(rev.as_deref())?)?,
+            rev => folder.chain(layout, set, &*folder.at(rev.as_deref())?)?,
         };
         let upstream_chain = match &from.tip {
             tip if tip.is_none() || *tip == from.rev => None,
-            tip => Some(folder.chain(layout, set, &folder.at(tip.as_deref())?)?),
+            tip => Some(folder.chain(layout, set, &*folder.at(tip.as_deref())?)?),
         };
         let mut merged = Vec::new();
         if from.upstream.is_none() {
             for head in repo.merge_heads() {
-                let theirs = folder.chain(layout, set, &folder.at(Some(&head))?)?;
+                let theirs = folder.chain(layout, set, &*folder.at(Some(&head))?)?;
                 merged.extend(theirs.migrations.iter().map(|m| m.version.clone()));
             }
         }
@@ -265,30 +325,43 @@ fn changes(chain: &Chain, old: &Chain) -> Vec<Change> {
 }
 
 /// The files of one set in one tree, by path relative to the set.
-enum Listing {
+struct Listing {
+    /// Paths and object names, hashed: equal where all files are.
+    names: blake3::Hash,
+    files: Listed,
+}
+
+enum Listed {
     /// Named by git.
     Git(Vec<Entry>),
     /// Read from disk.
     Disk(Tree),
 }
 
+impl From<Listed> for Listing {
+    fn from(files: Listed) -> Self {
+        let mut names = blake3::Hasher::new();
+        let mut add = |path: &str, id: &str| {
+            names.update(path.as_bytes()).update(&[0]).update(id.as_bytes()).update(&[0]);
+        };
+        match &files {
+            Listed::Git(entries) => entries.iter().for_each(|entry| add(&entry.path, &entry.id)),
+            Listed::Disk(tree) => tree.files.iter().for_each(|(path, file)| add(path, &file.id)),
+        }
+        Listing { names: names.finalize(), files }
+    }
+}
+
 impl Listing {
     fn is_empty(&self) -> bool {
-        match self {
-            Listing::Git(entries) => entries.is_empty(),
-            Listing::Disk(tree) => tree.files.is_empty(),
-        }
-    }
-
-    fn names(&self) -> Vec<(&str, &str)> {
-        match self {
-            Listing::Git(entries) => entries.iter().map(|e| (e.path.as_str(), e.id.as_str())).collect(),
-            Listing::Disk(tree) => tree.files.iter().map(|(path, file)| (path.as_str(), file.id.as_str())).collect(),
+        match &self.files {
+            Listed::Git(entries) => entries.is_empty(),
+            Listed::Disk(tree) => tree.files.is_empty(),
         }
     }
 
     fn same(&self, other: &Listing) -> bool {
-        self.names() == other.names()
+        self.names == other.names
     }
 }
 
@@ -316,18 +389,35 @@ impl Folder<'_> {
         std::iter::once(self.root.to_owned()).chain(replacements).collect()
     }
 
-    fn staged(&self) -> Result<Listing, Error> {
-        Ok(self.listing(self.repo.staged(&self.prefixes())?))
-    }
-
-    fn at(&self, rev: Option<&str>) -> Result<Listing, Error> {
-        match rev {
-            Some(rev) => Ok(self.listing(self.repo.tree(rev, &self.prefixes())?)),
-            None => Ok(Listing::Git(Vec::new())),
+    fn staged(&self) -> Result<Arc<Listing>, Error> {
+        // What stands in for a step lies elsewhere.
+        let folder = if self.set.replace.is_empty() { self.repo.staged_folder(self.root) } else { None };
+        match folder {
+            Some(folder) => self.named(&folder),
+            None => Ok(self.listing(self.repo.staged(&self.prefixes())?)),
         }
     }
 
-    fn worktree(&self) -> Result<Listing, Error> {
+    fn at(&self, rev: Option<&str>) -> Result<Arc<Listing>, Error> {
+        let Some(rev) = rev else { return Ok(self.listing(Vec::new())) };
+        let folder = if self.set.replace.is_empty() { self.repo.folder(rev, self.root) } else { None };
+        match folder {
+            Some(folder) => self.named(&folder),
+            None => Ok(self.listing(self.repo.tree(rev, &self.prefixes())?)),
+        }
+    }
+
+    /// The files of a folder that git has a name for: what is kept under it never changes.
+    fn named(&self, folder: &FolderId) -> Result<Arc<Listing>, Error> {
+        if let Some(listing) = locked(&self.kept.listings).get(folder) {
+            return Ok(listing);
+        }
+        let listing = Arc::new(Listing::from(Listed::Git(self.repo.list(folder)?)));
+        locked(&self.kept.listings).put(folder.clone(), Arc::clone(&listing), KEPT_LISTINGS);
+        Ok(listing)
+    }
+
+    fn worktree(&self) -> Result<Arc<Listing>, Error> {
         let mut tree = Tree::default();
         for file in self.repo.worktree(&self.prefixes())? {
             let Some(path) = self.relative(&file.path) else { continue };
@@ -337,10 +427,10 @@ impl Folder<'_> {
             let bytes = (size <= self.max).then(|| file.bytes.into());
             tree.files.insert(path, File { id, bytes, size });
         }
-        Ok(Listing::Disk(tree))
+        Ok(Arc::new(Listed::Disk(tree).into()))
     }
 
-    fn listing(&self, entries: Vec<Entry>) -> Listing {
+    fn listing(&self, entries: Vec<Entry>) -> Arc<Listing> {
         let own = entries.into_iter().filter_map(|entry| {
             let path = self.relative(&entry.path)?;
             Some(Entry { path, ..entry })
@@ -348,7 +438,7 @@ impl Folder<'_> {
         let mut own: Vec<Entry> = own.collect();
         own.sort_by(|a, b| a.path.cmp(&b.path));
         own.dedup_by(|a, b| a.path == b.path);
-        Listing::Git(own)
+        Arc::new(Listed::Git(own).into())
     }
 
     /// What a file is called in a listing.
@@ -361,9 +451,9 @@ impl Folder<'_> {
     }
 
     fn tree(&self, listing: &Listing) -> Result<Tree, Error> {
-        let entries = match listing {
-            Listing::Disk(tree) => return Ok(tree.clone()),
-            Listing::Git(entries) => entries,
+        let entries = match &listing.files {
+            Listed::Disk(tree) => return Ok(tree.clone()),
+            Listed::Git(entries) => entries,
         };
         let mut tree = Tree::default();
         for entry in entries {
@@ -374,14 +464,14 @@ impl Folder<'_> {
 
     fn file(&self, id: &str) -> Result<File, Error> {
         {
-            let files = self.kept.files.lock().unwrap_or_else(PoisonError::into_inner);
+            let files = locked(&self.kept.files);
             if let Some(file) = files.by_id.get(id).filter(|file| file.bytes.is_some() || file.size > self.max) {
                 return Ok(file.clone());
             }
         }
         let blob = self.repo.read(id, self.max)?;
         let file = File { id: id.to_owned(), bytes: blob.bytes, size: blob.size };
-        let mut files = self.kept.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut files = locked(&self.kept.files);
         let bytes = file.bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
         if files.bytes + bytes > KEPT_BYTES {
             *files = Files::default();
@@ -398,18 +488,10 @@ impl Folder<'_> {
         for part in [layout.name(), self.root, &format!("{:?} {:?} {}", set.vars, set.replace, self.max)] {
             key.update(part.as_bytes()).update(&[0]);
         }
-        for (path, id) in listing.names() {
-            key.update(path.as_bytes()).update(&[0]).update(id.as_bytes()).update(&[0]);
-        }
+        key.update(listing.names.as_bytes());
         let key = key.finalize();
-        {
-            let mut chains = self.kept.chains.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(at) = chains.iter().position(|(kept, _)| *kept == key) {
-                let found = chains.remove(at);
-                let chain = Arc::clone(&found.1);
-                chains.push(found);
-                return Ok(chain);
-            }
+        if let Some(chain) = locked(&self.kept.chains).get(&key) {
+            return Ok(chain);
         }
         let mut tree = self.tree(listing)?;
         let mut replacement = |(step, path): (&String, &PathBuf)| {
@@ -420,11 +502,7 @@ impl Folder<'_> {
         let replacements: Vec<_> = set.replace.iter().map(&mut replacement).collect();
         tree.files.retain(|path, _| !path.starts_with(REPLACEMENT));
         let chain = Arc::new(layout::plan_replaced(layout, self.root, &tree, &set.vars, &replacements));
-        let mut chains = self.kept.chains.lock().unwrap_or_else(PoisonError::into_inner);
-        chains.push((key, Arc::clone(&chain)));
-        if chains.len() > KEPT_CHAINS {
-            chains.remove(0);
-        }
+        locked(&self.kept.chains).put(key, Arc::clone(&chain), KEPT_CHAINS);
         Ok(chain)
     }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use git2::{ErrorClass, ErrorCode, Index, ObjectType, Oid, Repository, RepositoryOpenFlags};
 
-use super::{Blob, Entry, Error, Index as Staged, Location, Place, is_below};
+use super::{Blob, Entry, Error, Index as Staged, Location, Place, is_below, whole};
 
 /// `git add --intent-to-add`: the entry's path is known and its content is not staged.
 const INTENT_TO_ADD: u16 = 1 << 13;
@@ -76,6 +76,11 @@ impl Library {
     }
 
     pub(super) fn staged(&self, index: &Path, prefixes: &[String]) -> Result<Staged, Error> {
+        if let Some(tree) = self.written(index)
+            && let Ok(entries) = self.below(&tree, prefixes)
+        {
+            return Ok(Staged { entries, conflicted: Vec::new() });
+        }
         // Formats that libgit2 does not know are refused here, and so are broken files: git says which it is.
         let index = Index::open(index).map_err(|_| Error::Unsupported)?;
         let mut found = Staged::default();
@@ -97,10 +102,37 @@ impl Library {
     pub(super) fn tree(&self, rev: &str, prefixes: &[String]) -> Result<Vec<Entry>, Error> {
         let oid = Oid::from_str(rev).map_err(unreadable)?;
         let root = self.repo.find_commit(oid).and_then(|commit| commit.tree()).map_err(unreadable)?;
+        self.below(&root, prefixes)
+    }
+
+    /// The tree that the index stands for, where it says so and the tree is there.
+    fn written(&self, index: &Path) -> Option<git2::Tree<'_>> {
+        let name = whole::root(&std::fs::read(index).ok()?)?;
+        self.repo.find_tree(Oid::from_bytes(&name).ok()?).ok()
+    }
+
+    /// The folder `prefix` of that tree, by its object name.
+    pub(super) fn staged_folder(&self, index: &Path, prefix: &str) -> Option<String> {
+        folder(&self.written(index)?, prefix)
+    }
+
+    /// The folder `prefix` of the commit `rev`, by its object name.
+    pub(super) fn folder(&self, rev: &str, prefix: &str) -> Option<String> {
+        let commit = self.repo.find_commit(Oid::from_str(rev).ok()?).ok()?;
+        folder(&commit.tree().ok()?, prefix)
+    }
+
+    /// The files of a folder, by their paths in it.
+    pub(super) fn list(&self, folder: &str) -> Result<Vec<Entry>, Error> {
+        let tree = Oid::from_str(folder).and_then(|id| self.repo.find_tree(id)).map_err(unreadable)?;
+        self.below(&tree, &[String::new()])
+    }
+
+    fn below(&self, root: &git2::Tree<'_>, prefixes: &[String]) -> Result<Vec<Entry>, Error> {
         let mut found = Vec::new();
         for prefix in prefixes {
             if prefix.is_empty() {
-                self.walk(&root, "", &mut found)?;
+                self.walk(root, "", &mut found)?;
                 continue;
             }
             match root.get_path(Path::new(prefix)) {
@@ -188,6 +220,15 @@ impl Library {
     pub(super) fn blob_id(&self, bytes: &[u8]) -> Result<String, Error> {
         Oid::hash_object(ObjectType::Blob, bytes).map(|oid| oid.to_string()).map_err(unreadable)
     }
+}
+
+/// The object name of a folder of `root`; none when there is no such folder.
+fn folder(root: &git2::Tree<'_>, prefix: &str) -> Option<String> {
+    if prefix.is_empty() {
+        return Some(root.id().to_string());
+    }
+    let entry = root.get_path(Path::new(prefix)).ok()?;
+    (entry.kind() == Some(ObjectType::Tree)).then(|| entry.id().to_string())
 }
 
 /// The work tree that a linked work tree's git folder belongs to.

@@ -7,6 +7,7 @@
 mod error;
 mod library;
 mod program;
+mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -33,6 +34,10 @@ pub struct Entry {
     /// The object name of its content.
     pub id: String,
 }
+
+/// A folder of some tree, by the name that git gives to all that is in it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct FolderId(String);
 
 /// One file on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -190,6 +195,33 @@ impl Repo {
             }
         }
         self.program().staged(prefixes)
+    }
+
+    /// The folder `prefix` of what is staged, where git has written it already: the same name, the same files. None when
+    /// that is not known, or there is no such folder.
+    pub fn staged_folder(&self, prefix: &str) -> Option<FolderId> {
+        match &self.backend {
+            Backend::Library(library) if self.place.root.is_some() => {
+                library.staged_folder(&self.place.index, prefix).map(FolderId)
+            }
+            _ => None,
+        }
+    }
+
+    /// The same for the commit `rev`.
+    pub fn folder(&self, rev: &str, prefix: &str) -> Option<FolderId> {
+        match &self.backend {
+            Backend::Library(library) => library.folder(rev, prefix).map(FolderId),
+            Backend::Program(_) => None,
+        }
+    }
+
+    /// The files of a folder, by their paths in it, in order.
+    pub fn list(&self, folder: &FolderId) -> Result<Vec<Entry>, Error> {
+        match &self.backend {
+            Backend::Library(library) => library.list(&folder.0),
+            Backend::Program(program) => program.tree(&folder.0, &[String::new()]),
+        }
     }
 
     /// The paths in the index, those in conflict too.

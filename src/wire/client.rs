@@ -1,6 +1,6 @@
 //! The blocking client: one connection, one request, replies until the last. Every wait has a bound.
 
-use std::io::{self, Write};
+use std::io::{self, BufReader, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -53,7 +53,8 @@ impl std::error::Error for ClientError {}
 /// A connection that has sent its request.
 #[derive(Debug)]
 pub struct Client {
-    stream: UnixStream,
+    /// Most answers come as one piece.
+    stream: BufReader<UnixStream>,
     started: Instant,
     deadline: Instant,
     block: bool,
@@ -83,12 +84,12 @@ impl Client {
         let started = Instant::now();
         stream.set_write_timeout(Some(ACCEPT)).map_err(ClientError::Broken)?;
         stream.write_all(&bytes).map_err(ClientError::Broken)?;
-        Ok(Client { stream, started, deadline: started + ACCEPT, block: true })
+        Ok(Client { stream: BufReader::with_capacity(1024, stream), started, deadline: started + ACCEPT, block: true })
     }
 
     /// What ends this conversation before its last reply.
     pub fn breaker(&self) -> io::Result<Breaker> {
-        self.stream.try_clone().map(Breaker)
+        self.stream.get_ref().try_clone().map(Breaker)
     }
 
     /// The next reply. [`Reply::Accepted`] moves the deadline and is returned like any other.
@@ -97,7 +98,7 @@ impl Client {
         if left.is_zero() {
             return Err(self.late());
         }
-        self.stream.set_read_timeout(Some(left)).map_err(ClientError::Broken)?;
+        self.stream.get_ref().set_read_timeout(Some(left)).map_err(ClientError::Broken)?;
         let reply = frame::read(&mut self.stream, frame::MAX_REPLY).map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => self.late(),
             _ => ClientError::Broken(error),

@@ -1,5 +1,6 @@
 //! Every form of `git commit`: while its hook waits, `staged()` is what the commit then records, and nothing else.
 
+mod kept;
 mod kinds;
 
 use std::collections::BTreeMap;
