@@ -17,6 +17,7 @@ mod reader;
 mod sections;
 mod shape;
 mod snapshot;
+mod sources;
 mod versions;
 mod words;
 

@@ -121,7 +121,7 @@ impl Reader {
         let common = || reader.queries.iter().filter(|(c, _)| !c.rare()).flat_map(|(_, q)| q);
         try_join_all(common().map(|q| q.ready(client))).await?;
         // One use of each makes the plans; some real objects fill the caches that deparsing needs.
-        let now = versions::read(client, &reader.versions).await?;
+        let now = versions::read(client, &reader.versions, version, None).await?;
         let mut some: HashMap<Class, Vec<Unit>> = Class::ALL.iter().map(|c| (*c, Vec::new())).collect();
         for unit in now.units.keys() {
             some.entry(unit.class).or_default().push(*unit);
@@ -166,7 +166,9 @@ impl Reader {
     }
 
     async fn read(&self, client: &Client, base: Option<&Snapshot>) -> Result<Snapshot, Error> {
-        let Versions { units, roles, members } = versions::read(client, &self.versions).await?;
+        let known = base.map(|b| &b.0.rows);
+        let Versions { units, roles, members, rows } =
+            versions::read(client, &self.versions, self.version, known).await?;
         let line = base.map_or_else(Arc::default, |b| b.0.line.clone());
         let base = base.map(|b| &*b.0).filter(|b| comparable(b, &units, &roles, members));
         let kept = |unit: &Unit, version: u64| base.and_then(|b| b.units.get(unit)).filter(|e| e.version == version);
@@ -209,7 +211,7 @@ impl Reader {
             };
             (unit, Entry { version, objects })
         };
-        Ok(Snapshot(Arc::new(Inner { units: units.into_iter().map(entry).collect(), roles, members, line })))
+        Ok(Snapshot(Arc::new(Inner { units: units.into_iter().map(entry).collect(), roles, members, rows, line })))
     }
 
     /// The objects of these units. A unit without objects is among the answer too.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::object::Object;
 use super::sections::Class;
+use super::versions::Rows;
 
 /// A database's schema at one moment. Cloning it is free.
 #[derive(Debug, Clone)]
@@ -17,6 +18,8 @@ pub(super) struct Inner {
     pub(super) roles: HashMap<u32, i32>,
     /// The versions of all members of extensions.
     pub(super) members: u64,
+    /// The catalog rows that all of it was made from.
+    pub(super) rows: Rows,
     /// The same for all snapshots that were read since a first one: their oids mean the same.
     pub(super) line: Arc<Line>,
 }

@@ -1,18 +1,24 @@
 //! The versions of all catalog rows that a schema is made of, in one query.
 //!
 //! A row's version is its `xmin` and `ctid`: a transaction that writes a row twice leaves the same `xmin`. One row of the
-//! answer holds all rows of one [`Source`] as arrays, which is several times faster than one row each. Which objects
-//! count (not the system's, not an extension's) is decided here, on the client, for the same reason.
+//! answer holds all rows of one [`Source`] in an array, which is several times faster than one row each.
+//!
+//! After a first reading only what later transactions wrote is sent, and how many rows there are: rows that were there
+//! before can only have gone. Where as many are left as must be, they are the same ones; where fewer are, and what has
+//! replaced them does not account for it, the source is read as a whole.
 
 use std::collections::{HashMap, HashSet};
 use std::error::Error as StdError;
+use std::sync::Arc;
 
-use tokio_postgres::types::{FromSql, Type};
+use bytes::BytesMut;
+use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Statement};
 
 use super::Error;
 use super::sections::{Class, Version};
 use super::snapshot::Unit;
+use super::sources::{For, SOURCES, Source};
 
 /// What the catalog has now.
 #[derive(Debug, Default)]
@@ -21,258 +27,134 @@ pub(super) struct Versions {
     pub(super) roles: HashMap<u32, i32>,
     /// The versions of what belongs to extensions, summed.
     pub(super) members: u64,
+    pub(super) rows: Rows,
 }
 
-/// What a source's rows are for.
+/// All rows at one moment, by source.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Rows {
+    sources: HashMap<usize, Arc<[Row]>>,
+    /// Every transaction before this one had ended when the rows were read.
+    horizon: u32,
+}
+
+/// One catalog row.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum For {
-    /// Schemas, and what is a system schema is not among them.
-    Schemas,
-    /// Relations: `sub` is the kind.
-    Relations,
-    /// Each row is a unit; `up` is its schema, or 0.
-    InSchema(Class),
-    /// Each row is a unit; `up` is its relation.
-    OnRelation(Class),
-    /// Each row is a unit; `up` is its type.
-    OnType(Class),
-    /// The rows belong to the relation `oid`.
-    OfRelation,
-    /// The rows belong to a unit of that class.
-    Of(Class),
-    /// The rows belong to the object `oid` of the catalog `up`.
-    OfAny,
-    /// `oid` of the catalog `up` belongs to an extension.
-    Extension,
-    /// Roles: `sub` is the name, hashed.
-    Roles,
+struct Row {
+    oid: u32,
+    up: u32,
+    sub: i32,
+    xmin: u32,
+    tid: u64,
 }
 
-struct Source {
-    /// The oldest version that has it.
-    min: u32,
-    rows: For,
-    /// `oid`, `up`, `sub` and what to read them from, where `r` is the row whose version counts.
-    oid: &'static str,
-    up: &'static str,
-    sub: &'static str,
-    from: &'static str,
-}
+impl Row {
+    /// What stays when the row is written anew, where the source is keyed.
+    fn key(&self) -> (u32, u32, i32) {
+        (self.oid, self.up, self.sub)
+    }
 
-const fn source(rows: For, oid: &'static str, up: &'static str, sub: &'static str, from: &'static str) -> Source {
-    Source { min: 12, rows, oid, up, sub, from }
-}
+    /// Whether a transaction before `horizon` wrote it, as the server's `age` has it.
+    fn is_before(&self, horizon: u32) -> bool {
+        // The first three transactions are those of the system and of rows that were frozen.
+        self.xmin < 3 || (horizon.wrapping_sub(self.xmin).cast_signed()) > 0
+    }
 
-/// Users' objects have oids from 16384 on, which an index finds; the schema `public` (2200) is one that users change.
-/// The order counts: what is a known schema or relation is asked by those after it.
-const SOURCES: &[Source] = &[
-    source(For::Extension, "r.objid", "r.classid", "0", "pg_depend r where r.refclassid = 3079 and r.deptype = 'e'"),
-    source(
-        For::Schemas,
-        "r.oid",
-        "0",
-        "0",
-        "pg_namespace r where r.nspname !~ '^pg_' and r.nspname <> 'information_schema'",
-    ),
-    source(
-        For::Relations,
-        "r.oid",
-        "r.relnamespace",
-        "r.relkind::int4",
-        "pg_class r where r.oid >= 16384 and r.relkind <> 't'",
-    ),
-    source(For::OfRelation, "r.attrelid", "0", "r.attnum", "pg_attribute r where r.attrelid >= 16384 and r.attnum > 0"),
-    source(For::OfRelation, "r.adrelid", "0", "r.adnum", "pg_attrdef r"),
-    source(For::OfRelation, "r.inhrelid", "0", "r.inhseqno", "pg_inherits r"),
-    source(For::OfRelation, "r.partrelid", "0", "0", "pg_partitioned_table r"),
-    source(For::OfRelation, "r.seqrelid", "0", "0", "pg_sequence r"),
-    source(For::OfRelation, "r.ftrelid", "0", "0", "pg_foreign_table r"),
-    // The options of a toast table, which is named after its table.
-    source(
-        For::OfRelation,
-        "substr(r.relname, 10)",
-        "0",
-        "0",
-        "pg_class r where r.oid >= 16384 and r.relkind = 't' and r.reloptions is not null and r.relname ~ '^pg_toast_\\d+$'",
-    ),
-    // Before 14 the validity of an index is overwritten in place: same row version, other content.
-    source(
-        For::OfRelation,
-        "r.indexrelid",
-        "0",
-        "r.indisvalid::int4 * 2 + r.indisready::int4",
-        "pg_index r where r.indexrelid >= 16384",
-    ),
-    source(
-        For::OfRelation,
-        "r.ev_class",
-        "0",
-        "0",
-        "pg_rewrite r where r.ev_class >= 16384 and r.rulename = '_RETURN'",
-    ),
-    source(
-        For::OnRelation(Class::Rule),
-        "r.oid",
-        "r.ev_class",
-        "0",
-        "pg_rewrite r where r.ev_class >= 16384 and r.rulename <> '_RETURN'",
-    ),
-    source(
-        For::InSchema(Class::Type),
-        "r.oid",
-        "r.typnamespace",
-        "0",
-        "pg_type r where r.oid >= 16384 and r.typtype in ('b', 'd', 'e', 'r') and r.typinput <> 'array_in'::regproc",
-    ),
-    source(For::OfRelation, "r.typrelid", "0", "1", "pg_type r where r.oid >= 16384 and r.typtype = 'c'"),
-    source(For::Of(Class::Type), "r.enumtypid", "0", "0", "pg_enum r"),
-    source(For::Of(Class::Type), "r.rngtypid", "0", "0", "pg_range r where r.rngtypid >= 16384"),
-    source(
-        For::OnRelation(Class::Constraint),
-        "r.oid",
-        "r.conrelid",
-        "0",
-        "pg_constraint r where r.oid >= 16384 and r.conrelid <> 0 and r.contype not in ('t', 'n')",
-    ),
-    // A constraint's index is told by its constraint, and a not-null constraint (from 18 on) by its column.
-    source(
-        For::OfRelation,
-        "case when r.contype = 'n' then r.conrelid else r.conindid end",
-        "0",
-        "2",
-        "pg_constraint r where r.oid >= 16384 and r.contype in ('n', 'p', 'u', 'x')",
-    ),
-    source(
-        For::OnType(Class::Constraint),
-        "r.oid",
-        "r.contypid",
-        "0",
-        "pg_constraint r where r.oid >= 16384 and r.contypid <> 0 and r.contype <> 'n'",
-    ),
-    source(For::OnRelation(Class::Trigger), "r.oid", "r.tgrelid", "0", "pg_trigger r where not r.tgisinternal"),
-    // `DISABLE TRIGGER ALL` turns foreign keys off.
-    source(For::Of(Class::Constraint), "r.tgconstraint", "0", "1", "pg_trigger r where r.tgisinternal"),
-    source(For::OnRelation(Class::Policy), "r.oid", "r.polrelid", "0", "pg_policy r"),
-    // The constructors of ranges come and go with their types.
-    source(
-        For::InSchema(Class::Function),
-        "r.oid",
-        "r.pronamespace",
-        "0",
-        "pg_proc r where r.oid >= 16384 and not (r.prolang = 12 and r.prosrc ~ '^(multi)?range_constructor')",
-    ),
-    source(For::Of(Class::Function), "r.aggfnoid", "0", "0", "pg_aggregate r where r.aggfnoid >= 16384"),
-    source(For::InSchema(Class::Statistics), "r.oid", "r.stxnamespace", "0", "pg_statistic_ext r"),
-    source(For::InSchema(Class::Extension), "r.oid", "0", "0", "pg_extension r"),
-    source(For::InSchema(Class::DefaultPrivileges), "r.oid", "0", "0", "pg_default_acl r"),
-    source(For::InSchema(Class::Publication), "r.oid", "0", "0", "pg_publication r"),
-    source(For::Of(Class::Publication), "r.prpubid", "0", "0", "pg_publication_rel r"),
-    Source { min: 15, ..source(For::Of(Class::Publication), "r.pnpubid", "0", "1", "pg_publication_namespace r") },
-    source(For::InSchema(Class::EventTrigger), "r.oid", "0", "0", "pg_event_trigger r"),
-    source(For::InSchema(Class::Cast), "r.oid", "0", "0", "pg_cast r where r.oid >= 16384"),
-    source(For::InSchema(Class::Transform), "r.oid", "0", "0", "pg_transform r"),
-    source(For::InSchema(Class::Language), "r.oid", "0", "0", "pg_language r where r.oid >= 16384"),
-    source(For::InSchema(Class::AccessMethod), "r.oid", "0", "0", "pg_am r where r.oid >= 16384"),
-    source(For::InSchema(Class::Operator), "r.oid", "r.oprnamespace", "0", "pg_operator r where r.oid >= 16384"),
-    source(For::InSchema(Class::Opclass), "r.oid", "r.opcnamespace", "0", "pg_opclass r where r.oid >= 16384"),
-    source(For::InSchema(Class::Opfamily), "r.oid", "r.opfnamespace", "0", "pg_opfamily r where r.oid >= 16384"),
-    source(For::Of(Class::Opfamily), "r.amopfamily", "0", "0", "pg_amop r where r.oid >= 16384"),
-    source(For::Of(Class::Opfamily), "r.amprocfamily", "0", "1", "pg_amproc r where r.oid >= 16384"),
-    source(For::InSchema(Class::Collation), "r.oid", "r.collnamespace", "0", "pg_collation r where r.oid >= 16384"),
-    source(For::InSchema(Class::Conversion), "r.oid", "r.connamespace", "0", "pg_conversion r where r.oid >= 16384"),
-    source(For::InSchema(Class::SearchParser), "r.oid", "r.prsnamespace", "0", "pg_ts_parser r where r.oid >= 16384"),
-    source(
-        For::InSchema(Class::SearchTemplate),
-        "r.oid",
-        "r.tmplnamespace",
-        "0",
-        "pg_ts_template r where r.oid >= 16384",
-    ),
-    source(
-        For::InSchema(Class::SearchDictionary),
-        "r.oid",
-        "r.dictnamespace",
-        "0",
-        "pg_ts_dict r where r.oid >= 16384",
-    ),
-    source(For::InSchema(Class::SearchConfig), "r.oid", "r.cfgnamespace", "0", "pg_ts_config r where r.oid >= 16384"),
-    source(For::Of(Class::SearchConfig), "r.mapcfg", "0", "0", "pg_ts_config_map r where r.mapcfg >= 16384"),
-    source(For::InSchema(Class::Wrapper), "r.oid", "0", "0", "pg_foreign_data_wrapper r"),
-    source(For::InSchema(Class::Server), "r.oid", "0", "0", "pg_foreign_server r"),
-    // Only superusers read the catalog itself, so the content takes the place of the version.
-    source(
-        For::InSchema(Class::UserMapping),
-        "r.umid",
-        "0",
-        "hashtext(r.umoptions::text)",
-        "(select m.umid, m.umoptions, '0'::xid as xmin, '(0,0)'::tid as ctid from pg_user_mappings m) r",
-    ),
-    // Comments.
-    source(
-        For::OfAny,
-        "r.objoid",
-        "r.classoid",
-        "r.objsubid",
-        "pg_description r where r.objoid >= 16384 or (r.objoid = 2200 and r.classoid = 2615)",
-    ),
-    // A composite type is a relation here, its comment one of the type.
-    source(
-        For::OfRelation,
-        "t.typrelid",
-        "0",
-        "3",
-        "pg_description r join pg_type t on t.oid = r.objoid and t.typrelid <> 0 \
-         where r.objoid >= 16384 and r.classoid = 1247",
-    ),
-    source(
-        For::Roles,
-        "r.oid",
-        "0",
-        "hashtext(r.rolname::text)",
-        "(select a.oid, a.rolname, '0'::xid as xmin, '(0,0)'::tid as ctid from pg_roles a) r",
-    ),
-];
+    fn version(&self, at: usize) -> u64 {
+        let place = ((at as u64) << 32) | u64::from(self.sub.cast_unsigned());
+        mix(mix(mix(place) ^ u64::from(self.xmin)) ^ self.tid)
+    }
+}
 
 /// The query, for [`read`].
 pub(super) fn sql(version: Version) -> String {
-    let one = |(i, s): (usize, &Source)| {
-        let Source { oid, up, sub, from, .. } = s;
-        format!(
-            "select {i}::int4, array_agg(({oid})::oid), array_agg(({up})::oid), array_agg(({sub})::int4), \
-             array_agg(r.xmin), array_agg(r.ctid) from {from}"
-        )
-    };
-    let known = SOURCES.iter().enumerate().filter(|(_, s)| version.major >= s.min);
-    known.map(one).collect::<Vec<_>>().join("\nunion all\n")
+    let known = SOURCES.iter().enumerate().filter(|(_, source)| version.major >= source.min);
+    let mut parts: Vec<String> = known.map(|(at, source)| source.sql(at)).collect();
+    // Before everything else, so that nothing is missed that is written meanwhile.
+    let horizon = "select -1, pg_catalog.txid_snapshot_xmin(pg_catalog.txid_current_snapshot()) & 4294967295, null";
+    parts.push(horizon.to_owned());
+    parts.join("\nunion all\n")
 }
 
-/// Reads the versions of all rows.
-pub(super) async fn read(client: &Client, statement: &Statement) -> Result<Versions, Error> {
-    let rows = client.query(statement, &[]).await?;
-    let mut state = State::default();
-    // `union all` without a sort gives its branches in order; nothing promises it.
-    let mut parts = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let at: i32 = row.try_get(0)?;
-        let source = usize::try_from(at).ok().and_then(|i| SOURCES.get(i)).ok_or(Error::Form("source"))?;
-        let Some(oids) = row.try_get::<_, Option<Array<'_>>>(1)? else { continue };
-        parts.push((at, source, [oids, row.try_get(2)?, row.try_get(3)?, row.try_get(4)?, row.try_get(5)?]));
+/// Reads the versions of all rows; `base`: rows of this database, or of one that it was copied from.
+pub(super) async fn read(
+    client: &Client,
+    statement: &Statement,
+    version: Version,
+    base: Option<&Rows>,
+) -> Result<Versions, Error> {
+    let whole = |(at, source): (usize, &Source)| {
+        let always = source.has_no_versions() || source.is_overwritten(version);
+        (base.is_none() || always).then_some(at)
+    };
+    let whole: HashSet<usize> = SOURCES.iter().enumerate().filter_map(whole).collect();
+    let (mut rows, torn) = read_since(client, statement, base, &whole).await?;
+    if !torn.is_empty() {
+        let torn: HashSet<usize> = torn.into_iter().collect();
+        let (again, _) = read_since(client, statement, base, &torn).await?;
+        rows.sources.extend(again.sources.into_iter().filter(|(at, _)| torn.contains(at)));
     }
-    parts.sort_by_key(|(at, ..)| *at);
-    for (at, source, [oid, up, sub, xmin, ctid]) in parts {
-        let rows = oid.zip(up).zip(sub).zip(xmin).zip(ctid);
-        for ((((oid, up), sub), xmin), ctid) in rows {
-            let [oid, up, xmin] = [oid, up, xmin].map(|b| b.try_into().map(u32::from_be_bytes));
-            let sub = sub.try_into().map(i32::from_be_bytes);
-            let (Ok(oid), Ok(up), Ok(xmin), Ok(sub)) = (oid, up, xmin, sub) else { return Err(Error::Form("row")) };
-            let mut tid = [0; 8];
-            tid[..ctid.len().min(8)].copy_from_slice(&ctid[..ctid.len().min(8)]);
-            let place = (u64::from(at.unsigned_abs()) << 32) | u64::from(sub.cast_unsigned());
-            let version = mix(mix(mix(place) ^ u64::from(xmin)) ^ u64::from_be_bytes(tid));
-            state.add(source.rows, oid, up, sub, version);
+    let mut state = State::default();
+    // Whether a row counts is known from the sources before it.
+    for (at, source) in SOURCES.iter().enumerate() {
+        for row in rows.sources.get(&at).into_iter().flat_map(|rows| rows.iter()) {
+            state.add(source.rows, row.oid, row.up, row.sub, row.version(at));
         }
     }
-    Ok(state.versions)
+    Ok(Versions { rows, ..state.versions })
+}
+
+/// The rows, those of `base` with what has been written since; the sources in `whole` anew. And the sources of which more
+/// is gone than that tells.
+async fn read_since(
+    client: &Client,
+    statement: &Statement,
+    base: Option<&Rows>,
+    whole: &HashSet<usize>,
+) -> Result<(Rows, Vec<usize>), Error> {
+    let numbers: Vec<i32> = whole.iter().filter_map(|at| i32::try_from(*at).ok()).collect();
+    let horizon = base.map_or(0, |base| base.horizon);
+    let (mut rows, mut torn) = (Rows::default(), Vec::new());
+    for row in client.query(statement, &[&Xid(horizon), &numbers]).await? {
+        let (at, count): (i32, i64) = (row.try_get(0)?, row.try_get(1)?);
+        let Ok(at) = usize::try_from(at) else {
+            rows.horizon = u32::try_from(count).map_err(|_| Error::Form("horizon"))?;
+            continue;
+        };
+        let source = SOURCES.get(at).ok_or(Error::Form("source"))?;
+        let written = row.try_get::<_, Option<Written>>(2)?.map(|written| written.0).unwrap_or_default();
+        let before = base.and_then(|base| base.sources.get(&at));
+        let now = match before {
+            Some(before) if !whole.contains(&at) => {
+                let count = usize::try_from(count).map_err(|_| Error::Form("count"))?;
+                match since(before, written, count, horizon, source.is_keyed()) {
+                    Some(now) => now,
+                    None => {
+                        torn.push(at);
+                        continue;
+                    }
+                }
+            }
+            _ => written.into(),
+        };
+        rows.sources.insert(at, now);
+    }
+    Ok((rows, torn))
+}
+
+/// The `count` rows that there are now: those `before` that are left, and those `written` since `horizon`. None when that
+/// does not tell which are left.
+fn since(before: &Arc<[Row]>, written: Vec<Row>, count: usize, horizon: u32, keyed: bool) -> Option<Arc<[Row]>> {
+    let old = before.iter().filter(|row| row.is_before(horizon));
+    let there = old.clone().count();
+    let left = count.checked_sub(written.len())?;
+    if written.is_empty() && left == before.len() && there == left {
+        return Some(Arc::clone(before));
+    }
+    // Two rows with one key cannot be there at once: the one that was there before is gone.
+    let keys: HashSet<_> = if keyed { written.iter().map(Row::key).collect() } else { HashSet::new() };
+    let kept: Vec<Row> = old.filter(|row| !keys.contains(&row.key())).copied().collect();
+    (kept.len() == left).then(|| kept.into_iter().chain(written).collect())
 }
 
 /// The finaliser of splitmix64: a row's version in 64 well-spread bits, so that a unit's can be their sum in any order.
@@ -375,55 +257,119 @@ pub(super) fn catalog(oid: u32) -> Option<Class> {
     Class::ALL.iter().copied().find(|c| c.catalog() == oid)
 }
 
-/// A one-dimensional array as it came, to be read without a copy.
-struct Array<'a>(&'a [u8]);
+/// A transaction's number, as the server takes it.
+#[derive(Debug)]
+struct Xid(u32);
 
-impl<'a> Array<'a> {
-    fn zip<'b>(self, other: Array<'b>) -> std::iter::Zip<Array<'a>, Array<'b>> {
-        Iterator::zip(self, other)
-    }
-}
-
-impl<'a> FromSql<'a> for Array<'a> {
-    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn StdError + Sync + Send>> {
-        // Dimensions, whether there are nulls, element type; then size and lower bound of the one dimension.
-        match raw.split_at_checked(12) {
-            Some(([0, 0, 0, 0, ..], _)) => Ok(Self(&[])),
-            Some(([0, 0, 0, 1, ..], rest)) if rest.len() >= 8 => Ok(Self(&rest[8..])),
-            _ => Err("not an array of one dimension".into()),
-        }
+impl ToSql for Xid {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
+        out.extend_from_slice(&self.0.to_be_bytes());
+        Ok(IsNull::No)
     }
 
     fn accepts(ty: &Type) -> bool {
-        [Type::OID_ARRAY, Type::INT4_ARRAY, Type::XID_ARRAY, Type::TID_ARRAY].contains(ty)
+        *ty == Type::XID
+    }
+
+    to_sql_checked!();
+}
+
+/// An array of records, read without the types that every one of them repeats.
+struct Written(Vec<Row>);
+
+impl<'a> FromSql<'a> for Written {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn StdError + Sync + Send>> {
+        rows(raw).map(Written).ok_or_else(|| "not an array of catalog rows".into())
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        *ty == Type::RECORD_ARRAY
     }
 }
 
-impl<'a> Iterator for Array<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let (len, rest) = self.0.split_first_chunk::<4>()?;
-        // A null has the length -1; no source gives one.
-        let (value, rest) = rest.split_at_checked(usize::try_from(i32::from_be_bytes(*len)).ok()?)?;
-        self.0 = rest;
-        Some(value)
+/// None when the bytes are something else.
+fn rows(mut raw: &[u8]) -> Option<Vec<Row>> {
+    // Dimensions, whether there are nulls, element type; then size and lower bound of the one dimension.
+    let dimensions = word(&mut raw)?;
+    raw = raw.get(8..)?;
+    if dimensions == 0 {
+        return Some(Vec::new());
     }
+    let size = word(&mut raw)?;
+    raw = raw.get(4..)?;
+    let mut found = Vec::with_capacity(size.min(1 << 16) as usize);
+    for _ in 0..size {
+        // Its length, and how many fields it has.
+        raw = raw.get(8..)?;
+        let mut field = || {
+            let _ = word(&mut raw)?;
+            let length = usize::try_from(word(&mut raw)?).ok()?;
+            let (value, rest) = raw.split_at_checked(length)?;
+            raw = rest;
+            Some(value)
+        };
+        let [oid, up, sub, xmin, tid] = [field()?, field()?, field()?, field()?, field()?];
+        let number = |bytes: &[u8]| Some(u32::from_be_bytes(bytes.try_into().ok()?));
+        let tid = tid.iter().fold(0, |tid, byte| tid << 8 | u64::from(*byte));
+        found.push(Row { oid: number(oid)?, up: number(up)?, sub: number(sub)?.cast_signed(), xmin: number(xmin)?, tid });
+    }
+    raw.is_empty().then_some(found)
+}
+
+fn word(raw: &mut &[u8]) -> Option<u32> {
+    let (word, rest) = raw.split_first_chunk::<4>()?;
+    *raw = rest;
+    Some(u32::from_be_bytes(*word))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn row(oid: u32, xmin: u32) -> Row {
+        Row { oid, up: 0, sub: 0, xmin, tid: u64::from(oid) }
+    }
+
+    fn told(before: &[Row], written: &[Row], count: usize, keyed: bool) -> Option<Vec<Row>> {
+        since(&before.into(), written.to_vec(), count, 100, keyed).map(|now| now.to_vec())
+    }
+
     #[test]
-    fn an_array_is_read_element_by_element_and_a_torn_one_ends_early() {
-        let mut raw = vec![0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 23, 0, 0, 0, 2, 0, 0, 0, 1];
-        raw.extend([0, 0, 0, 4, 0, 0, 0, 7, 0, 0, 0, 4, 0, 0, 1, 0]);
-        let read =
-            |raw: &[u8]| Array::from_sql(&Type::INT4_ARRAY, raw).map(|a| a.map(<[u8]>::to_vec).collect::<Vec<_>>());
-        assert_eq!(read(&raw).ok(), Some(vec![vec![0, 0, 0, 7], vec![0, 0, 1, 0]]));
-        assert_eq!(read(&raw[..30]).ok(), Some(vec![vec![0, 0, 0, 7]]));
-        assert!(read(&raw[..16]).is_err());
+    fn what_was_written_is_added_and_what_it_replaces_goes() {
+        let before = [row(1, 10), row(2, 20)];
+        assert_eq!(told(&before, &[], 2, true), Some(before.to_vec()), "nothing happened");
+        assert_eq!(told(&before, &[row(3, 120)], 3, true), Some(vec![row(1, 10), row(2, 20), row(3, 120)]));
+        assert_eq!(told(&before, &[row(2, 120)], 2, true), Some(vec![row(1, 10), row(2, 120)]));
+        let young = [row(1, 10), row(2, 105)];
+        assert_eq!(told(&young, &[row(2, 105)], 2, false), Some(young.to_vec()), "it is sent every time");
+        assert_eq!(told(&young, &[], 1, false), Some(vec![row(1, 10)]), "and missing when it is gone");
+    }
+
+    #[test]
+    fn what_is_gone_without_a_trace_is_not_guessed() {
+        let before = [row(1, 10), row(2, 20)];
+        assert_eq!(told(&before, &[], 1, true), None);
+        assert_eq!(told(&before, &[row(3, 120)], 2, true), None);
+        assert_eq!(told(&before, &[row(2, 120)], 2, false), None, "another with the same key may be the one that is left");
+        assert_eq!(told(&before, &[row(2, 120)], 1, true), None, "one was replaced and one is gone");
+    }
+
+    #[test]
+    fn transactions_are_compared_beyond_the_end_of_their_numbers() {
+        assert!(row(1, u32::MAX - 5).is_before(10) && !row(1, 10).is_before(u32::MAX - 5));
+        assert!(row(1, 2).is_before(3_000_000_000), "a frozen row is old for ever");
+    }
+
+    #[test]
+    fn an_array_is_read_record_by_record_and_a_torn_one_is_refused() {
+        let mut raw = vec![0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 8, 201, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 66, 0, 0, 0, 5];
+        for value in [&[0, 0, 0, 7][..], &[0, 0, 0, 8], &[255; 4], &[0, 0, 3, 0], &[0, 0, 0, 1, 0, 2]] {
+            raw.extend([0, 0, 0, 26, 0, 0, 0, value.len() as u8]);
+            raw.extend(value);
+        }
+        let wanted = Row { oid: 7, up: 8, sub: -1, xmin: 768, tid: 0x1_0002 };
+        assert_eq!(rows(&raw), Some(vec![wanted]));
+        assert!((0..raw.len()).all(|end| rows(&raw[..end]).is_none()));
     }
 
     #[test]
