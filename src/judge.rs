@@ -1,6 +1,7 @@
 //! The judgement: plan, lease, trace, checks, verdict. The same path with and without the daemon.
 
 mod both_orders;
+mod build;
 mod error;
 mod key;
 pub mod plan;
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 pub use error::Error;
 pub use key::Server;
 pub use plan::{Kept, Plan, Query, SetPlan};
+pub(crate) use run::study;
 pub use verdicts::{Figures, Verdicts};
 
 use crate::engine::Info;

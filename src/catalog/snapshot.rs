@@ -60,6 +60,11 @@ impl Snapshot {
         Arc::ptr_eq(&self.0.line, &other.0.line)
     }
 
+    /// Whether statements are seen by programs of the database's own.
+    pub fn has_event_triggers(&self) -> bool {
+        self.0.units.keys().any(|unit| unit.class == Class::EventTrigger)
+    }
+
     /// How many objects there are.
     pub fn len(&self) -> usize {
         self.0.units.values().map(|e| e.objects.len()).sum()

@@ -311,7 +311,13 @@ fn rows(mut raw: &[u8]) -> Option<Vec<Row>> {
         let [oid, up, sub, xmin, tid] = [field()?, field()?, field()?, field()?, field()?];
         let number = |bytes: &[u8]| Some(u32::from_be_bytes(bytes.try_into().ok()?));
         let tid = tid.iter().fold(0, |tid, byte| tid << 8 | u64::from(*byte));
-        found.push(Row { oid: number(oid)?, up: number(up)?, sub: number(sub)?.cast_signed(), xmin: number(xmin)?, tid });
+        found.push(Row {
+            oid: number(oid)?,
+            up: number(up)?,
+            sub: number(sub)?.cast_signed(),
+            xmin: number(xmin)?,
+            tid,
+        });
     }
     raw.is_empty().then_some(found)
 }
@@ -350,7 +356,11 @@ mod tests {
         let before = [row(1, 10), row(2, 20)];
         assert_eq!(told(&before, &[], 1, true), None);
         assert_eq!(told(&before, &[row(3, 120)], 2, true), None);
-        assert_eq!(told(&before, &[row(2, 120)], 2, false), None, "another with the same key may be the one that is left");
+        assert_eq!(
+            told(&before, &[row(2, 120)], 2, false),
+            None,
+            "another with the same key may be the one that is left"
+        );
         assert_eq!(told(&before, &[row(2, 120)], 1, true), None, "one was replaced and one is gone");
     }
 

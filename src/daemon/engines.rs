@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::servers;
 use crate::config::Config;
 use crate::engine::{self, Environment, Place, Progress};
-use crate::judge::{Bench, Error, Server, Verdicts};
+use crate::judge::{self, Bench, Error, Server, Verdicts};
 use crate::pool::Pool;
 use crate::wire::env;
 
@@ -92,7 +92,7 @@ impl Engines {
         tracing::info!(kind = info.kind, version = info.version, ms = started.elapsed().as_millis(), "engine started");
         let adopted = info.adopted || info.shared;
         servers::remember(&self.place.state, &name(&slot.config), &Server::of(info));
-        let pool = Pool::new(engine, config.daemon.clones);
+        let pool = Pool::studied(engine, config.daemon.clones, Box::new(|lease| Box::pin(judge::study(lease))));
         if adopted {
             pool.sweep().await?;
         }

@@ -10,15 +10,12 @@ use super::{Depth, Error, Order, Plan, SetPlan, ms};
 use crate::catalog::{self, Difference, Snapshot};
 use crate::check::{self, CHECKS, History, Subject};
 use crate::layout::{Migration, Source};
-use crate::pool::{Held, Pool};
+use crate::pool::{Held, Lease, Pool};
 use crate::rows::{self, Found, Schema};
 use crate::trace::apply::Bench;
 use crate::trace::digest;
 use crate::trace::{self, Cause, Failure, Limits, Run};
 use crate::verdict::{Change, Finding, MigrationReport, Mode, ObjectCounts, Reversible, Severity, Timing};
-
-/// A template is kept at every so many migrations of a chain that has to be built.
-const CHECKPOINT: usize = 64;
 
 /// What one judgement works with.
 pub(super) struct Work<'a> {
@@ -144,7 +141,7 @@ impl Work<'_> {
         {
             let started = Instant::now();
             let _turn = self.wait_for(turn).await?;
-            let broken = self.advance(chain.len()).await?;
+            let broken = self.finish().await?;
             push(timings, "chain", started);
             if broken.is_some() {
                 judged.findings.extend(broken);
@@ -185,70 +182,6 @@ impl Work<'_> {
         Ok(None)
     }
 
-    /// Makes sure that there is a template with the first `end` migrations applied. A finding when one does not apply.
-    pub(super) async fn advance(&self, end: usize) -> Result<Option<Finding>, Error> {
-        if self.pool.has(&self.prefixes[end]) {
-            return Ok(None);
-        }
-        let mut at = (0..end).rev().find(|at| self.pool.has(&self.prefixes[*at])).unwrap_or(0);
-        let mut held = self.open(at).await?;
-        if at == 0
-            && !self.pool.has(&self.prefixes[0])
-            && let Some(finding) = self.setup(&held).await?
-        {
-            return Ok(Some(finding));
-        }
-        let chain = &self.set.chain.migrations;
-        while at < end {
-            if let Some(finding) = self.foreign(&chain[at]) {
-                return Ok(Some(finding));
-            }
-            let migration = &chain[at];
-            if at % 16 == 0 && end - at > 16 {
-                (self.order.progress)(&format!("building the chain: {}/{end}", at + 1));
-            }
-            let run = self.build(&held, &migration.up, &self.set.layout.bookkeeping(migration).applied).await?;
-            if let Some(failure) = &run.failure {
-                return Ok(Some(self.chain_fails(at, failure)));
-            }
-            at += 1;
-            if at < end && at.is_multiple_of(CHECKPOINT) {
-                self.pool.seal(held, self.prefixes[at]).await?;
-                held = self.open(at).await?;
-            }
-            fresh_session(&held).await?;
-        }
-        self.pool.seal(held, self.prefixes[end]).await?;
-        Ok(None)
-    }
-
-    /// A database with the first `at` migrations applied; for none of them, an empty one.
-    async fn open(&self, at: usize) -> Result<Held, Error> {
-        let from = Some(&self.prefixes[at]).filter(|prefix| self.pool.has(prefix));
-        match self.pool.open(from).await? {
-            Some(held) => Ok(held),
-            None => Err(Error::Lost("a template went away while it was needed".to_owned())),
-        }
-    }
-
-    /// What production has before the first migration, and the runner's own table.
-    async fn setup(&self, held: &Held) -> Result<Option<Finding>, Error> {
-        for source in &self.set.setup {
-            let run = self.build(held, source, &[]).await?;
-            if let Some(failure) = &run.failure {
-                return Ok(Some(check::apply_failure(source, failure)));
-            }
-            fresh_session(held).await?;
-        }
-        if let Some(first) = self.set.chain.migrations.first() {
-            for statement in self.set.layout.bookkeeping(first).setup {
-                let outcome = held.runner.client().batch_execute(&statement).await;
-                outcome.map_err(|error| Error::Lost(crate::engine::session::describe(&error)))?;
-            }
-        }
-        Ok(None)
-    }
-
     async fn observe(&self, lease: &Held, at: usize) -> Result<Observed, Error> {
         let migration = &self.set.chain.migrations[at];
         let mut seen = Observed::default();
@@ -258,7 +191,7 @@ impl Work<'_> {
         let before = if searched { Some(self.schemas.of(lease).await.map_err(rows::Error::from)?) } else { None };
         let lost = |error: tokio_postgres::Error| Error::Lost(crate::engine::session::describe(&error));
         let rows = match migration.down.is_some() && touches_rows(migration) {
-            true => Some(digest::read(client).await.map_err(lost)?),
+            true => Some(lease.notes.get(digest::read(client)).await.map_err(lost)?),
             false => None,
         };
         let step = |step| (self.order.steps)(&migration.version, step);
@@ -373,17 +306,12 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Runs a migration that is not judged: the time is the chain's.
-    async fn build(&self, held: &Held, source: &Source, bookkeeping: &[String]) -> Result<Run, Error> {
-        self.run_until(self.order.patience, held, source, bookkeeping).await
-    }
-
     /// Runs a migration that is judged: the time is the verdict's.
     async fn run(&self, held: &Held, source: &Source, bookkeeping: &[String]) -> Result<Run, Error> {
         self.run_until(self.order.deadline, held, source, bookkeeping).await
     }
 
-    async fn run_until(
+    pub(super) async fn run_until(
         &self,
         deadline: Instant,
         held: &Held,
@@ -404,7 +332,7 @@ impl Work<'_> {
         Ok(run)
     }
 
-    fn limits(&self, deadline: Instant) -> Limits {
+    pub(super) fn limits(&self, deadline: Instant) -> Limits {
         let limits = &self.plan.config.limits;
         Limits {
             statement: limits.statement,
@@ -440,7 +368,7 @@ impl Work<'_> {
     }
 
     /// A step that migd cannot run: the chain ends there. Where the layout has said why it cannot, that is enough.
-    fn foreign(&self, migration: &Migration) -> Option<Finding> {
+    pub(super) fn foreign(&self, migration: &Migration) -> Option<Finding> {
         let path = migration.foreign.as_ref()?;
         let said = |finding: &&Finding| finding.severity == Severity::Error && finding.path.as_ref() == Some(path);
         if let Some(said) = self.set.chain.findings.iter().find(said) {
@@ -457,7 +385,7 @@ impl Work<'_> {
     }
 
     /// A migration that is not judged does not apply.
-    fn chain_fails(&self, at: usize, failure: &Failure) -> Finding {
+    pub(super) fn chain_fails(&self, at: usize, failure: &Failure) -> Finding {
         let migration = &self.set.chain.migrations[at];
         let mut finding = check::apply_failure(&migration.up, failure);
         if self.set.changes[at] == Change::Unchanged {
@@ -488,6 +416,13 @@ pub(super) fn history(plan: &Plan, set: &SetPlan) -> Vec<Finding> {
     CHECKS.iter().flat_map(|check| check.history(&history)).collect()
 }
 
+/// Finds out what the first judgement on a template wants to know of it.
+pub(crate) async fn study(lease: &Lease) {
+    let client = lease.observer.client();
+    // Whoever needs it and does not find it reads it, and says what is wrong.
+    let _ = lease.notes.get(digest::read(client)).await;
+}
+
 /// Whether only the migration's own session is gone. A server that lost a process takes a moment to end the others.
 async fn survives(held: &Held) -> bool {
     for _ in 0..15 {
@@ -511,7 +446,7 @@ fn touches_rows(migration: &Migration) -> bool {
 }
 
 /// What a new connection would be: no settings, no role, no temporary tables of the run before. Milliseconds that it took.
-async fn fresh_session(held: &Held) -> Result<f64, Error> {
+pub(super) async fn fresh_session(held: &Held) -> Result<f64, Error> {
     let started = Instant::now();
     match held.runner.client().batch_execute("DISCARD ALL").await {
         Ok(()) => Ok(ms(started.elapsed())),

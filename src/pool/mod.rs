@@ -4,19 +4,23 @@
 //! a clone of one, with its sessions open and their statements planned, and the clone is thrown away afterwards. Clones
 //! are made and dropped aside, so that a judgement only waits for one when none is ready.
 
+mod notes;
 mod roles;
+mod warm;
 
 use std::collections::{HashMap, VecDeque};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use blake3::Hash;
-use tokio_postgres::SimpleQueryMessage;
+use tokio_postgres::{SimpleQueryMessage, Statement};
 
 use crate::catalog::{self, Reader, Snapshot};
 use crate::engine::session::{Session, SessionError, describe};
 use crate::engine::{Engine, Role, bootstrap};
+pub use notes::Notes;
 use roles::Shared;
 
 /// How many templates are kept; the least recently used goes first. A database is 8 to 17 MB.
@@ -65,7 +69,13 @@ pub struct Pool {
     run: String,
     next: AtomicU64,
     clones: usize,
+    study: Study,
+    /// Held while a template is made aside.
+    sealing: Arc<tokio::sync::Mutex<()>>,
 }
+
+/// Finds out, aside, what a judgement on a clone will want to know of its template.
+pub type Study = Box<dyn for<'a> Fn(&'a Lease) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> + Send + Sync>;
 
 /// How ready a clone's sessions are made.
 #[derive(Clone, Copy)]
@@ -90,6 +100,7 @@ struct Template {
     database: String,
     snapshot: Arc<Snapshot>,
     shared: Arc<Shared>,
+    notes: Arc<Notes>,
     used: Instant,
     ready: VecDeque<Lease>,
     /// Clones that are being made.
@@ -134,6 +145,10 @@ pub struct Lease {
     pub reader: Reader,
     /// The template's snapshot.
     pub before: Arc<Snapshot>,
+    /// What is known of the template.
+    pub notes: Arc<Notes>,
+    /// Reads roles and settings through `observer`; none in a clone that was not made ahead.
+    roles: Option<Statement>,
     /// Roles and settings as the template has them.
     shared: Arc<Shared>,
     /// Whether no role and no database had a setting for `runner` when it connected.
@@ -152,6 +167,11 @@ pub struct Figures {
 impl Pool {
     /// The databases of `engine`, with `clones` kept ready for each template in use.
     pub fn new(engine: Arc<dyn Engine>, clones: usize) -> Arc<Pool> {
+        Pool::studied(engine, clones, Box::new(|_| Box::pin(async {})))
+    }
+
+    /// The same, with `study` made of every template that clones are made of ahead.
+    pub fn studied(engine: Arc<dyn Engine>, clones: usize, study: Study) -> Arc<Pool> {
         Arc::new(Pool {
             engine,
             maker: Admin::default(),
@@ -160,6 +180,8 @@ impl Pool {
             run: format!("{:x}", SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()),
             next: AtomicU64::new(0),
             clones,
+            study,
+            sealing: Arc::default(),
         })
     }
 
@@ -241,11 +263,34 @@ impl Pool {
         Ok(Some(Held { pool: Arc::clone(self), lease: Some(lease) }))
     }
 
-    /// Makes the database of `lease` the template for `prefix`.
+    /// Makes the database of `held` the template for `prefix`.
     pub async fn seal(self: &Arc<Self>, mut held: Held, prefix: Hash) -> Result<(), Error> {
+        let shared = roles::capture(&held.observer).await.map_err(Error::server("read roles"))?;
+        self.make_template(&mut held, shared, prefix).await
+    }
+
+    /// The same, aside, but for what the next judgement may change.
+    pub async fn seal_later(self: &Arc<Self>, mut held: Held, prefix: Hash) -> Result<(), Error> {
+        let shared = roles::capture(&held.observer).await.map_err(Error::server("read roles"))?;
+        let pool = Arc::clone(self);
+        let sealing = Arc::clone(&self.sealing).lock_owned().await;
+        tokio::spawn(async move {
+            if let Err(error) = pool.make_template(&mut held, shared, prefix).await {
+                tracing::warn!(%error, "a template was not made");
+            }
+            drop(sealing);
+        });
+        Ok(())
+    }
+
+    /// Waits for templates that are being made.
+    pub async fn sealed(&self) {
+        drop(self.sealing.lock().await);
+    }
+
+    async fn make_template(self: &Arc<Self>, held: &mut Held, shared: Shared, prefix: Hash) -> Result<(), Error> {
         // The same as a full one, and sooner had.
         let snapshot = Arc::new(held.reader.since(held.observer.client(), &held.before).await?);
-        let shared = roles::capture(&held.observer).await.map_err(Error::server("read roles"))?;
         let Some(lease) = held.lease.take() else { return Ok(()) };
         let Lease { database, runner, observer, .. } = lease;
         tokio::join!(runner.close(), observer.close());
@@ -254,6 +299,7 @@ impl Pool {
             database: database.clone(),
             snapshot,
             shared: Arc::new(shared),
+            notes: Arc::default(),
             used: Instant::now(),
             ready: VecDeque::new(),
             coming: 0,
@@ -315,6 +361,9 @@ impl Pool {
             let pool = Arc::clone(self);
             tokio::spawn(async move {
                 let made = pool.clone_of(&prefix, warmth).await;
+                if let (Ok(Some(lease)), Warmth::Warm) = (&made, warmth) {
+                    (pool.study)(lease).await;
+                }
                 let spare = {
                     let mut state = pool.state();
                     match (state.templates.get_mut(&prefix), made) {
@@ -357,7 +406,9 @@ impl Pool {
     /// Roles and settings as a clone that was made ahead wants them.
     async fn arranged(self: &Arc<Self>, lease: Lease) -> Result<Held, Error> {
         let mut held = Held { pool: Arc::clone(self), lease: Some(lease) };
-        roles::arrange(&held.observer, &held.shared).await.map_err(Error::server("arrange roles"))?;
+        roles::arrange(&held.observer, held.roles.as_ref(), &held.shared)
+            .await
+            .map_err(Error::server("arrange roles"))?;
         // A session has the settings of the moment in which it connected: those of whatever was judged then.
         if (!held.plain || held.shared.has_settings())
             && let Some(lease) = &mut held.lease
@@ -370,17 +421,17 @@ impl Pool {
     /// Roles and settings as `shared` has them, before anybody connects: the judgement before may have shut the role
     /// of migrations out.
     async fn arrange(&self, shared: &Shared) -> Result<(), Error> {
-        self.with(&self.maker, async |admin| roles::arrange(admin, shared).await, "arrange roles").await
+        self.with(&self.maker, async |admin| roles::arrange(admin, None, shared).await, "arrange roles").await
     }
 
     async fn clone_of(&self, prefix: &Hash, warmth: Warmth) -> Result<Option<Lease>, Error> {
-        let found =
-            self.state().templates.get(prefix).map(|template| {
-                (template.database.clone(), Arc::clone(&template.snapshot), Arc::clone(&template.shared))
-            });
-        let Some((template, snapshot, shared)) = found else { return Ok(None) };
+        let found = self.state().templates.get(prefix).map(|template| {
+            let of = (Arc::clone(&template.snapshot), Arc::clone(&template.notes));
+            (template.database.clone(), of, Arc::clone(&template.shared))
+        });
+        let Some((template, of, shared)) = found else { return Ok(None) };
         let database = self.create(&template).await?;
-        self.connect(database, Some(snapshot), shared, warmth).await.map(Some)
+        self.connect(database, Some(of), shared, warmth).await.map(Some)
     }
 
     async fn create(&self, template: &str) -> Result<String, Error> {
@@ -397,11 +448,11 @@ impl Pool {
     async fn connect(
         &self,
         database: String,
-        snapshot: Option<Arc<Snapshot>>,
+        template: Option<(Arc<Snapshot>, Arc<Notes>)>,
         shared: Arc<Shared>,
         warmth: Warmth,
     ) -> Result<Lease, Error> {
-        let opened = self.sessions(&database, snapshot, shared, warmth).await;
+        let opened = self.sessions(&database, template, shared, warmth).await;
         if opened.is_err()
             && let Err(error) = self.drop_database(&database).await
         {
@@ -413,7 +464,7 @@ impl Pool {
     async fn sessions(
         &self,
         database: &str,
-        snapshot: Option<Arc<Snapshot>>,
+        template: Option<(Arc<Snapshot>, Arc<Notes>)>,
         shared: Arc<Shared>,
         warmth: Warmth,
     ) -> Result<Lease, Error> {
@@ -427,20 +478,23 @@ impl Pool {
             (runner?, observer?)
         };
         let mut plain = true;
+        let mut prepared = None;
         let reader = match warmth {
             Warmth::Warm => {
-                // The first statement of a session is the slowest: it reads the catalogs.
-                runner.client().batch_execute("BEGIN; ROLLBACK").await.map_err(Error::server("warm up"))?;
+                let silent = template.as_ref().is_some_and(|(snapshot, _)| !snapshot.has_event_triggers());
+                warm::up(&runner, silent).await.map_err(Error::server("warm up"))?;
                 plain = roles::is_plain(&runner).await.map_err(Error::server("read settings"))?;
+                prepared = roles::prepare(&observer).await.map_err(Error::server("read roles"))?;
                 Reader::prepare(observer.client()).await?.alone()
             }
             Warmth::Cold => Reader::attach(observer.client(), self.engine.info().major).await?.alone(),
         };
-        let before = match snapshot {
-            Some(snapshot) => snapshot,
-            None => Arc::new(reader.full(observer.client()).await?),
+        let (before, notes) = match template {
+            Some(template) => template,
+            None => (Arc::new(reader.full(observer.client()).await?), Arc::default()),
         };
-        Ok(Lease { database: database.to_owned(), runner, observer, reader, before, shared, plain })
+        let database = database.to_owned();
+        Ok(Lease { database, runner, observer, reader, before, notes, roles: prepared, shared, plain })
     }
 
     async fn baseline(&self) -> Result<Arc<Shared>, Error> {

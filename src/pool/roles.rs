@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use tokio_postgres::{Error, SimpleQueryMessage};
+use tokio_postgres::{Error, SimpleQueryMessage, Statement};
 
 use crate::engine::session::Session;
 
@@ -26,6 +26,12 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// From the columns of [`VISIBLE`].
+    fn of<'a>(text: impl Fn(usize) -> &'a str) -> Shared {
+        let json = |at| serde_json::from_str(text(at)).unwrap_or_default();
+        Shared { roles: json(0), members: json(1), settings: json(2), database_settings: json(3) }
+    }
+
     /// The roles' numbers.
     pub(super) fn oids(&self) -> BTreeSet<u64> {
         let roles = self.roles.as_array().map(Vec::as_slice).unwrap_or_default();
@@ -69,19 +75,34 @@ pub(super) async fn capture(session: &Session) -> Result<Shared, Error> {
     // A simple query: one round trip, and nothing to prepare in a session that asks once or twice.
     for message in session.client().simple_query(VISIBLE).await? {
         if let SimpleQueryMessage::Row(row) = message {
-            let json = |at: usize| serde_json::from_str(row.get(at).unwrap_or_default()).unwrap_or_default();
-            return Ok(Shared { roles: json(0), members: json(1), settings: json(2), database_settings: json(3) });
+            return Ok(Shared::of(|at| row.get(at).unwrap_or_default()));
         }
     }
     Ok(Shared::default())
 }
 
-/// Makes `wanted` what is visible; what is not wanted is hidden.
-pub(super) async fn arrange(session: &Session, wanted: &Shared) -> Result<(), Error> {
+/// The statement that reads what is visible, planned and used once. None where migd is no superuser.
+pub(super) async fn prepare(session: &Session) -> Result<Option<Statement>, Error> {
+    if !session.is_superuser() {
+        return Ok(None);
+    }
+    let statement = session.client().prepare(VISIBLE).await?;
+    session.client().query(&statement, &[]).await?;
+    Ok(Some(statement))
+}
+
+/// Makes `wanted` what is visible; what is not wanted is hidden. `prepared`: as this session has [`prepare`]d it.
+pub(super) async fn arrange(session: &Session, prepared: Option<&Statement>, wanted: &Shared) -> Result<(), Error> {
     if wanted.roles.is_null() {
         return Ok(());
     }
-    let now = capture(session).await?;
+    let now = match prepared {
+        Some(statement) => {
+            let row = session.client().query_one(statement, &[]).await?;
+            Shared::of(|at| row.get(at))
+        }
+        None => capture(session).await?,
+    };
     if now.same_cluster(wanted) {
         return Ok(());
     }

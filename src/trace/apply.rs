@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use tokio_postgres::SimpleQueryMessage;
+use tokio_postgres::{SimpleQueryMessage, SimpleQueryStream};
 use tokio_util::sync::CancellationToken;
 
 use super::{Cause, Executed, Failure, Run, ServerError, elevate};
@@ -88,7 +88,7 @@ pub async fn run(bench: Bench<'_>, source: &Source, bookkeeping: &[String]) -> R
 
 /// The statements as the runner sends them: those of one batch travel in one simple query. And the first thing that is
 /// no SQL.
-fn batches(source: &Source) -> (Vec<Vec<Statement>>, Option<Problem>) {
+pub(super) fn batches(source: &Source) -> (Vec<Vec<Statement>>, Option<Problem>) {
     let whole = std::slice::from_ref(&source.body);
     let mut scripts: Vec<_> = source
         .pieces
@@ -356,54 +356,64 @@ impl Steps<'_> {
         Stop::Failed(Failure { range, cause })
     }
 
-    /// Waits for `work` within the limits; cancels the statement, then terminates the session, when it exceeds them.
     async fn supervised(
         &mut self,
         work: impl Future<Output = Result<u64, tokio_postgres::Error>>,
     ) -> Result<u64, Ended> {
-        let Bench { runner, observer, limits } = self.bench;
-        let started = Instant::now();
-        let mut work = pin!(work);
-        let excess = loop {
-            let look = TICK.saturating_sub(self.looked.elapsed());
-            let left = limits.deadline.saturating_duration_since(Instant::now()).min(look);
-            let looked = tokio::time::timeout(left.max(Duration::from_millis(1)), &mut work);
-            let looked = tokio::select! {
-                biased;
-                looked = looked => looked,
-                () = limits.halt.cancelled() => break Ended::Broken(Error::Deadline),
-            };
-            match looked {
-                Ok(Ok(rows)) => return Ok(rows),
-                Ok(Err(error)) => return Err(ended(&error, runner)),
-                Err(_) if Instant::now() >= limits.deadline => break Ended::Broken(Error::Deadline),
-                Err(_) if started.elapsed() >= limits.statement => break Ended::Timeout,
-                Err(_) => {
-                    let size = "SELECT pg_catalog.pg_database_size(pg_catalog.current_database())";
-                    let size: i64 = match observer.client().query_one(size, &[]).await {
-                        Ok(row) => row.get(0),
-                        Err(error) => return Err(Ended::Broken(Error::Lost(describe(&error)))),
-                    };
-                    self.looked = Instant::now();
-                    if size.max(0) as u64 > limits.database_bytes {
-                        break Ended::Disk;
-                    }
-                }
-            }
-        };
-        runner.cancel().await;
-        if tokio::time::timeout(CANCEL, &mut work).await.is_err() {
-            let _ = observer.client().query("SELECT pg_catalog.pg_terminate_backend($1)", &[&runner.pid()]).await;
-            if tokio::time::timeout(CANCEL * 2, &mut work).await.is_err() {
-                return Err(Ended::Broken(Error::Lost("a statement could not be stopped".to_owned())));
-            }
-        }
-        Err(excess)
+        supervised(self.bench, &mut self.looked, work).await
     }
 }
 
+/// Waits for `work` within the limits; cancels the statement, then terminates the session, when it exceeds them.
+///
+/// `looked`: when the database's size was last looked at.
+pub(super) async fn supervised(
+    bench: Bench<'_>,
+    looked: &mut Instant,
+    work: impl Future<Output = Result<u64, tokio_postgres::Error>>,
+) -> Result<u64, Ended> {
+    let Bench { runner, observer, limits } = bench;
+    let started = Instant::now();
+    let mut work = pin!(work);
+    let excess = loop {
+        let look = TICK.saturating_sub(looked.elapsed());
+        let left = limits.deadline.saturating_duration_since(Instant::now()).min(look);
+        let looked_at = tokio::time::timeout(left.max(Duration::from_millis(1)), &mut work);
+        let waited = tokio::select! {
+            biased;
+            waited = looked_at => waited,
+            () = limits.halt.cancelled() => break Ended::Broken(Error::Deadline),
+        };
+        match waited {
+            Ok(Ok(rows)) => return Ok(rows),
+            Ok(Err(error)) => return Err(ended(&error, runner)),
+            Err(_) if Instant::now() >= limits.deadline => break Ended::Broken(Error::Deadline),
+            Err(_) if started.elapsed() >= limits.statement => break Ended::Timeout,
+            Err(_) => {
+                let size = "SELECT pg_catalog.pg_database_size(pg_catalog.current_database())";
+                let size: i64 = match observer.client().query_one(size, &[]).await {
+                    Ok(row) => row.get(0),
+                    Err(error) => return Err(Ended::Broken(Error::Lost(describe(&error)))),
+                };
+                *looked = Instant::now();
+                if size.max(0) as u64 > limits.database_bytes {
+                    break Ended::Disk;
+                }
+            }
+        }
+    };
+    runner.cancel().await;
+    if tokio::time::timeout(CANCEL, &mut work).await.is_err() {
+        let _ = observer.client().query("SELECT pg_catalog.pg_terminate_backend($1)", &[&runner.pid()]).await;
+        if tokio::time::timeout(CANCEL * 2, &mut work).await.is_err() {
+            return Err(Ended::Broken(Error::Lost("a statement could not be stopped".to_owned())));
+        }
+    }
+    Err(excess)
+}
+
 /// How a statement ended other than well.
-enum Ended {
+pub(super) enum Ended {
     Server(Box<ServerError>),
     Timeout,
     Disk,
@@ -428,7 +438,12 @@ fn ended(error: &tokio_postgres::Error, runner: &Session) -> Ended {
 
 /// Sends one statement as a simple query and counts what its command tag counts. Rows are dropped as they come.
 async fn execute(session: &Session, text: &str) -> Result<u64, tokio_postgres::Error> {
-    let mut stream = pin!(session.client().simple_query_raw(text).await?);
+    drain(session.client().simple_query_raw(text).await?).await
+}
+
+/// Waits for the end of an answer and counts what its command tag counts.
+pub(super) async fn drain(answer: SimpleQueryStream) -> Result<u64, tokio_postgres::Error> {
+    let mut stream = pin!(answer);
     let mut rows = 0;
     while let Some(message) = stream.next().await {
         if let SimpleQueryMessage::CommandComplete(count) = message? {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use tokio_postgres::Client;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 /// How many rows of one table are read; a table with more is told by their number alone.
 const MAX_ROWS: i64 = 100_000;
@@ -20,7 +20,10 @@ pub struct Rows {
 }
 
 /// The rows of every table that is not empty, by its name as PostgreSQL would write it.
-pub async fn read(client: &Client) -> Result<BTreeMap<String, Rows>, tokio_postgres::Error> {
+pub type Digest = BTreeMap<String, Rows>;
+
+/// Reads them.
+pub async fn read(client: &Client) -> Result<Digest, tokio_postgres::Error> {
     let tables = "SELECT c.oid::regclass::text
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE c.relkind = 'r' AND c.relpersistence <> 't'
@@ -28,23 +31,28 @@ pub async fn read(client: &Client) -> Result<BTreeMap<String, Rows>, tokio_postg
           AND pg_catalog.pg_relation_size(c.oid) > 0
         ORDER BY 1";
     let mut found = BTreeMap::new();
-    for row in client.query(tables, &[]).await? {
-        let table: String = row.get(0);
+    // Simple queries: what is asked once is answered in one round trip.
+    for message in client.simple_query(tables).await? {
+        let SimpleQueryMessage::Row(row) = message else { continue };
+        let Some(table) = row.get(0) else { continue };
         let sql = format!(
             "SELECT count(*), coalesce(pg_catalog.md5(pg_catalog.string_agg(line, E'\\n' ORDER BY line)), '')
              FROM (SELECT t::text AS line FROM {table} t LIMIT {MAX_ROWS}) AS lines"
         );
-        let rows = client.query_one(&sql, &[]).await?;
-        let rows = Rows { count: rows.get(0), digest: rows.get(1) };
-        if rows.count > 0 {
-            found.insert(table, rows);
+        for message in client.simple_query(&sql).await? {
+            let SimpleQueryMessage::Row(row) = message else { continue };
+            let count = row.get(0).and_then(|count| count.parse().ok()).unwrap_or(0);
+            let rows = Rows { count, digest: row.get(1).unwrap_or_default().to_owned() };
+            if rows.count > 0 {
+                found.insert(table.to_owned(), rows);
+            }
         }
     }
     Ok(found)
 }
 
 /// What is different about the rows of the tables that both databases have, in words.
-pub fn differences(before: &BTreeMap<String, Rows>, after: &BTreeMap<String, Rows>) -> Vec<String> {
+pub fn differences(before: &Digest, after: &Digest) -> Vec<String> {
     let empty = Rows { count: 0, digest: String::new() };
     let tables: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     tables

@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod digest;
 pub mod elevate;
+pub mod together;
 
 use std::collections::BTreeMap;
 use std::ops::Range;

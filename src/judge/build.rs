@@ -1,0 +1,163 @@
+//! Building a chain: the migrations that are not judged, applied to make the database that one that is judged starts from.
+
+use std::time::{Duration, Instant};
+
+use super::Error;
+use super::run::{Work, fresh_session};
+use crate::check;
+use crate::layout::Source;
+use crate::pool::Held;
+use crate::trace::Run;
+use crate::trace::apply::Bench;
+use crate::trace::together::{run_together, script};
+use crate::verdict::Finding;
+
+/// A template may be kept at every so many migrations of a chain that has to be built,
+const CHECKPOINT: usize = 64;
+/// when it took this long to build what lies between: keeping one takes a part of that.
+const WORTH_KEEPING: Duration = Duration::from_millis(500);
+/// How many bytes of statements are sent ahead of their answers.
+const AHEAD: usize = 256 << 10;
+
+/// How far a chain was built.
+enum Built {
+    /// To its end, on this database.
+    Whole(Held),
+    /// A migration does not apply.
+    Broken(Box<Finding>),
+    /// Something went wrong while nobody looked: it has to be built again, one by one.
+    Unknown,
+}
+
+impl Work<'_> {
+    /// Makes sure that there is a template with the first `end` migrations applied. A finding when one does not apply.
+    pub(super) async fn advance(&self, end: usize) -> Result<Option<Finding>, Error> {
+        self.pool.sealed().await;
+        if self.pool.has(&self.prefixes[end]) {
+            return Ok(None);
+        }
+        match self.apply(end).await? {
+            Ok(held) => self.pool.seal(held, self.prefixes[end]).await?,
+            Err(finding) => return Ok(Some(finding)),
+        }
+        Ok(None)
+    }
+
+    /// The same for the whole chain, where nobody waits for the template: it is made aside.
+    pub(super) async fn finish(&self) -> Result<Option<Finding>, Error> {
+        self.pool.sealed().await;
+        let end = self.set.chain.migrations.len();
+        if self.pool.has(&self.prefixes[end]) {
+            return Ok(None);
+        }
+        match self.apply(end).await? {
+            Ok(held) => self.pool.seal_later(held, self.prefixes[end]).await?,
+            Err(finding) => return Ok(Some(finding)),
+        }
+        Ok(None)
+    }
+
+    /// A database with the first `end` migrations applied, or what is wrong with the first that does not apply.
+    async fn apply(&self, end: usize) -> Result<Result<Held, Finding>, Error> {
+        for together in [true, false] {
+            match self.build(end, together).await? {
+                Built::Whole(held) => return Ok(Ok(held)),
+                Built::Broken(finding) => return Ok(Err(*finding)),
+                Built::Unknown => {}
+            }
+        }
+        Err(Error::Lost("a chain could not be built".to_owned()))
+    }
+
+    async fn build(&self, end: usize, together: bool) -> Result<Built, Error> {
+        let broken = |finding| Ok(Built::Broken(Box::new(finding)));
+        let mut at = (0..end).rev().find(|at| self.pool.has(&self.prefixes[*at])).unwrap_or(0);
+        let mut held = self.open(at).await?;
+        if at == 0
+            && !self.pool.has(&self.prefixes[0])
+            && let Some(finding) = self.setup(&held).await?
+        {
+            return broken(finding);
+        }
+        let chain = &self.set.chain.migrations;
+        let (mut started, mut told) = (Instant::now(), at);
+        while at < end {
+            if at >= told + 16 && end - at > 16 {
+                told = at;
+                (self.order.progress)(&format!("building the chain: {}/{end}", at + 1));
+            }
+            let scripts = if together { self.scripts(at, end) } else { Vec::new() };
+            if scripts.is_empty() {
+                let migration = &chain[at];
+                if let Some(finding) = self.foreign(migration) {
+                    return broken(finding);
+                }
+                let bookkeeping = self.set.layout.bookkeeping(migration).applied;
+                let run = self.run_aside(&held, &migration.up, &bookkeeping).await?;
+                if let Some(failure) = &run.failure {
+                    return broken(self.chain_fails(at, failure));
+                }
+                fresh_session(&held).await?;
+                at += 1;
+            } else {
+                let limits = self.limits(self.order.patience);
+                let bench = Bench { runner: &held.runner, observer: &held.observer, limits: &limits };
+                if !run_together(bench, &scripts).await? {
+                    return Ok(Built::Unknown);
+                }
+                at += scripts.len();
+            }
+            if at < end && at.is_multiple_of(CHECKPOINT) && started.elapsed() >= WORTH_KEEPING {
+                self.pool.seal(held, self.prefixes[at]).await?;
+                held = self.open(at).await?;
+                started = Instant::now();
+            }
+        }
+        Ok(Built::Whole(held))
+    }
+
+    /// What is sent for the migrations from `at` on, up to the next checkpoint and to the first that is not to be run so.
+    fn scripts(&self, at: usize, end: usize) -> Vec<Vec<String>> {
+        let end = end.min((at / CHECKPOINT + 1) * CHECKPOINT);
+        let elevated = !self.pool.engine().info().shared;
+        let mut bytes = 0;
+        let scripts = self.set.chain.migrations[at..end].iter().map_while(|migration| {
+            bytes += migration.up.text.len();
+            let plain = migration.foreign.is_none() && bytes <= AHEAD;
+            plain.then(|| script(&migration.up, &self.set.layout.bookkeeping(migration).applied, elevated)).flatten()
+        });
+        scripts.collect()
+    }
+
+    /// A database with the first `at` migrations applied; for none of them, an empty one.
+    async fn open(&self, at: usize) -> Result<Held, Error> {
+        let from = Some(&self.prefixes[at]).filter(|prefix| self.pool.has(prefix));
+        match self.pool.open(from).await? {
+            Some(held) => Ok(held),
+            None => Err(Error::Lost("a template went away while it was needed".to_owned())),
+        }
+    }
+
+    /// What production has before the first migration, and the runner's own table.
+    async fn setup(&self, held: &Held) -> Result<Option<Finding>, Error> {
+        for source in &self.set.setup {
+            let run = self.run_aside(held, source, &[]).await?;
+            if let Some(failure) = &run.failure {
+                return Ok(Some(check::apply_failure(source, failure)));
+            }
+            fresh_session(held).await?;
+        }
+        if let Some(first) = self.set.chain.migrations.first() {
+            for statement in self.set.layout.bookkeeping(first).setup {
+                let outcome = held.runner.client().batch_execute(&statement).await;
+                outcome.map_err(|error| Error::Lost(crate::engine::session::describe(&error)))?;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Runs a migration that is not judged: the time is the chain's.
+    async fn run_aside(&self, held: &Held, source: &Source, bookkeeping: &[String]) -> Result<Run, Error> {
+        self.run_until(self.order.patience, held, source, bookkeeping).await
+    }
+}
