@@ -70,7 +70,7 @@ impl Source {
         format!(
             "select {at}::int4, count(*), \
              array_agg(row(({oid})::oid, ({up})::oid, ({sub})::int4, r.xmin, r.ctid)) \
-             filter (where {at} = any($2) or pg_catalog.age(r.xmin) <= pg_catalog.age($1)) from {from}"
+             filter (where {at} = any($2::int4[]) or pg_catalog.age(r.xmin) <= pg_catalog.age($1::xid)) from {from}"
         )
     }
 }

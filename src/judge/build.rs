@@ -22,7 +22,7 @@ const AHEAD: usize = 256 << 10;
 /// How far a chain was built.
 enum Built {
     /// To its end, on this database.
-    Whole(Held),
+    Whole(Box<Held>),
     /// A migration does not apply.
     Broken(Box<Finding>),
     /// Something went wrong while nobody looked: it has to be built again, one by one.
@@ -61,7 +61,7 @@ impl Work<'_> {
     async fn apply(&self, end: usize) -> Result<Result<Held, Finding>, Error> {
         for together in [true, false] {
             match self.build(end, together).await? {
-                Built::Whole(held) => return Ok(Ok(held)),
+                Built::Whole(held) => return Ok(Ok(*held)),
                 Built::Broken(finding) => return Ok(Err(*finding)),
                 Built::Unknown => {}
             }
@@ -113,7 +113,7 @@ impl Work<'_> {
                 started = Instant::now();
             }
         }
-        Ok(Built::Whole(held))
+        Ok(Built::Whole(Box::new(held)))
     }
 
     /// What is sent for the migrations from `at` on, up to the next checkpoint and to the first that is not to be run so.
