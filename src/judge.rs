@@ -24,7 +24,7 @@ pub use verdicts::{Figures, Verdicts};
 use crate::engine::Info;
 use crate::layout;
 use crate::pool::Pool;
-use crate::verdict::{Finding, Outcome, Report, SCHEMA, Timing, Verdict};
+use crate::verdict::{Finding, Mode, Outcome, Report, SCHEMA, Timing, Verdict};
 
 /// One server with its databases, and what it has already judged.
 pub struct Bench {
@@ -121,7 +121,13 @@ impl Bench {
         self.urgent.notify_waiters();
         let mut timings = vec![Timing { step: "plan".to_owned(), ms: ms(order.started.elapsed()) }];
         let work = run::Work { pool: &self.pool, plan, set, prefixes: &prefixes, schemas: &self.schemas, order };
-        let judged = work.judge(&self.turn, &mut timings).await?;
+        let mut judged = run::Judged::new(plan, set);
+        match work.judge(&self.turn, &mut timings, &mut judged).await {
+            Err(Error::Deadline) if plan.mode == Mode::All && !judged.ran.is_empty() => {
+                judged.findings.push(run::unfinished(&judged, &set.chain.migrations));
+            }
+            done => done?,
+        }
         let mut findings = set.findings.clone();
         // What the files alone give away is said better by whoever knows the base.
         findings.retain(|own| !judged.findings.iter().any(|known| known.code == own.code && known.path == own.path));

@@ -18,6 +18,10 @@ use crate::wire::{CheckRequest, Endpoint, Place, Selection, endpoint};
 
 /// How many of the last verdicts `migd status` knows.
 const GIVEN: usize = 20;
+
+/// How much longer than its budget an audit may take to end by itself.
+const GRACE: Duration = Duration::from_secs(3);
+
 /// How long the background may take to make the next judgement's templates.
 pub const PREPARE: Duration = Duration::from_secs(600);
 
@@ -198,7 +202,9 @@ impl Service {
         if let Some(report) = self.kept(plan, &order) {
             return Ok(report);
         }
-        let left = order.deadline.saturating_duration_since(Instant::now());
+        // An audit ends by itself, with what it has by then.
+        let grace = if plan.mode == Mode::All { GRACE } else { Duration::ZERO };
+        let left = order.deadline.saturating_duration_since(Instant::now()) + grace;
         let work = tokio::spawn(Arc::clone(self).judge(Arc::clone(plan), order, progress));
         match tokio::time::timeout(left, work).await {
             Ok(Ok(outcome)) => outcome,

@@ -57,6 +57,14 @@ struct Observed {
     rows: Option<Found>,
 }
 
+impl Judged {
+    /// Nothing yet, but what the files' history says.
+    pub(super) fn new(plan: &Plan, set: &SetPlan) -> Judged {
+        let findings = history(plan, set);
+        Judged { migrations: Vec::new(), findings, ran: Vec::new(), depth: Some(Depth::Full) }
+    }
+}
+
 impl Work<'_> {
     /// Judges what changed, in the order of the chain; stops at the first migration that does not apply.
     ///
@@ -65,13 +73,8 @@ impl Work<'_> {
         &self,
         turn: &tokio::sync::Mutex<()>,
         timings: &mut Vec<Timing>,
-    ) -> Result<Judged, Error> {
-        let mut judged = Judged {
-            migrations: Vec::new(),
-            findings: history(self.plan, self.set),
-            ran: Vec::new(),
-            depth: Some(Depth::Full),
-        };
+        judged: &mut Judged,
+    ) -> Result<(), Error> {
         let chain = &self.set.chain.migrations;
         // What production has: in one change, its first migration's schema before.
         let mut production: Option<Arc<Schema>> = None;
@@ -91,12 +94,12 @@ impl Work<'_> {
             let started = Instant::now();
             if let Some(broken) = self.advance(at).await? {
                 judged.findings.push(broken);
-                return Ok(judged);
+                return Ok(());
             }
             push(timings, "chain", started);
             if chain[at].foreign.is_some() {
                 judged.findings.extend(self.foreign(&chain[at]));
-                return Ok(judged);
+                return Ok(());
             }
             step("lease");
             let started = Instant::now();
@@ -132,7 +135,7 @@ impl Work<'_> {
             judged.migrations.push(report(&subject));
             judged.ran.push(at);
             if !observed.up.as_ref().is_some_and(Run::ok) {
-                return Ok(judged);
+                return Ok(());
             }
         }
         // The migrations after the last judged one must still apply.
@@ -145,7 +148,7 @@ impl Work<'_> {
             push(timings, "chain", started);
             if broken.is_some() {
                 judged.findings.extend(broken);
-                return Ok(judged);
+                return Ok(());
             }
         }
         if self.set.upstream_chain.is_some() {
@@ -153,7 +156,12 @@ impl Work<'_> {
             judged.findings.extend(self.both_orders(turn).await?);
             push(timings, "both orders", started);
         }
-        Ok(judged)
+        Ok(())
+    }
+
+    /// Until the verdict must be there.
+    fn left(&self) -> Duration {
+        self.order.deadline.saturating_duration_since(Instant::now())
     }
 
     /// Waits for the turn, no longer than the verdict can.
@@ -161,9 +169,8 @@ impl Work<'_> {
         &self,
         turn: &'t tokio::sync::Mutex<()>,
     ) -> Result<tokio::sync::MutexGuard<'t, ()>, Error> {
-        let left = self.order.deadline.saturating_duration_since(Instant::now());
         tokio::select! {
-            turn = tokio::time::timeout(left, turn.lock()) => turn.map_err(|_| Error::Deadline),
+            turn = tokio::time::timeout(self.left(), turn.lock()) => turn.map_err(|_| Error::Deadline),
             () = self.order.halt.cancelled() => Err(Error::Halted),
         }
     }
@@ -252,10 +259,15 @@ impl Work<'_> {
         production: &Schema,
     ) -> Result<Option<Found>, Error> {
         let migration = &self.set.chain.migrations[at];
-        let left = self.order.deadline.saturating_duration_since(Instant::now());
+        let left = self.left();
         let patient = self.order.depth == Depth::Full;
         let config = &self.plan.config.rows;
-        let budget = if patient { config.patience } else { config.budget };
+        // A whole history shares its time among its migrations.
+        let share = match self.plan.mode {
+            Mode::All => left / 2 / u32::try_from(self.set.chain.migrations.len() - at).unwrap_or(u32::MAX),
+            Mode::Staged | Mode::Worktree => left,
+        };
+        let budget = if patient { config.patience.min(share.max(config.budget)) } else { config.budget };
         // An audit goes deeper only when it is given more time than usual.
         let usual = crate::config::Rows::default().patience;
         let deep = patient && (self.plan.mode != Mode::All || config.patience > usual);
@@ -421,6 +433,16 @@ pub(crate) async fn study(lease: &Lease) {
     let client = lease.observer.client();
     // Whoever needs it and does not find it reads it, and says what is wrong.
     let _ = lease.notes.get(digest::read(client)).await;
+}
+
+/// The time for a whole history was over; what is known by then is worth more than nothing.
+pub(super) fn unfinished(judged: &Judged, chain: &[Migration]) -> Finding {
+    let code = "engine.timeout";
+    let at = judged.ran.last().map_or(0, |last| (last + 1).min(chain.len() - 1));
+    let message =
+        format!("the time was over: {at} of {} migrations are judged, up to the one before this", chain.len());
+    let help = "raise `limits.judgement` in migd.toml, or set `enabled = false` under [rows] for a faster audit";
+    Finding::new(code, check::default_severity(code), message).in_file(&chain[at].up.path).help(help)
 }
 
 /// Whether only the migration's own session is gone. A server that lost a process takes a moment to end the others.

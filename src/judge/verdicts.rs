@@ -238,7 +238,8 @@ fn lasts(verdict: &Verdict, shared: bool) -> bool {
     const PASSING: [&str; 5] = ["40", "53", "57", "58", "XX"];
     let passing = |finding: &crate::verdict::Finding| {
         let class = finding.sqlstate.as_deref().is_some_and(|code| PASSING.iter().any(|class| code.starts_with(class)));
-        let code = ["apply.timeout", "apply.disk", "apply.connection-lost"].contains(&finding.code.as_str());
+        let code =
+            ["apply.timeout", "apply.disk", "apply.connection-lost", "engine.timeout"].contains(&finding.code.as_str());
         let package = finding.message.contains("extension \"") && finding.message.contains("is not available");
         class || code || package
     };

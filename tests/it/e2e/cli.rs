@@ -279,3 +279,15 @@ fn init_sets_everything_up_and_the_first_commit_finds_it_warm() {
     repo.migd(&["init"]).ok();
     assert_eq!(fs::read_to_string(repo.path().join("migd.toml")).unwrap(), "# mine\n");
 }
+
+#[test]
+fn an_audit_that_runs_out_of_time_says_what_it_knows() {
+    let repo = Sandbox::new();
+    repo.configure("[limits]\njudgement = \"3s\"\n[[migrations]]\npath = \"migrations\"\n");
+    for version in 2..=4 {
+        repo.migration(version, "slow", "SELECT pg_sleep(1.1);\n", "SELECT pg_sleep(1.1);\n");
+    }
+    let report = repo.check(&["--all"]);
+    assert!(report["findings"].to_string().contains("engine.timeout"), "{report:#}");
+    assert_eq!(report["migrations"][0]["version"], "1", "{report:#}");
+}
