@@ -5,6 +5,7 @@ mod build;
 mod error;
 mod key;
 pub mod plan;
+mod report;
 mod run;
 mod settle;
 mod verdicts;
@@ -124,7 +125,7 @@ impl Bench {
         let mut judged = run::Judged::new(plan, set);
         match work.judge(&self.turn, &mut timings, &mut judged).await {
             Err(Error::Deadline) if plan.mode == Mode::All && !judged.ran.is_empty() => {
-                judged.findings.push(run::unfinished(&judged, &set.chain.migrations));
+                judged.findings.push(report::unfinished(&judged, &set.chain.migrations));
             }
             done => done?,
         }

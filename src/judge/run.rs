@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use blake3::Hash;
 
+use super::report::report;
 use super::{Depth, Error, Order, Plan, SetPlan, ms};
 use crate::catalog::{self, Difference, Snapshot};
 use crate::check::{self, CHECKS, History, Subject};
@@ -15,7 +16,7 @@ use crate::rows::{self, Found, Schema};
 use crate::trace::apply::Bench;
 use crate::trace::digest;
 use crate::trace::{self, Cause, Failure, Limits, Run};
-use crate::verdict::{Change, Finding, MigrationReport, Mode, ObjectCounts, Reversible, Severity, Timing};
+use crate::verdict::{Change, Finding, MigrationReport, Mode, Severity, Timing};
 
 /// What one judgement works with.
 pub(super) struct Work<'a> {
@@ -372,11 +373,13 @@ impl Work<'_> {
         }
     }
 
-    /// Whether a down belongs to the migration at `at`: by its layout, or because others of its set have one.
+    /// Whether a down belongs to the migration at `at`: because others of its set have one, or by its layout. A set of more than
+    /// a few in which nothing has one does without.
     fn has_downs(&self, at: usize) -> bool {
         let migration = &self.set.chain.migrations[at];
-        let others = || self.set.chain.migrations.iter().any(|other| other.down.is_some());
-        self.set.layout.has_downs() && (self.set.layout.expects_down(migration) || others())
+        let chain = &self.set.chain.migrations;
+        let others = || chain.iter().any(|other| other.down.is_some());
+        self.set.layout.has_downs() && (chain.len() <= 2 && self.set.layout.expects_down(migration) || others())
     }
 
     /// A step that migd cannot run: the chain ends there. Where the layout has said why it cannot, that is enough.
@@ -435,16 +438,6 @@ pub(crate) async fn study(lease: &Lease) {
     let _ = lease.notes.get(digest::read(client)).await;
 }
 
-/// The time for a whole history was over; what is known by then is worth more than nothing.
-pub(super) fn unfinished(judged: &Judged, chain: &[Migration]) -> Finding {
-    let code = "engine.timeout";
-    let at = judged.ran.last().map_or(0, |last| (last + 1).min(chain.len() - 1));
-    let message =
-        format!("the time was over: {at} of {} migrations are judged, up to the one before this", chain.len());
-    let help = "raise `limits.judgement` in migd.toml, or set `enabled = false` under [rows] for a faster audit";
-    Finding::new(code, check::default_severity(code), message).in_file(&chain[at].up.path).help(help)
-}
-
 /// Whether only the migration's own session is gone. A server that lost a process takes a moment to end the others.
 async fn survives(held: &Held) -> bool {
     for _ in 0..15 {
@@ -473,57 +466,6 @@ pub(super) async fn fresh_session(held: &Held) -> Result<f64, Error> {
     match held.runner.client().batch_execute("DISCARD ALL").await {
         Ok(()) => Ok(ms(started.elapsed())),
         Err(error) => Err(Error::Lost(crate::engine::session::describe(&error))),
-    }
-}
-
-fn report(subject: &Subject<'_>) -> MigrationReport {
-    let migration = subject.migration;
-    let time = |run: Option<&Run>| run.map(|run| (run.ms * 1000.0).round() / 1000.0);
-    MigrationReport {
-        version: migration.version.clone(),
-        name: migration.name.clone(),
-        path: migration.up.path.clone(),
-        down_path: migration.down.as_ref().map(|down| down.path.clone()).filter(|path| *path != migration.up.path),
-        change: subject.change,
-        up_ms: time(subject.up),
-        down_ms: time(subject.down),
-        transactional: subject.up.is_some_and(|up| up.transactional),
-        statements: subject.up.map_or(0, |up| up.statements.len()),
-        reversible: reversible(subject),
-        repeatable: subject.again.map(|again| again.ok() && behaves(subject.after_again)),
-        rows_tried: subject.rows.map(|rows| rows.tried),
-        rows_left_out: subject.rows.map(|rows| rows.left_out).filter(|sets| *sets > 0),
-        objects: objects(subject.effect),
-        rows_changed: subject.up.map(|up| up.rows.clone()).unwrap_or_default(),
-    }
-}
-
-/// What up did to the schema.
-fn objects(effect: &[Difference]) -> ObjectCounts {
-    let count = |wanted| effect.iter().filter(|difference| difference.change == wanted).count();
-    let created = effect.iter().filter(|difference| difference.change == catalog::Change::Added);
-    ObjectCounts {
-        created: created.take(ObjectCounts::NAMED).map(|difference| difference.object.clone()).collect(),
-        created_count: count(catalog::Change::Added),
-        changed_count: count(catalog::Change::Changed),
-        dropped_count: count(catalog::Change::Missing),
-    }
-}
-
-/// Whether nothing differs that changes behaviour.
-fn behaves(differences: &[Difference]) -> bool {
-    differences.iter().all(|difference| difference.grade == catalog::Grade::Cosmetic)
-}
-
-fn reversible(subject: &Subject<'_>) -> Reversible {
-    match (subject.up, subject.down) {
-        _ if !subject.has_downs => Reversible::No,
-        (Some(up), _) if !up.ok() => Reversible::No,
-        _ if subject.migration.down.is_none() => Reversible::Missing,
-        (_, Some(down)) if !down.ok() => Reversible::Fails,
-        (_, Some(_)) if !behaves(subject.after_down) => Reversible::Mismatch,
-        (_, Some(_)) => Reversible::Yes,
-        (_, None) => Reversible::No,
     }
 }
 

@@ -283,7 +283,9 @@ impl<'a, K: Ord> Pairs<'a, K> {
 pub(super) fn is_program(file: &str) -> bool {
     const EXTENSIONS: &[&str] =
         &["go", "rs", "py", "rb", "js", "cjs", "mjs", "ts", "java", "kt", "groovy", "scala", "php", "sh", "exs", "cs"];
-    file.rsplit_once('.').is_some_and(|(_, extension)| EXTENSIONS.contains(&extension))
+    // Tests of a migration are none.
+    let test = |stem: &str| [".test", ".spec", "_test", "_spec"].iter().any(|end| stem.ends_with(end));
+    file.rsplit_once('.').is_some_and(|(stem, extension)| EXTENSIONS.contains(&extension) && !test(stem))
 }
 
 /// A string as an SQL literal.

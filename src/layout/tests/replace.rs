@@ -32,7 +32,18 @@ fn every_layout_in_which_programs_can_stand_notices_them() {
         ("refinery", &[("V1__a.sql", SQL), ("V2__b.rs", "")], "2"),
         ("golang-migrate", &[("1_a.up.sql", SQL), ("2_b.up.go", "package x"), ("2_b.down.go", "")], "2"),
         ("prisma", &[("1_a/migration.sql", SQL), ("2_b/migration.ts", "")], "2_b"),
-        ("plain", &[("1_a.sql", SQL), ("2_b.py", ""), ("3_c.ts", ""), ("10_d.sql", SQL), ("10_d.sh", "")], "2 3"),
+        (
+            "plain",
+            &[
+                ("1_a.sql", SQL),
+                ("2_b.py", ""),
+                ("3_c.ts", ""),
+                ("10_d.sql", SQL),
+                ("10_d.sh", ""),
+                ("11_x_test.go", ""),
+            ],
+            "2 3",
+        ),
     ];
     for (layout, files, expected) in cases {
         assert_eq!(foreign(&plan(layout, files)).join(" "), *expected, "{layout}");
