@@ -94,6 +94,14 @@ fn advice(error: &ServerError) -> Option<String> {
         "25001" => {
             "it cannot run inside a transaction: put it in a migration of its own and tell the runner to use none"
         }
+        "42501" if error.message.contains("create extension") => {
+            "migd makes the extensions for a migration that are known to open no files, programs, network or other \
+             databases, and with a script of its own only before the first function; judge this one in a container \
+             (`engine.kind = \"container\"`), and one that does open them with `engine.superuser = true` there"
+        }
+        "42501" if error.message.contains("operator class") || error.message.contains("operator family") => {
+            "a wrong operator class can crash the server: judge it in a container (`engine.kind = \"container\"`)"
+        }
         "42501" => {
             "migrations are judged under a role that is no superuser; make what needs more rights part of `setup_sql`, \
              or set `engine.superuser = true`, which needs the container engine"

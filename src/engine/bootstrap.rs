@@ -20,6 +20,22 @@ pub const OWNER: &str = "postgres";
 /// The clients' name for the server's list of sessions.
 pub const APPLICATION: &str = "migd";
 
+/// What holds for the administrator's sessions, whatever a database has been made to say.
+///
+/// A migration owns its database: functions in `public` or in a schema called like the administrator would be found
+/// before the server's own where their arguments fit better, and an event trigger would greet whoever connects. No name
+/// is looked up there but the catalog's, no trigger speaks, and nothing waits for ever.
+pub(super) fn admin_options(major: Option<u32>) -> String {
+    let mut options =
+        "-c search_path=pg_catalog,pg_temp -c local_preload_libraries= -c default_transaction_read_only=off \
+        -c statement_timeout=300s -c lock_timeout=30s -c row_security=off"
+            .to_owned();
+    if major.is_some_and(|major| major >= 17) {
+        options.push_str(" -c event_triggers=off");
+    }
+    options
+}
+
 /// Raised when the roles or the way in which a cluster is laid out change: an older one is not adopted.
 const FORMAT: u32 = 1;
 

@@ -17,7 +17,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bollard::Docker;
-use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType, PortBinding};
+use bollard::models::{
+    ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType, PortBinding, ResourcesUlimits,
+};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder, LogsOptionsBuilder,
     RemoveContainerOptionsBuilder, StartContainerOptions,
@@ -143,18 +145,29 @@ pub(super) async fn start_at(
         return Ok(plan.finish(record, info, lock));
     }
     plan.files.remove();
-    if plan.same_kernel().await {
-        match plan.launch(true, progress).await {
-            Ok((record, info)) => return Ok(plan.finish(record, info, lock)),
-            // The folder may not be the engine's to see (an engine outside this container), or not its user's.
-            Err(error) if error.kind() == ErrorKind::Start => {
-                tracing::info!(%error, "the socket folder cannot be used; publishing a port instead");
+    let sealed = Shape { socket: plan.same_kernel().await, sealed: true };
+    // The socket's folder may not be the engine's to see (an engine outside this container), or not its user's; and an
+    // image's entry point may want to write beside the data.
+    let mut others = [Shape { sealed: false, ..sealed }, Shape { socket: false, sealed: false }].into_iter();
+    let mut shape = sealed;
+    loop {
+        match (plan.launch(shape, progress).await, others.find(|other| *other != shape)) {
+            (Err(error), Some(next)) if error.kind() == ErrorKind::Start => {
+                tracing::info!(%error, ?shape, ?next, "the container does not start like this; trying otherwise");
+                shape = next;
             }
-            Err(error) => return Err(error),
+            (started, _) => return started.map(|(record, info)| plan.finish(record, info, lock)),
         }
     }
-    let (record, info) = plan.launch(false, progress).await?;
-    Ok(plan.finish(record, info, lock))
+}
+
+/// How a container is closed off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Shape {
+    /// The server's socket is in a folder of this machine, and there is no network at all; else a port is published.
+    socket: bool,
+    /// Nothing can be written but the data and what a server needs for a moment, all of it in memory.
+    sealed: bool,
 }
 
 /// Everything that is known before a container runs.
@@ -202,12 +215,13 @@ impl Plan<'_> {
             && !info.security_options.unwrap_or_default().iter().any(mapped)
     }
 
-    async fn launch(&self, socket: bool, progress: &Progress) -> Result<(Record, Info), Error> {
+    async fn launch(&self, shape: Shape, progress: &Progress) -> Result<(Record, Info), Error> {
+        let socket = shape.socket;
         let docker = &self.endpoint.docker;
         progress(&format!("starting a container from {}", self.image.name));
         let account = if socket { Some(self.socket_folder()?) } else { None };
         let (admin, owner) = (password()?, password()?);
-        let body = self.body(account.as_ref(), &admin);
+        let body = self.body(account.as_ref(), shape.sealed, &admin);
         let options = CreateContainerOptionsBuilder::default().name(&format!("migd-{}", self.place.owner)).build();
         let made = docker.create_container(Some(options), body).await.map_err(|e| failed("make the container", &e))?;
         let started = async {
@@ -248,7 +262,7 @@ impl Plan<'_> {
     }
 
     /// The container: with a user of this machine and no network, or with a published port.
-    fn body(&self, account: Option<&Account>, admin: &str) -> ContainerCreateBody {
+    fn body(&self, account: Option<&Account>, sealed: bool, admin: &str) -> ContainerCreateBody {
         let text = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         let mut cmd = text(&["postgres"]);
         let fixed = [
@@ -265,7 +279,18 @@ impl Plan<'_> {
             cmd.extend(["-c".to_owned(), format!("{name}={value}")]);
         }
         let own = account.map_or_else(|| "mode=1777".to_owned(), |a| format!("uid={},gid={},mode=0700", a.uid, a.gid));
-        let tmpfs = HashMap::from([(DATA.to_owned(), format!("rw,nosuid,nodev,noexec,size=2g,{own}"))]);
+        let mut tmpfs = HashMap::from([(DATA.to_owned(), format!("rw,nosuid,nodev,noexec,size=2g,{own}"))]);
+        // What the image wants a volume for stays empty: the data is elsewhere, and a volume would outlive the container.
+        let volumes = self.image.volumes.iter().map(String::as_str);
+        let passing = ["/tmp", "/var/run/postgresql"].into_iter().filter(|_| sealed);
+        for folder in volumes.chain(passing) {
+            tmpfs.insert(folder.to_owned(), "rw,nosuid,nodev,noexec,size=64m,mode=1777".to_owned());
+        }
+        let limit = |name: &str, most: i64| ResourcesUlimits {
+            name: Some(name.to_owned()),
+            soft: Some(most),
+            hard: Some(most),
+        };
         let bounded =
             HashMap::from([("max-size".to_owned(), "1m".to_owned()), ("max-file".to_owned(), "1".to_owned())]);
         let mut host = HostConfig {
@@ -273,6 +298,10 @@ impl Plan<'_> {
             memory: Some(3 << 30),
             memory_swap: Some(3 << 30),
             pids_limit: Some(256),
+            // One session that takes too much fails alone, before all of them are ended for it.
+            ulimits: Some(vec![limit("data", 2 << 30), limit("core", 0)]),
+            oom_score_adj: Some(500),
+            readonly_rootfs: Some(sealed),
             cap_drop: Some(text(&["ALL"])),
             security_opt: Some(text(&["no-new-privileges"])),
             publish_all_ports: Some(false),
@@ -320,7 +349,7 @@ impl Plan<'_> {
 
     async fn await_ready(&self, record: &Record) -> Result<(), Error> {
         let docker = &self.endpoint.docker;
-        let config = connection(record, "postgres", Role::Admin);
+        let config = connection(record, "postgres", Role::Admin, None);
         // A folder that the engine sees gets its socket as soon as initdb is done; another never does.
         let patience = if matches!(record.route, Route::Socket(_)) { PATIENCE / 3 } else { PATIENCE };
         let until = Instant::now() + patience;
@@ -347,7 +376,8 @@ impl Plan<'_> {
 
     async fn prepare(&self, record: &Record) -> Result<(String, u32), Error> {
         let owner = owner(record, self.config.superuser);
-        let version = bootstrap::prepare(|database: &str| connection(record, database, Role::Admin), &owner).await?;
+        let version =
+            bootstrap::prepare(|database: &str| connection(record, database, Role::Admin, None), &owner).await?;
         if version.1 < super::binaries::OLDEST {
             let message = format!("PostgreSQL {} in {} is too old", version.0, self.image.name);
             return Err(Error::new(ErrorKind::Version, message, "set engine.image to a newer one"));
@@ -386,7 +416,7 @@ impl Engine for Container {
     }
 
     fn config(&self, database: &str, role: Role) -> tokio_postgres::Config {
-        connection(&self.record, database, role)
+        connection(&self.record, database, role, Some(self.info.major))
     }
 
     fn alive(&self) -> BoxFuture<'_, bool> {
@@ -416,7 +446,8 @@ fn owner(record: &Record, superuser: bool) -> Owner {
     Owner { superuser, password: Some(record.owner.clone()) }
 }
 
-fn connection(record: &Record, database: &str, role: Role) -> tokio_postgres::Config {
+/// `major` where a migration may have been in the database.
+fn connection(record: &Record, database: &str, role: Role, major: Option<u32>) -> tokio_postgres::Config {
     let mut config = tokio_postgres::Config::new();
     match &record.route {
         Route::Socket(folder) => config.host_path(folder).port(5432),
@@ -426,6 +457,9 @@ fn connection(record: &Record, database: &str, role: Role) -> tokio_postgres::Co
         Role::Admin => (ADMIN, &record.admin),
         Role::Owner => (OWNER, &record.owner),
     };
+    if role == Role::Admin {
+        config.options(bootstrap::admin_options(major));
+    }
     config.user(user).password(password).dbname(database).application_name(APPLICATION);
     config.connect_timeout(Duration::from_secs(5));
     config

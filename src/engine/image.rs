@@ -24,6 +24,8 @@ pub(super) struct Image {
     pub(super) id: String,
     /// The major version that it says it has.
     pub(super) major: Option<u32>,
+    /// The folders that it wants a volume for.
+    pub(super) volumes: Vec<String>,
 }
 
 /// The configured image. Who asks for another major version and leaves the image alone gets that version's.
@@ -47,10 +49,11 @@ pub(super) async fn inspect(docker: &Docker, name: &str) -> Result<Option<Image>
             return Err(Error::new(ErrorKind::Image, message, "check engine.image").because(error));
         }
     };
-    let env = found.config.and_then(|config| config.env).unwrap_or_default();
+    let config = found.config.unwrap_or_default();
+    let (env, volumes) = (config.env.unwrap_or_default(), config.volumes.unwrap_or_default());
     let said = |name: &str| env.iter().find_map(|line| line.strip_prefix(name)?.split('.').next()?.parse().ok());
     let major = said("PG_MAJOR=").or_else(|| said("PG_VERSION="));
-    Ok(Some(Image { name: name.to_owned(), id: found.id.unwrap_or_default(), major }))
+    Ok(Some(Image { name: name.to_owned(), id: found.id.unwrap_or_default(), major, volumes }))
 }
 
 /// Fetches the image, saying how far it is.

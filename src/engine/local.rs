@@ -28,6 +28,15 @@ use crate::config;
 /// How long a server may take from its start to its first connection.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How much memory of its own each of the server's processes may have: without a container nothing else keeps one
+/// statement from taking all that the machine has.
+const MEMORY_KIB: &str = "2097152";
+
+/// Becomes the program that is named after the bound. A process may only lower its own limits, and that before it is the
+/// server; nothing but a shell does so everywhere. No core is written when it crashes, and where memory runs out it is
+/// this that goes rather than what somebody works with.
+const BOUNDED: &str = "ulimit -c 0; ulimit -d \"$0\"; echo 500 >/proc/self/oom_score_adj; exec \"$@\"";
+
 /// The log is cut when it is larger.
 const LOG_BYTES: u64 = 1 << 20;
 
@@ -191,7 +200,8 @@ impl Plan<'_> {
 
     fn spawn(&self, folder: &Folder) -> Result<Child, Error> {
         let log = log_file(&folder.log())?;
-        let mut command = seed::program(&self.binaries.postgres(), &self.account);
+        let mut command = seed::program(Path::new("/bin/sh"), &self.account);
+        command.args(["-c", BOUNDED, MEMORY_KIB]).arg(self.binaries.postgres());
         command.arg("-D").arg(folder.data()).kill_on_drop(false);
         // A Ctrl-C meant for migd is none for the server.
         command.process_group(0);
@@ -217,7 +227,7 @@ impl Plan<'_> {
     }
 
     async fn await_ready(&self, folder: &Folder, child: &mut Child) -> Result<(), Error> {
-        let config = connection(folder, "postgres", Role::Admin);
+        let config = connection(folder, "postgres", Role::Admin, None);
         let until = Instant::now() + PATIENCE;
         loop {
             if bootstrap::connect(&config).await.is_ok() {
@@ -232,7 +242,7 @@ impl Plan<'_> {
     }
 
     async fn prepare(&self, folder: &Folder) -> Result<(String, u32), Error> {
-        let at = |database: &str| connection(folder, database, Role::Admin);
+        let at = |database: &str| connection(folder, database, Role::Admin, None);
         bootstrap::prepare(at, &bootstrap::Owner::default()).await
     }
 
@@ -268,7 +278,7 @@ impl Engine for Local {
     }
 
     fn config(&self, database: &str, role: Role) -> tokio_postgres::Config {
-        connection(&self.folder, database, role)
+        connection(&self.folder, database, role, Some(self.info.major))
     }
 
     fn alive(&self) -> BoxFuture<'_, bool> {
@@ -316,13 +326,14 @@ impl Local {
     }
 }
 
-fn connection(folder: &Folder, database: &str, role: Role) -> tokio_postgres::Config {
+/// `major` where a migration may have been in the database.
+fn connection(folder: &Folder, database: &str, role: Role, major: Option<u32>) -> tokio_postgres::Config {
     let mut config = tokio_postgres::Config::new();
     config.host_path(folder.socket()).port(5432).dbname(database).application_name(APPLICATION);
-    config.user(match role {
-        Role::Admin => ADMIN,
-        Role::Owner => OWNER,
-    });
+    match role {
+        Role::Admin => config.user(ADMIN).options(bootstrap::admin_options(major)),
+        Role::Owner => config.user(OWNER),
+    };
     config.connect_timeout(Duration::from_secs(5));
     config
 }

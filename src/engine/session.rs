@@ -12,6 +12,11 @@ const MAX_NOTICES: usize = 200;
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
 
+/// How long [`Session::look`] may take.
+const LOOK_TIME: Duration = Duration::from_secs(5);
+/// How it begins.
+const LOOK: &str = "BEGIN READ ONLY; SET LOCAL search_path = \"$user\", public; SET LOCAL statement_timeout = '5s'";
+
 /// Why a session could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
@@ -114,6 +119,27 @@ impl Session {
     pub async fn cancel(&self) {
         // A refused cancel shows itself: the statement goes on, and its session is terminated next.
         let _ = tokio::time::timeout(CONNECT, self.cancel.cancel_query(NoTls)).await;
+    }
+
+    /// Runs queries of migd's own with this session's rights, in a transaction of their own that changes nothing and
+    /// sees names as a new session does; none when that takes too long. What reads a migration's tables may run the
+    /// migration's functions (casts, expressions of indexes), and must not do so with an administrator's rights.
+    pub async fn look<T>(
+        &self,
+        work: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<Option<T>, tokio_postgres::Error> {
+        // Sent at once, in this order.
+        let both = futures_util::future::join(self.client.batch_execute(LOOK), work);
+        let looked = tokio::time::timeout(LOOK_TIME, both).await;
+        if looked.is_err() {
+            self.cancel().await;
+        }
+        let closed = tokio::time::timeout(LOOK_TIME, self.client.batch_execute("ROLLBACK")).await;
+        let Ok((opened, found)) = looked else { return Ok(None) };
+        opened?;
+        let found = found?;
+        closed.unwrap_or(Ok(()))?;
+        Ok(Some(found))
     }
 
     /// The notices since the last call.

@@ -119,12 +119,12 @@ impl Work<'_> {
     /// What is sent for the migrations from `at` on, up to the next checkpoint and to the first that is not to be run so.
     fn scripts(&self, at: usize, end: usize) -> Vec<Vec<String>> {
         let end = end.min((at / CHECKPOINT + 1) * CHECKPOINT);
-        let elevated = !self.pool.engine().info().shared;
+        let lend = self.lend();
         let mut bytes = 0;
         let scripts = self.set.chain.migrations[at..end].iter().map_while(|migration| {
             bytes += migration.up.text.len();
             let plain = migration.foreign.is_none() && bytes <= AHEAD;
-            plain.then(|| script(&migration.up, &self.set.layout.bookkeeping(migration).applied, elevated)).flatten()
+            plain.then(|| script(&migration.up, &self.set.layout.bookkeeping(migration).applied, lend)).flatten()
         });
         scripts.collect()
     }

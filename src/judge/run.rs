@@ -15,6 +15,7 @@ use crate::pool::{Held, Lease, Pool};
 use crate::rows::{self, Found, Schema};
 use crate::trace::apply::Bench;
 use crate::trace::digest;
+use crate::trace::elevate::Lend;
 use crate::trace::{self, Cause, Failure, Limits, Run};
 use crate::verdict::{Change, Finding, MigrationReport, Mode, Severity, Timing};
 
@@ -197,9 +198,8 @@ impl Work<'_> {
         let client = lease.observer.client();
         let searched = self.plan.config.rows.enabled;
         let before = if searched { Some(self.schemas.of(lease).await.map_err(rows::Error::from)?) } else { None };
-        let lost = |error: tokio_postgres::Error| Error::Lost(crate::engine::session::describe(&error));
         let rows = match migration.down.is_some() && touches_rows(migration) {
-            true => Some(lease.notes.get(digest::read(client)).await.map_err(lost)?),
+            true => Some(lease.notes.get(digest_of(lease)).await?),
             false => None,
         };
         let step = |step| (self.order.steps)(&migration.version, step);
@@ -229,11 +229,13 @@ impl Work<'_> {
         let started = Instant::now();
         let after_down = lease.reader.since(client, &lease.before).await?;
         seen.after_down = catalog::compare(&lease.before, &after_down);
-        if let Some(before) = rows {
-            seen.rows_after_down = digest::differences(&before, &digest::read(client).await.map_err(lost)?);
+        seen.fresh_ms += fresh_session(lease).await?;
+        if let Some(Some(before)) = rows.as_deref()
+            && let Some(after) = digest_of(lease).await?
+        {
+            seen.rows_after_down = digest::differences(before, &after);
         }
         seen.compare_ms += ms(started.elapsed());
-        seen.fresh_ms += fresh_session(lease).await?;
         step("up again");
         let again = self.run(lease, &migration.up, &books.applied).await?;
         let go_on = again.ok();
@@ -345,6 +347,15 @@ impl Work<'_> {
         Ok(run)
     }
 
+    /// What this server lends to statements that need more rights.
+    pub(super) fn lend(&self) -> Lend {
+        match self.pool.engine().info() {
+            info if info.shared => Lend::Nothing,
+            info if info.kind == "container" => Lend::Contained,
+            _ => Lend::Harmless,
+        }
+    }
+
     pub(super) fn limits(&self, deadline: Instant) -> Limits {
         let limits = &self.plan.config.limits;
         Limits {
@@ -352,7 +363,7 @@ impl Work<'_> {
             database_bytes: limits.database_bytes,
             deadline,
             halt: self.order.halt.clone(),
-            elevate: !self.pool.engine().info().shared,
+            elevate: self.lend(),
         }
     }
 
@@ -433,9 +444,8 @@ pub(super) fn history(plan: &Plan, set: &SetPlan) -> Vec<Finding> {
 
 /// Finds out what the first judgement on a template wants to know of it.
 pub(crate) async fn study(lease: &Lease) {
-    let client = lease.observer.client();
     // Whoever needs it and does not find it reads it, and says what is wrong.
-    let _ = lease.notes.get(digest::read(client)).await;
+    let _ = lease.notes.get(digest_of(lease)).await;
 }
 
 /// Whether only the migration's own session is gone. A server that lost a process takes a moment to end the others.
@@ -458,6 +468,20 @@ fn touches_rows(migration: &Migration) -> bool {
             .any(|word| text.contains(word))
     };
     touches(&migration.up) || migration.down.as_ref().is_some_and(touches)
+}
+
+/// The rows of every table; none where reading them fails, which functions of the migration's own can bring about.
+async fn digest_of(held: &Lease) -> Result<Option<digest::Digest>, Error> {
+    match held.runner.look(digest::read(held.runner.client())).await {
+        Ok(rows) => Ok(rows),
+        Err(error) if held.runner.is_closed() || error.code().is_none_or(|code| code.code().starts_with("57P")) => {
+            Err(Error::Lost(crate::engine::session::describe(&error)))
+        }
+        Err(error) => {
+            tracing::info!(error = crate::engine::session::describe(&error), "the rows cannot be read");
+            Ok(None)
+        }
+    }
 }
 
 /// What a new connection would be: no settings, no role, no temporary tables of the run before. Milliseconds that it took.

@@ -4,22 +4,24 @@
 //! a clone of one, with its sessions open and their statements planned, and the clone is thrown away afterwards. Clones
 //! are made and dropped aside, so that a judgement only waits for one when none is ready.
 
+mod databases;
 mod notes;
 mod roles;
 mod warm;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use blake3::Hash;
-use tokio_postgres::{SimpleQueryMessage, Statement};
+use tokio_postgres::Statement;
 
 use crate::catalog::{self, Reader, Snapshot};
 use crate::engine::session::{Session, SessionError, describe};
 use crate::engine::{Engine, Role, bootstrap};
+use databases::Owner;
 pub use notes::Notes;
 use roles::Shared;
 
@@ -92,6 +94,8 @@ type Admin = tokio::sync::Mutex<Option<Session>>;
 #[derive(Default)]
 struct State {
     templates: HashMap<Hash, Template>,
+    /// The databases that migrations own, or have owned.
+    lent: HashSet<String>,
     /// Roles and settings that belong to the cluster, before any migration.
     baseline: Option<Arc<Shared>>,
 }
@@ -247,7 +251,7 @@ impl Pool {
             return Ok(None);
         };
         self.arrange(&shared).await?;
-        let lease = self.clone_of(prefix, Warmth::Cold).await?;
+        let lease = self.clone_of(prefix, Warmth::Cold, Owner::Migrations).await?;
         Ok(lease.map(|lease| Held { pool: Arc::clone(self), lease: Some(lease) }))
     }
 
@@ -258,7 +262,7 @@ impl Pool {
         }
         let baseline = self.baseline().await?;
         self.arrange(&baseline).await?;
-        let database = self.create("template1").await?;
+        let database = self.create("template1", Owner::Migrations).await?;
         let lease = self.connect(database, None, baseline, Warmth::Cold).await?;
         Ok(Some(Held { pool: Arc::clone(self), lease: Some(lease) }))
     }
@@ -291,6 +295,9 @@ impl Pool {
     async fn make_template(self: &Arc<Self>, held: &mut Held, shared: Shared, prefix: Hash) -> Result<(), Error> {
         // The same as a full one, and sooner had.
         let snapshot = Arc::new(held.reader.since(held.observer.client(), &held.before).await?);
+        if let Some(back) = self.owned_by(&held.database, Owner::Admin) {
+            held.observer.client().batch_execute(&back).await.map_err(Error::server("take a database back"))?;
+        }
         let Some(lease) = held.lease.take() else { return Ok(()) };
         let Lease { database, runner, observer, .. } = lease;
         tokio::join!(runner.close(), observer.close());
@@ -329,6 +336,7 @@ impl Pool {
         let Lease { database, runner, observer, .. } = lease;
         tokio::join!(runner.close(), observer.close());
         self.drop_database(&database).await?;
+        self.drop_strangers().await?;
         let known = {
             let state = self.state();
             let templates = state.templates.values().flat_map(|template| template.shared.oids());
@@ -360,7 +368,7 @@ impl Pool {
         for _ in 0..wanted {
             let pool = Arc::clone(self);
             tokio::spawn(async move {
-                let made = pool.clone_of(&prefix, warmth).await;
+                let made = pool.clone_of(&prefix, warmth, Owner::Admin).await;
                 if let (Ok(Some(lease)), Warmth::Warm) = (&made, warmth) {
                     (pool.study)(lease).await;
                 }
@@ -406,9 +414,17 @@ impl Pool {
     /// Roles and settings as a clone that was made ahead wants them.
     async fn arranged(self: &Arc<Self>, lease: Lease) -> Result<Held, Error> {
         let mut held = Held { pool: Arc::clone(self), lease: Some(lease) };
-        roles::arrange(&held.observer, held.roles.as_ref(), &held.shared)
-            .await
-            .map_err(Error::server("arrange roles"))?;
+        let given = self.owned_by(&held.database, Owner::Migrations);
+        let give = async {
+            match given {
+                Some(sql) => held.observer.client().batch_execute(&sql).await,
+                None => Ok(()),
+            }
+        };
+        // Sent at once.
+        let (given, arranged) = tokio::join!(give, roles::arrange(&held.observer, held.roles.as_ref(), &held.shared));
+        given.map_err(Error::server("hand a database over"))?;
+        arranged.map_err(Error::server("arrange roles"))?;
         // A session has the settings of the moment in which it connected: those of whatever was judged then.
         if (!held.plain || held.shared.has_settings())
             && let Some(lease) = &mut held.lease
@@ -424,25 +440,14 @@ impl Pool {
         self.with(&self.maker, async |admin| roles::arrange(admin, None, shared).await, "arrange roles").await
     }
 
-    async fn clone_of(&self, prefix: &Hash, warmth: Warmth) -> Result<Option<Lease>, Error> {
+    async fn clone_of(&self, prefix: &Hash, warmth: Warmth, owner: Owner) -> Result<Option<Lease>, Error> {
         let found = self.state().templates.get(prefix).map(|template| {
             let of = (Arc::clone(&template.snapshot), Arc::clone(&template.notes));
             (template.database.clone(), of, Arc::clone(&template.shared))
         });
         let Some((template, of, shared)) = found else { return Ok(None) };
-        let database = self.create(&template).await?;
+        let database = self.create(&template, owner).await?;
         self.connect(database, Some(of), shared, warmth).await.map(Some)
-    }
-
-    async fn create(&self, template: &str) -> Result<String, Error> {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let database = format!("{}{}_{number}", self.engine.info().database_prefix, self.run);
-        let strategy = if self.engine.info().file_copy { " STRATEGY file_copy" } else { "" };
-        let owner = self.engine.config(MAINTENANCE, Role::Owner);
-        let owner = owner.get_user().unwrap_or(bootstrap::OWNER);
-        let sql = format!("CREATE DATABASE \"{database}\" TEMPLATE \"{template}\" OWNER \"{owner}\"{strategy}");
-        self.with(&self.maker, async |admin| admin.client().batch_execute(&sql).await, "create a database").await?;
-        Ok(database)
     }
 
     async fn connect(
@@ -522,45 +527,6 @@ impl Pool {
         let outcome = work(&session).await;
         *admin = Some(session);
         outcome.map_err(Error::server(what))
-    }
-
-    /// Waits until no session is left in a database that is to be copied: the server itself would look again only after
-    /// 100 ms.
-    async fn emptied(&self, database: &str) -> Result<(), Error> {
-        let sql = format!("SELECT 1 FROM pg_catalog.pg_stat_activity WHERE datname = '{database}'");
-        let work = async |admin: &Session| {
-            for _ in 0..100 {
-                let rows = admin.client().simple_query(&sql).await?;
-                if !rows.iter().any(|message| matches!(message, SimpleQueryMessage::Row(_))) {
-                    break;
-                }
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-            Ok(())
-        };
-        self.with(&self.maker, work, "list sessions").await
-    }
-
-    async fn drop_database(&self, database: &str) -> Result<(), Error> {
-        let leaving = "SELECT FROM pg_catalog.pg_stat_activity WHERE datname = $1";
-        let plain = format!("DROP DATABASE IF EXISTS \"{database}\"");
-        let forced = format!("{plain} (FORCE)");
-        let work = async |admin: &Session| {
-            // The server itself would look again only after 100 ms.
-            for _ in 0..100 {
-                if admin.client().query(leaving, &[&database]).await?.is_empty() {
-                    break;
-                }
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-            match admin.client().batch_execute(&plain).await {
-                Err(error) if error.code().is_some_and(|code| code.code() == "55006") => {
-                    admin.client().batch_execute(&forced).await
-                }
-                other => other,
-            }
-        };
-        self.with(&self.dropper, work, "drop a database").await
     }
 
     fn evict(self: &Arc<Self>) {

@@ -12,7 +12,7 @@ use tokio_postgres::{Error, SimpleQueryMessage, Statement};
 
 use crate::engine::session::Session;
 
-/// How roles that belong to another chain are called.
+/// How roles that belong to another chain are called: this, their number, and what nobody can guess and take first.
 const HIDDEN: &str = "migd_hidden_";
 
 /// Roles, memberships and settings, as the catalogs' rows in JSON.
@@ -114,7 +114,7 @@ pub(super) async fn arrange(session: &Session, prepared: Option<&Statement>, wan
          SET LOCAL standard_conforming_strings = on;
          CREATE TEMP TABLE migd_roles ON COMMIT DROP AS
              SELECT * FROM jsonb_populate_recordset(NULL::pg_catalog.pg_authid, '{roles}');
-         UPDATE pg_catalog.pg_authid SET rolname = '{HIDDEN}' || oid
+         UPDATE pg_catalog.pg_authid SET rolname = '{HIDDEN}' || oid || '_' || md5(random()::text)
              WHERE rolname !~ '^pg_' AND rolname !~ '^{HIDDEN}' AND oid NOT IN (SELECT oid FROM migd_roles);
          UPDATE pg_catalog.pg_authid a SET rolname = w.rolname, rolsuper = w.rolsuper, rolinherit = w.rolinherit,
                 rolcreaterole = w.rolcreaterole, rolcreatedb = w.rolcreatedb, rolcanlogin = w.rolcanlogin,
@@ -144,14 +144,14 @@ pub(super) async fn tidy(session: &Session, known: &BTreeSet<u64>) -> Result<(),
     if !session.is_superuser() {
         return Ok(());
     }
-    let sql = "SELECT oid FROM pg_catalog.pg_authid WHERE rolname ~ '^migd_hidden_'";
+    let sql = "SELECT oid, format('DROP ROLE %I', rolname) FROM pg_catalog.pg_authid WHERE rolname ~ '^migd_hidden_'";
     for row in session.client().query(sql, &[]).await? {
         let oid: u32 = row.get(0);
         if known.contains(&u64::from(oid)) {
             continue;
         }
         // One that still owns something in a database that is about to be dropped goes next time.
-        if let Err(error) = session.client().batch_execute(&format!("DROP ROLE IF EXISTS {HIDDEN}{oid}")).await {
+        if let Err(error) = session.client().batch_execute(row.get(1)).await {
             tracing::debug!(oid, %error, "a role stays hidden");
         }
     }

@@ -34,7 +34,7 @@ impl Script {
                         }
                         pattern.replace_all(text, "").into_owned()
                     }
-                    _ if trace::elevate::is_reserved(text) => return None,
+                    _ if trace::elevate::reserved(text, trace::elevate::Lend::Contained).is_some() => return None,
                     _ => text.to_owned(),
                 };
                 parts.push((statement.range, text));

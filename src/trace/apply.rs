@@ -9,7 +9,8 @@ use futures_util::{SinkExt, StreamExt};
 use tokio_postgres::{SimpleQueryMessage, SimpleQueryStream};
 use tokio_util::sync::CancellationToken;
 
-use super::{Cause, Executed, Failure, Run, ServerError, elevate};
+use super::elevate::{self, Lend, Reserved, Trust};
+use super::{Cause, Executed, Failure, Run, ServerError};
 use crate::engine::session::{Session, describe};
 use crate::layout::{APART, Mode, Source};
 use crate::sql::{self, Kind, Problem, Statement};
@@ -34,8 +35,8 @@ pub struct Limits {
     /// Ends the run as if the deadline had come.
     pub halt: CancellationToken,
     /// Whether statements that PostgreSQL keeps for superusers and that reach nothing outside the database may be run
-    /// with those rights ([`elevate`]). Not on somebody else's server.
-    pub elevate: bool,
+    /// with those rights ([`elevate`]), and which.
+    pub elevate: Lend,
 }
 
 /// Where a migration runs.
@@ -203,8 +204,8 @@ impl Steps<'_> {
     /// One statement of the file.
     async fn one(&mut self, statement: &Statement) -> Result<(), Stop> {
         let text = &self.source.text[statement.range.clone()];
-        let elevated = self.bench.limits.elevate && elevate::is_reserved(text);
-        if elevated && self.in_transaction {
+        let reserved = elevate::reserved(text, self.bench.limits.elevate);
+        if reserved.is_some() && self.in_transaction {
             self.own("SAVEPOINT migd_rights").await?;
         }
         let started = Instant::now();
@@ -215,14 +216,14 @@ impl Steps<'_> {
             }
             None => self.supervised(execute(self.bench.runner, text)).await,
         };
-        if elevated {
+        if let Some(reserved) = reserved {
             if let Err(Ended::Server(error)) = &outcome
                 && error.sqlstate == "42501"
             {
                 if self.in_transaction {
                     self.own("ROLLBACK TO SAVEPOINT migd_rights").await?;
                 }
-                if let Some(second) = self.with_rights(text).await? {
+                if let Some(second) = self.with_rights(text, &reserved).await? {
                     outcome = second;
                 }
             }
@@ -238,34 +239,57 @@ impl Steps<'_> {
 
     /// Runs one statement while the owner role has the rights that PostgreSQL wants for it. Event triggers are the
     /// migration's own programs: they are silent meanwhile, and where there are some that would not be, nothing is run.
-    async fn with_rights(&mut self, text: &str) -> Result<Option<Result<u64, Ended>>, Stop> {
-        let Bench { runner, observer, .. } = self.bench;
+    async fn with_rights(&mut self, text: &str, reserved: &Reserved) -> Result<Option<Result<u64, Ended>>, Stop> {
+        let Bench { runner, observer, limits } = self.bench;
         let lost = |error: tokio_postgres::Error| Stop::Broken(Error::Lost(describe(&error)));
-        let sql = "SELECT session_user::text, pg_catalog.current_setting('session_replication_role'), EXISTS (
+        // In the migration's session, which sees what its transaction has made: no name here may be looked up.
+        let sql =
+            "SELECT session_user::pg_catalog.text, pg_catalog.current_setting('session_replication_role'), EXISTS (
                        SELECT FROM pg_catalog.pg_event_trigger
-                       WHERE evtenabled OPERATOR(pg_catalog.=) ANY ('{A,R}'::pg_catalog.\"char\"[]))";
+                       WHERE evtenabled OPERATOR(pg_catalog.=) ANY ('{A,R}'::pg_catalog.\"char\"[])),
+                   EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.oid OPERATOR(pg_catalog.>=) '16384'::pg_catalog.oid
+                       AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.objid OPERATOR(pg_catalog.=) p.oid
+                           AND d.deptype OPERATOR(pg_catalog.=) 'e'::pg_catalog.\"char\"))";
         let row = runner.client().query_one(sql, &[]).await.map_err(lost)?;
         let (role, replication): (String, String) = (row.get(0), row.get(1));
         if row.get(2) {
             return Ok(None);
         }
+        if let Some(extension) = &reserved.extension {
+            let mut all = vec![extension.clone()];
+            if reserved.cascade {
+                all = needed(observer, extension).await.map_err(lost)?;
+                // Only the one that is named has its wrapper taken away.
+                if all.iter().any(|other| other != extension && elevate::wrapper(other).is_some()) {
+                    return Ok(None);
+                }
+            }
+            let functions: bool = row.get(3);
+            let fine = |name: &String| match elevate::trust(name, limits.elevate) {
+                Trust::Anywhere => true,
+                Trust::Early => !functions,
+                Trust::Nowhere => false,
+            };
+            if !all.iter().all(fine) {
+                return Ok(None);
+            }
+        }
         let role = role.replace('"', "\"\"");
         let admin: String = observer.client().query_one("SELECT session_user::text", &[]).await.map_err(lost)?.get(0);
         observer.client().batch_execute(&format!("ALTER ROLE \"{role}\" SUPERUSER")).await.map_err(lost)?;
         let mut outcome = self.supervised(execute(runner, NOTICE)).await;
-        let sets = text.trim_start().get(..3).is_some_and(|word| word.eq_ignore_ascii_case("set"));
-        if !sets && outcome.is_ok() {
+        if !reserved.sets && outcome.is_ok() {
             outcome = self.supervised(execute(runner, "SET session_replication_role = replica")).await;
         }
         if outcome.is_ok() {
-            outcome = self.supervised(execute(runner, text)).await;
+            outcome = self.supervised(execute_one(runner, text)).await;
         }
-        if let Some(wrapper) = elevate::wrapper(text).filter(|_| outcome.is_ok()) {
+        if let Some(wrapper) = reserved.extension.as_deref().and_then(elevate::wrapper).filter(|_| outcome.is_ok()) {
             let admin = admin.replace('"', "\"\"");
             let take = format!("ALTER FOREIGN DATA WRAPPER {wrapper} OWNER TO \"{admin}\"");
             outcome = self.supervised(execute(runner, &take)).await;
         }
-        if !sets {
+        if !reserved.sets {
             // Fails in a transaction that has failed, whose end does the same.
             let _ = execute(runner, &format!("SET session_replication_role = {replication}")).await;
         }
@@ -451,6 +475,23 @@ pub(super) async fn drain(answer: SimpleQueryStream) -> Result<u64, tokio_postgr
         }
     }
     Ok(rows)
+}
+
+/// Sends what must be one statement and no more: the server itself refuses several, whatever it takes for a string.
+async fn execute_one(session: &Session, text: &str) -> Result<u64, tokio_postgres::Error> {
+    let statement = session.client().prepare(text).await?;
+    session.client().execute(&statement, &[]).await
+}
+
+/// An extension and all that it needs, as far as the server has them.
+async fn needed(observer: &Session, extension: &str) -> Result<Vec<String>, tokio_postgres::Error> {
+    let sql = "WITH RECURSIVE needed AS (
+                   SELECT $1::text COLLATE \"C\" AS name UNION
+                   SELECT r::text COLLATE \"C\" FROM needed n JOIN pg_available_extension_versions v ON v.name::text = n.name,
+                       unnest(v.requires) r)
+               SELECT name FROM needed";
+    let rows = observer.client().query(sql, &[&extension]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// Sends a `COPY … FROM STDIN` and its data.

@@ -2,81 +2,294 @@
 //!
 //! Migrations run under a role that is no superuser: they are strangers' programs. What production's administrator
 //! would let through is run with more rights for that one statement; what reaches files, programs or the network is not.
+//!
+//! An extension's script is run with those rights as well, and finds the functions of the schema that it is made in
+//! before its own where their arguments fit better. PostgreSQL's own extensions are written with that in mind; with
+//! others the database must not have functions of the migrations' yet.
 
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// Extensions and languages that open files, programs or the network.
-const DANGEROUS: &[&str] = &["adminpack", "dblink", "pg_cron", "lo", "plsh"];
+/// For which statements the rights may be lent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lend {
+    /// None: the server is somebody else's too.
+    Nothing,
+    /// Those that are known to do no harm to the machine that the server runs on.
+    Harmless,
+    /// All but those that open a way to other databases: the server is in a container.
+    Contained,
+}
+
+/// A statement that may be run with a superuser's rights, once, when it is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reserved {
+    /// The extension whose script it runs, if any.
+    pub extension: Option<String>,
+    /// What that extension needs is made with it.
+    pub cascade: bool,
+    /// It only changes a setting of the session.
+    pub sets: bool,
+}
+
+/// How far an extension is trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// It opens nothing, and its script is written to be run among a stranger's functions.
+    Anywhere,
+    /// It opens nothing, but its script is only run where there are no functions of the migrations' yet.
+    Early,
+    /// It is not made on a migration's behalf.
+    Nowhere,
+}
+
+/// PostgreSQL's own extensions that open neither files nor programs, the network or other databases.
+const OWN: &[&str] = &[
+    "amcheck",
+    "autoinc",
+    "bloom",
+    "btree_gin",
+    "btree_gist",
+    "citext",
+    "cube",
+    "dict_int",
+    "dict_xsyn",
+    "fuzzystrmatch",
+    "hstore",
+    "insert_username",
+    "intagg",
+    "intarray",
+    "isn",
+    "lo",
+    "ltree",
+    "moddatetime",
+    "old_snapshot",
+    "pageinspect",
+    "pg_buffercache",
+    "pg_freespacemap",
+    "pg_prewarm",
+    "pg_stat_statements",
+    "pg_trgm",
+    "pg_visibility",
+    "pgcrypto",
+    "pgrowlocks",
+    "pgstattuple",
+    "plperl",
+    "plpgsql",
+    "pltcl",
+    "refint",
+    "seg",
+    "sslinfo",
+    "tablefunc",
+    "tcn",
+    "tsm_system_rows",
+    "tsm_system_time",
+    "unaccent",
+    "uuid-ossp",
+    "xml2",
+];
+
+/// Others that open nothing.
+const OTHERS: &[&str] = &[
+    "address_standardizer",
+    "address_standardizer_data_us",
+    "earthdistance",
+    "h3",
+    "h3_postgis",
+    "hll",
+    "hypopg",
+    "ip4r",
+    "periods",
+    "pg_bigm",
+    "pg_hashids",
+    "pg_jsonschema",
+    "pg_partman",
+    "pg_similarity",
+    "pg_uuidv7",
+    "pgjwt",
+    "pgrouting",
+    "pgtap",
+    "postgis",
+    "postgis_sfcgal",
+    "postgis_tiger_geocoder",
+    "postgis_topology",
+    "prefix",
+    "rum",
+    "semver",
+    "temporal_tables",
+    "unit",
+    "vector",
+];
+
+/// Extensions that open files, programs, the network or other databases: not even in a container, whose other databases
+/// are other repositories'.
+const OPEN: &[&str] = &["adminpack", "dblink", "pg_cron", "pg_surgery", "pg_walinspect", "plsh"];
 
 /// Extensions that open files or the network through a foreign-data wrapper of the same name, and in no other way. They
 /// may be there, but their wrapper is the administrator's: nobody else makes a server of it.
 const WRAPPERS: &[&str] = &["file_fdw", "postgres_fdw"];
 
-static RESERVED: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(
-        r#"(?ix)^\s*(?:
-            (?:create|alter|drop|comment\s+on)\s+extension\s+(?:if\s+(?:not\s+)?exists\s+)?"?(?P<extension>[\w-]+)"?
-          | (?:create|alter|drop)\s+event\s+trigger\b
-          | (?:create|alter|drop)\s+publication\b
-          | (?:create|alter|drop)\s+operator\s+(?:class|family)\b
-          | create\s+(?:role|user)\s+"?[\w-]+"?(?:\s+(?:with|(?:no)?(?:login|inherit|createdb|createrole|bypassrls|replication)
-              |nosuperuser|password\s+'[^']*'))*\s*;?\s*$
-          | set\s+(?:session\s+|local\s+)?session_replication_role\b
-        )"#,
-    )
-    .ok()
-});
+/// White space as the server sees it: a comment within a comment is none that could be told apart here.
+const GAP: &str = r"(?:[ \t\n\r\x0b\x0c]|--[^\n\r]*(?:[\n\r]|\z)|/\*[^*/]*\*/)";
+/// A name: plain or in quotes. `U&"…"` is none.
+const NAME: &str = r#"(?:[a-z_][a-z0-9_$]*|"(?:[^"]|"")+")"#;
 
-/// The foreign-data wrapper that `statement` makes, where it is one to be taken from the migration's role.
-pub fn wrapper(statement: &str) -> Option<&'static str> {
-    let found = RESERVED.as_ref()?.captures(statement)?;
-    let name = found.name("extension")?.as_str().to_ascii_lowercase();
-    let creates = statement.trim_start().get(..6).is_some_and(|word| word.eq_ignore_ascii_case("create"));
-    WRAPPERS.iter().copied().find(|wrapper| creates && *wrapper == name)
+struct Patterns {
+    create: Regex,
+    update: Regex,
+    role: Regex,
+    other: Regex,
+    operators: Regex,
 }
 
-/// Whether `statement` (without leading comments) may be run with a superuser's rights, once, when it is refused.
-pub fn is_reserved(statement: &str) -> bool {
-    let Some(found) = RESERVED.as_ref().and_then(|pattern| pattern.captures(statement)) else { return false };
-    found.name("extension").is_none_or(|name| {
-        let name = name.as_str().to_ascii_lowercase();
-        let untrusted_language = name.starts_with("pl") && name.ends_with('u');
-        !untrusted_language && !DANGEROUS.contains(&name.as_str())
+static PATTERNS: LazyLock<Option<Patterns>> = LazyLock::new(|| {
+    let compile = |pattern: &str| {
+        let pattern = format!(r"\A(?i:GAP*{pattern})");
+        let pattern = pattern.replace("GAP", GAP).replace("NAME", NAME).replace("TEXT", r"'[^'\\]*'");
+        Regex::new(&pattern).ok()
+    };
+    Some(Patterns {
+        create: compile(
+            r"createGAP+extensionGAP+(?:ifGAP+notGAP+existsGAP+)?(?P<name>NAME)(?:GAP+with)?(?:GAP+(?:schemaGAP+NAME|versionGAP+(?:NAME|TEXT)|(?P<cascade>cascade)))*GAP*;?GAP*\z",
+        )?,
+        update: compile(r"alterGAP+extensionGAP+(?P<name>NAME)GAP+update(?:GAP+toGAP+(?:NAME|TEXT))?GAP*;?GAP*\z")?,
+        role: compile(
+            r"createGAP+(?:role|user)GAP+NAME(?:GAP+(?:with|(?:no)?(?:login|inherit|createdb|createrole|bypassrls|replication)|nosuperuser|passwordGAP+TEXT))*GAP*;?GAP*\z",
+        )?,
+        other: compile(
+            r"(?:dropGAP+extension\b|commentGAP+onGAP+extension\b|alterGAP+extensionGAP+NAMEGAP+setGAP+schema\b|(?:create|alter|drop)GAP+(?:eventGAP+trigger|publication)\b|(?P<set>set)GAP+(?:(?:session|local)GAP+)?session_replication_role\b)",
+        )?,
+        operators: compile(r"(?:create|alter|drop)GAP+operatorGAP+(?:class|family)\b")?,
     })
+});
+
+/// What `statement` is, where it may be run with a superuser's rights.
+pub fn reserved(statement: &str, lend: Lend) -> Option<Reserved> {
+    if lend == Lend::Nothing {
+        return None;
+    }
+    let patterns = PATTERNS.as_ref()?;
+    if let Some(found) = patterns.create.captures(statement).or_else(|| patterns.update.captures(statement)) {
+        let extension = folded(found.name("name")?.as_str());
+        let cascade = found.name("cascade").is_some();
+        return (trust(&extension, lend) != Trust::Nowhere).then_some(Reserved {
+            extension: Some(extension),
+            cascade,
+            sets: false,
+        });
+    }
+    let plain = |sets| Reserved { extension: None, cascade: false, sets };
+    if let Some(found) = patterns.other.captures(statement) {
+        return Some(plain(found.name("set").is_some()));
+    }
+    if patterns.role.is_match(statement) {
+        return Some(plain(false));
+    }
+    // One that is wrong can crash the server, or make it read what is not there.
+    (lend == Lend::Contained && patterns.operators.is_match(statement)).then(|| plain(false))
+}
+
+/// How far `extension` is trusted.
+pub fn trust(extension: &str, lend: Lend) -> Trust {
+    let contained = lend == Lend::Contained;
+    // As in `plpython3u` and `hstore_plpython3u`.
+    let untrusted_language = extension.rsplit('_').next().is_some_and(|l| l.starts_with("pl") && l.ends_with('u'));
+    match extension {
+        _ if lend == Lend::Nothing || untrusted_language || OPEN.contains(&extension) => Trust::Nowhere,
+        own if OWN.contains(&own) || WRAPPERS.contains(&own) => Trust::Anywhere,
+        _ if contained => Trust::Anywhere,
+        other if OTHERS.contains(&other) => Trust::Early,
+        _ => Trust::Nowhere,
+    }
+}
+
+/// The foreign-data wrapper that `extension` makes, where it is one to be taken from the migration's role.
+pub fn wrapper(extension: &str) -> Option<&'static str> {
+    WRAPPERS.iter().copied().find(|wrapper| *wrapper == extension)
+}
+
+fn folded(name: &str) -> String {
+    match name.strip_prefix('"').and_then(|name| name.strip_suffix('"')) {
+        Some(quoted) => quoted.replace("\"\"", "\""),
+        None => name.to_ascii_lowercase(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{is_reserved, wrapper};
+    use super::*;
+
+    fn extension(statement: &str) -> Option<String> {
+        reserved(statement, Lend::Harmless)?.extension
+    }
 
     #[test]
     fn what_stays_inside_the_database_may_be_elevated() {
-        assert!(is_reserved("CREATE EXTENSION IF NOT EXISTS \"uuid-ossp\""));
-        assert!(is_reserved("comment on extension plpgsql is 'x'"));
-        assert!(is_reserved("CREATE EVENT TRIGGER t ON ddl_command_end EXECUTE FUNCTION f()"));
-        assert!(is_reserved("SET session_replication_role = replica"));
-        assert!(is_reserved("CREATE ROLE service_role NOLOGIN NOINHERIT BYPASSRLS"));
+        assert_eq!(extension("CREATE EXTENSION IF NOT EXISTS \"uuid-ossp\"").as_deref(), Some("uuid-ossp"));
+        assert_eq!(extension("create extension Amcheck with schema x version '1.3';").as_deref(), Some("amcheck"));
+        assert_eq!(extension("CREATE /* why */ EXTENSION pgstattuple -- sizes\n;").as_deref(), Some("pgstattuple"));
+        for other in [
+            "comment on extension plpgsql is 'x'",
+            "CREATE EVENT TRIGGER t ON ddl_command_end EXECUTE FUNCTION f()",
+            "CREATE PUBLICATION p FOR ALL TABLES",
+            "SET session_replication_role = replica",
+            "CREATE ROLE service_role NOLOGIN NOINHERIT BYPASSRLS",
+            "DROP EXTENSION citext CASCADE",
+        ] {
+            assert!(reserved(other, Lend::Harmless).is_some(), "{other}");
+            assert_eq!(reserved(other, Lend::Nothing), None);
+        }
+    }
+
+    #[test]
+    fn another_ones_script_is_run_only_before_there_are_functions() {
+        assert_eq!(trust("postgis", Lend::Harmless), Trust::Early);
+        assert_eq!(trust("earthdistance", Lend::Harmless), Trust::Early);
+        assert_eq!(trust("pg_trgm", Lend::Harmless), Trust::Anywhere);
+    }
+
+    #[test]
+    fn what_is_unknown_is_made_in_a_container_alone() {
+        assert_eq!(trust("http", Lend::Harmless), Trust::Nowhere);
+        assert_eq!(trust("http", Lend::Contained), Trust::Anywhere);
+        assert_eq!(trust("dblink", Lend::Contained), Trust::Nowhere);
+        assert_eq!(trust("hstore_plpython3u", Lend::Contained), Trust::Nowhere);
+        let class = "CREATE OPERATOR CLASS c FOR TYPE int4 USING btree AS FUNCTION 1 bttextcmp(text, text)";
+        assert_eq!(reserved(class, Lend::Harmless), None);
+        assert!(reserved(class, Lend::Contained).is_some());
     }
 
     #[test]
     fn a_wrapper_may_be_there_but_is_named_to_be_taken_away() {
-        assert!(is_reserved("CREATE EXTENSION postgres_fdw"));
-        assert_eq!(wrapper("create extension if not exists \"postgres_fdw\""), Some("postgres_fdw"));
-        assert_eq!(wrapper("DROP EXTENSION postgres_fdw"), None);
-        assert_eq!(wrapper("CREATE EXTENSION citext"), None);
+        assert_eq!(extension("create extension \"postgres_fdw\"").as_deref(), Some("postgres_fdw"));
+        assert_eq!(wrapper("postgres_fdw"), Some("postgres_fdw"));
+        assert_eq!(wrapper("citext"), None);
     }
 
     #[test]
-    fn what_reaches_outside_or_is_no_whole_word_may_not() {
-        assert!(!is_reserved("CREATE EXTENSION plpython3u"));
-        assert!(!is_reserved("CREATE EXTENSION dblink"));
-        assert!(!is_reserved("COPY t TO PROGRAM 'id'"));
-        assert!(!is_reserved("SELECT 'create extension x'"));
-        assert!(!is_reserved("CREATE EXTENSIONS x"));
-        assert!(!is_reserved("CREATE ROLE x BYPASSRLS SUPERUSER"));
-        assert!(!is_reserved("CREATE ROLE x IN ROLE pg_execute_server_program"));
-        assert!(!is_reserved("ALTER ROLE migd_admin NOLOGIN"));
+    fn what_reaches_outside_or_is_not_what_it_seems_may_not() {
+        for statement in [
+            "CREATE EXTENSION plpython3u",
+            "CREATE EXTENSION dblink",
+            "CREATE EXTENSION U&\"\\0064blink\"",
+            "CREATE EXTENSION /* /* */ citext -- */ dblink",
+            "CREATE EXTENSION citext -- \r dblink",
+            "CREATE EXTENSION citext; CREATE EXTENSION dblink",
+            "CREATE EXTENSION citext VERSION '1\\'' SCHEMA public",
+            "ALTER EXTENSION citext ADD FUNCTION f()",
+            "COPY t TO PROGRAM 'id'",
+            "CREATE ROLE x BYPASSRLS SUPERUSER",
+            "CREATE ROLE x PASSWORD 'a\\' PASSWORD ' SUPERUSER PASSWORD '",
+            "CREATE ROLE x IN ROLE pg_execute_server_program",
+            "ALTER ROLE migd_admin NOLOGIN",
+            "SELECT 'create extension x'",
+            "CREATE EXTENSIONS x",
+        ] {
+            for lend in [Lend::Harmless, Lend::Contained] {
+                let found = reserved(statement, lend);
+                assert_eq!(found, None, "{statement}");
+            }
+        }
     }
 }

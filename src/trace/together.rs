@@ -10,7 +10,7 @@ use crate::layout::{APART, Mode, Source};
 use crate::sql::{Kind, Statement};
 
 use super::apply::{Bench, Ended, Error, batches, drain, supervised};
-use super::elevate;
+use super::elevate::{self, Lend};
 
 /// What separates two runs of the real tool.
 const FRESH: &str = "DISCARD ALL";
@@ -19,11 +19,11 @@ const LEAVING: Duration = Duration::from_secs(2);
 
 /// Everything that the runner sends for one migration. None when some of it has to be looked at while it runs: rows for
 /// a COPY, statements that need other rights, what is no SQL.
-pub fn script(source: &Source, bookkeeping: &[String], elevated: bool) -> Option<Vec<String>> {
+pub fn script(source: &Source, bookkeeping: &[String], lend: Lend) -> Option<Vec<String>> {
     let (batches, problem) = batches(source);
     let plain = |statement: &Statement| {
         let text = &source.text[statement.range.clone()];
-        statement.copy_data.is_none() && !(elevated && elevate::is_reserved(text))
+        statement.copy_data.is_none() && elevate::reserved(text, lend).is_none()
     };
     if problem.is_some() || !batches.iter().flatten().all(plain) {
         return None;
@@ -121,7 +121,7 @@ mod tests {
         let body = 0..text.len();
         let source = Source { path: "1.sql".to_owned(), text, body, mode, pieces: None };
         let bookkeeping: Vec<String> = bookkeeping.iter().map(|text| (*text).to_owned()).collect();
-        script(&source, &bookkeeping, true)
+        script(&source, &bookkeeping, Lend::Harmless)
     }
 
     #[test]

@@ -86,7 +86,9 @@ mkdir -p "$root/etc" "$root/tmp" "$root/var/run/postgresql" "$root/var/lib/postg
 printf '%s\n' 'root:x:0:0::/:/bin/sh' 'postgres:x:999:999::/var/lib/postgresql:/bin/sh' >"$root/etc/passwd"
 printf '%s\n' 'root:x:0:' 'postgres:x:999:' >"$root/etc/group"
 # Lets the entry point name an arbitrary user, for which the official image has nss_wrapper.
-chmod 666 "$root/etc/passwd"
+# The root may be read-only: the file is where a container has a folder in memory, and made by the entry point.
+mv "$root/etc/passwd" "$root/etc/passwd.image"
+ln -s /tmp/passwd "$root/etc/passwd"
 chmod 1777 "$root/tmp" "$root/var/run/postgresql" "$root/var/lib/postgresql/data"
 cp "$here/entrypoint.sh" "$root/entrypoint.sh"
 chmod 755 "$root/entrypoint.sh"

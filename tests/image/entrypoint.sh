@@ -9,6 +9,7 @@ set -eu
 user=${POSTGRES_USER:-postgres}
 database=${POSTGRES_DB:-$user}
 
+[ -e /tmp/passwd ] || cat /etc/passwd.image >/tmp/passwd
 if ! id -un >/dev/null 2>&1; then
     echo "postgres-$(id -u):x:$(id -u):$(id -g)::/var/lib/postgresql:/bin/sh" >>/etc/passwd
 fi

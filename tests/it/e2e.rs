@@ -3,6 +3,7 @@
 mod access;
 mod cli;
 mod commit;
+mod containment;
 mod files;
 mod history;
 mod hostile;

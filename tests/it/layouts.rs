@@ -133,7 +133,7 @@ async fn apply(database: &str, source: &Source, books: &[String]) -> Option<Stri
         database_bytes: u64::MAX,
         deadline: Instant::now() + Duration::from_secs(120),
         halt: Default::default(),
-        elevate: false,
+        elevate: migd::trace::elevate::Lend::Nothing,
     };
     let bench = Bench { runner: &runner, observer: &observer, limits: &limits };
     let failure = run(bench, source, books).await.unwrap().failure;

@@ -188,6 +188,7 @@ fn keeper(folder: &Path) -> Child {
             [ -f "$data/data/postmaster.pid" ] && kill -QUIT "$(head -n 1 "$data/data/postmaster.pid")" && sleep 0.5
             rm -rf "$data"
         done
+        left=$(docker ps --all --quiet --filter "name=^/migd-$3") && [ -n "$left" ] && docker rm --force --volumes $left
         rm -rf "$1""#;
     let mut command = Command::new("sh");
     command.args(["-c", script, "keeper"]).arg(folder).arg(env!("CARGO_BIN_EXE_migd"));

@@ -1,0 +1,124 @@
+//! The databases themselves: made, handed over, dropped.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio_postgres::SimpleQueryMessage;
+
+use super::{Error, MAINTENANCE, Pool};
+use crate::engine::session::Session;
+use crate::engine::{Role, bootstrap};
+
+/// Whom a new database belongs to. The owner of a database may drop it, or change what its sessions begin with: a
+/// migration owns the one that it is judged in, and only for so long.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// The administrator: it waits for its judgement.
+    Admin,
+    /// The role of migrations.
+    Migrations,
+}
+
+impl Pool {
+    /// The statement that makes a database `owner`'s; none where both are the same role.
+    pub(super) fn owned_by(&self, database: &str, owner: Owner) -> Option<String> {
+        if self.engine.info().shared {
+            return None;
+        }
+        if owner == Owner::Migrations {
+            self.state().lent.insert(database.to_owned());
+        }
+        Some(format!("ALTER DATABASE \"{database}\" OWNER TO \"{}\"", self.role(owner)))
+    }
+
+    pub(super) fn role(&self, owner: Owner) -> String {
+        let (role, usual) = match owner {
+            Owner::Admin => (Role::Admin, bootstrap::ADMIN),
+            Owner::Migrations => (Role::Owner, bootstrap::OWNER),
+        };
+        self.engine.config(MAINTENANCE, role).get_user().unwrap_or(usual).to_owned()
+    }
+
+    pub(super) async fn create(&self, template: &str, owner: Owner) -> Result<String, Error> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let database = format!("{}{}_{number}", self.engine.info().database_prefix, self.run);
+        let strategy = if self.engine.info().file_copy { " STRATEGY file_copy" } else { "" };
+        if owner == Owner::Migrations {
+            self.state().lent.insert(database.clone());
+        }
+        let owner = self.role(owner);
+        let sql = format!("CREATE DATABASE \"{database}\" TEMPLATE \"{template}\" OWNER \"{owner}\"{strategy}");
+        self.with(&self.maker, async |admin| admin.client().batch_execute(&sql).await, "create a database").await?;
+        Ok(database)
+    }
+
+    /// Waits until no session is left in a database that is to be copied: the server itself would look again only after
+    /// 100 ms.
+    pub(super) async fn emptied(&self, database: &str) -> Result<(), Error> {
+        let sql = format!("SELECT 1 FROM pg_catalog.pg_stat_activity WHERE datname = '{database}'");
+        let work = async |admin: &Session| {
+            for _ in 0..100 {
+                let rows = admin.client().simple_query(&sql).await?;
+                if !rows.iter().any(|message| matches!(message, SimpleQueryMessage::Row(_))) {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            Ok(())
+        };
+        self.with(&self.maker, work, "list sessions").await
+    }
+
+    pub(super) async fn drop_database(&self, database: &str) -> Result<(), Error> {
+        let leaving = "SELECT FROM pg_catalog.pg_stat_activity WHERE datname = $1";
+        let name = database.replace('"', "\"\"");
+        let plain = format!("DROP DATABASE IF EXISTS \"{name}\"");
+        let untitled = format!("ALTER DATABASE \"{name}\" IS_TEMPLATE false");
+        let forced = format!("{plain} (FORCE)");
+        let work = async |admin: &Session| {
+            // The server itself would look again only after 100 ms.
+            for _ in 0..100 {
+                if admin.client().query(leaving, &[&database]).await?.is_empty() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            let plainly = match admin.client().batch_execute(&plain).await {
+                // Its owner called it a template.
+                Err(error) if error.code().is_some_and(|code| code.code() == "42809") => {
+                    admin.client().batch_execute(&untitled).await?;
+                    admin.client().batch_execute(&plain).await
+                }
+                other => other,
+            };
+            match plainly {
+                Err(error) if error.code().is_some_and(|code| code.code() == "55006") => {
+                    admin.client().batch_execute(&forced).await
+                }
+                other => other,
+            }
+        };
+        self.with(&self.dropper, work, "drop a database").await?;
+        self.state().lent.remove(database);
+        Ok(())
+    }
+
+    /// Drops databases that migrations have made: before 16, a role that makes roles can let itself make databases.
+    pub(super) async fn drop_strangers(&self) -> Result<(), Error> {
+        if self.engine.info().shared {
+            return Ok(());
+        }
+        let sql = "SELECT d.datname::text FROM pg_catalog.pg_database d JOIN pg_catalog.pg_roles r ON r.oid = d.datdba
+                   WHERE r.rolname <> session_user";
+        let owned = async |admin: &Session| admin.client().query(sql, &[]).await;
+        for row in self.with(&self.dropper, owned, "list databases").await? {
+            let database: String = row.get(0);
+            let lent = self.state().lent.contains(&database);
+            if !lent {
+                tracing::info!("a database that a migration made is dropped");
+                self.drop_database(&database).await?;
+            }
+        }
+        Ok(())
+    }
+}
