@@ -2,8 +2,10 @@
 
 mod both_orders;
 mod build;
+mod digests;
 mod error;
 mod key;
+mod loss;
 pub mod plan;
 mod report;
 mod run;
@@ -60,6 +62,8 @@ pub struct Order<'a> {
     pub patience: Instant,
     /// How deeply rows are searched for.
     pub depth: Depth,
+    /// Where, and how often in a row, the server has crashed in this judgement already: again, and it is the migration.
+    pub crashed: Option<(&'a str, u32)>,
     /// Told how far it is.
     pub progress: Progress<'a>,
     /// Told each step.

@@ -53,6 +53,13 @@ pub fn failure(source: &Source, failure: &Failure) -> Finding {
                 .detail(format!("the server says: {said}"))
                 .help("a migration must not terminate its own session, nor crash the server")
         }
+        Cause::Crashed(times) => {
+            at(source, range, "apply.crashes", "the statement crashes the server".to_owned())
+                .detail(format!(
+                    "it did so {times} times out of {times}: on two clones of the schema before, and on a new server"
+                ))
+                .help("in production every session would be ended with it: write the statement otherwise, or update the server or the extension whose function it calls")
+        }
         Cause::NotSql(problem) => not_sql(source, range, problem),
     }
 }

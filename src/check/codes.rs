@@ -92,6 +92,7 @@ macro_rules! codes {
 pub static CODES: &[Code] = codes! {
     "apply.chain" Error "an earlier migration, which this commit does not touch, does not apply on a fresh database",
     "apply.connection-lost" Error "the connection ended while the migration ran",
+    "apply.crashes" Error "the migration crashes the server's process, every time at the same statement",
     "apply.disk" Error "the migration wrote more than it may, or the disk is full",
     "apply.empty" Warning "the migration has no statement",
     "apply.encoding" Error "the file is not UTF-8",

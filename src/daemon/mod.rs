@@ -12,7 +12,8 @@ pub mod status;
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -31,6 +32,8 @@ const MAX_CONNECTIONS: usize = 64;
 const MAX_WARMING: usize = 8;
 /// How long a shutdown waits for judgements under way.
 const DRAIN: Duration = Duration::from_secs(10);
+/// How often the daemon looks whether clients still find it.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// Why the daemon cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -109,6 +112,7 @@ async fn serve(endpoint: Endpoint) -> Result<(), Error> {
     }
     let listener = UnixListener::bind(&socket).map_err(Error::io("cannot listen"))?;
     fs::set_permissions(&socket, fs::Permissions::from_mode(0o600)).map_err(Error::io("cannot protect the socket"))?;
+    let own = inode(&socket);
     let program = endpoint::program().map_err(Error::io("cannot find this program"))?;
     let daemon = Arc::new(Daemon {
         service: Arc::new(Service::new(&endpoint, false)),
@@ -135,6 +139,7 @@ async fn serve(endpoint: Endpoint) -> Result<(), Error> {
             },
             () = daemon.stop.notified() => break "asked to",
             () = daemon.service.idle() => break "idle",
+            () = out_of_reach(&socket, own) => break "its socket is gone",
             _ = terminate.recv() => break "terminated",
             _ = interrupt.recv() => break "interrupted",
         }
@@ -142,15 +147,32 @@ async fn serve(endpoint: Endpoint) -> Result<(), Error> {
     tracing::info!(reason, "stopping");
     drop(listener);
     daemon.service.close();
+    // Somebody deleted the folder, and another daemon has taken this one's place and its servers.
+    let replaced = inode(&socket).is_some_and(|there| Some(there) != own);
     // Before the servers stop: the next client starts a new daemon instead of waiting for this one.
-    let _ = fs::remove_file(&socket);
+    if !replaced {
+        let _ = fs::remove_file(&socket);
+    }
     let deadline = Instant::now() + DRAIN;
     while daemon.connections.load(Ordering::Acquire) > 0 && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    daemon.service.stop().await;
+    if !replaced {
+        daemon.service.stop().await;
+    }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Returns when clients no longer find the socket, or find another one there.
+async fn out_of_reach(socket: &Path, own: Option<u64>) {
+    while inode(socket) == own {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+fn inode(path: &Path) -> Option<u64> {
+    fs::symlink_metadata(path).ok().map(|metadata| metadata.ino())
 }
 
 impl Daemon {

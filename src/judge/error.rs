@@ -27,6 +27,9 @@ pub enum Error {
     /// The server was lost while it judged.
     #[error("{0}")]
     Lost(String),
+    /// It was lost while a statement of a migration ran; where that is.
+    #[error("the server went away while it judged {0}")]
+    Crashed(String),
     /// Something in the configuration that only shows with the repository.
     #[error("{message}")]
     Set {
@@ -71,7 +74,7 @@ impl Error {
             Error::Repo(error) => error.code(),
             Error::Config(error) => error.code(),
             Error::Engine(error) => error.code(),
-            Error::Pool(_) | Error::Lost(_) => "engine.lost",
+            Error::Pool(_) | Error::Lost(_) | Error::Crashed(_) => "engine.lost",
             Error::Deadline | Error::Halted => "engine.timeout",
             Error::Set { code, .. } => code,
         }
@@ -83,7 +86,9 @@ impl Error {
             Error::Repo(error) => error.help(),
             Error::Config(error) => error.help(),
             Error::Engine(error) => error.help().to_owned(),
-            Error::Pool(_) | Error::Lost(_) => "try again; if it stays, `migd restart` and `migd logs`".to_owned(),
+            Error::Pool(_) | Error::Lost(_) | Error::Crashed(_) => {
+                "try again; if it stays, `migd restart` and `migd logs`".to_owned()
+            }
             Error::Deadline | Error::Halted => {
                 "try again: the chain is being made ready meanwhile; or raise `hook.budget` in migd.toml".to_owned()
             }
@@ -93,7 +98,7 @@ impl Error {
 
     /// Whether another try, on another server, may succeed.
     pub fn is_loss(&self) -> bool {
-        matches!(self, Error::Pool(_) | Error::Lost(_))
+        matches!(self, Error::Pool(_) | Error::Lost(_) | Error::Crashed(_))
     }
 
     /// Whether it is the user's configuration or arguments that are wrong.

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use blake3::Hash;
 
+use super::digests::{digest_of, touches_rows};
+use super::loss::survives;
 use super::report::report;
 use super::{Depth, Error, Order, Plan, SetPlan, ms};
 use crate::catalog::{self, Difference, Snapshot};
@@ -222,6 +224,10 @@ impl Work<'_> {
         step("down");
         let run = self.run(lease, down, &books.reverted).await?;
         let go_on = run.ok();
+        if matches!(&run.failure, Some(Failure { cause: Cause::Crashed(_), .. })) {
+            // There is no server to search for rows on.
+            seen.schemas = None;
+        }
         seen.down = Some(run);
         if !go_on {
             return Ok(seen);
@@ -339,9 +345,15 @@ impl Work<'_> {
         if self.order.halt.is_cancelled() {
             return Err(Error::Halted);
         }
-        let run = run?;
+        let run = match run {
+            Err(trace::apply::Error::LostAt(_, range)) => return self.crash(source, range),
+            run => run?,
+        };
         let lost = matches!(&run.failure, Some(Failure { cause: Cause::ConnectionLost(_), .. }));
         if held.observer.is_closed() || (lost && !survives(held).await) {
+            if let Some(Failure { range: Some(range), cause: Cause::ConnectionLost(_) }) = run.failure {
+                return self.crash(source, range);
+            }
             return Err(Error::Lost("the server went away while it judged".to_owned()));
         }
         Ok(run)
@@ -446,42 +458,6 @@ pub(super) fn history(plan: &Plan, set: &SetPlan) -> Vec<Finding> {
 pub(crate) async fn study(lease: &Lease) {
     // Whoever needs it and does not find it reads it, and says what is wrong.
     let _ = lease.notes.get(digest_of(lease)).await;
-}
-
-/// Whether only the migration's own session is gone. A server that lost a process takes a moment to end the others.
-async fn survives(held: &Held) -> bool {
-    for _ in 0..15 {
-        if held.observer.client().simple_query("SELECT").await.is_err() {
-            return false;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    true
-}
-
-/// Whether a migration, in either direction, may change rows that are there: it writes to tables, or drops something.
-fn touches_rows(migration: &Migration) -> bool {
-    let touches = |source: &Source| {
-        let text = source.text[source.body.clone()].to_ascii_lowercase();
-        ["insert", "update", "delete", "truncate", "merge", "copy", "drop", "alter column"]
-            .iter()
-            .any(|word| text.contains(word))
-    };
-    touches(&migration.up) || migration.down.as_ref().is_some_and(touches)
-}
-
-/// The rows of every table; none where reading them fails, which functions of the migration's own can bring about.
-async fn digest_of(held: &Lease) -> Result<Option<digest::Digest>, Error> {
-    match held.runner.look(digest::read(held.runner.client())).await {
-        Ok(rows) => Ok(rows),
-        Err(error) if held.runner.is_closed() || error.code().is_none_or(|code| code.code().starts_with("57P")) => {
-            Err(Error::Lost(crate::engine::session::describe(&error)))
-        }
-        Err(error) => {
-            tracing::info!(error = crate::engine::session::describe(&error), "the rows cannot be read");
-            Ok(None)
-        }
-    }
 }
 
 /// What a new connection would be: no settings, no role, no temporary tables of the run before. Milliseconds that it took.

@@ -59,6 +59,9 @@ pub enum Error {
     /// The server went away under the administrator too, or a statement could not be stopped.
     #[error("the server was lost: {0}")]
     Lost(String),
+    /// The same, while the statement at these bytes ran.
+    #[error("the server was lost: {0}")]
+    LostAt(String, std::ops::Range<usize>),
 }
 
 /// Runs `source`, then `bookkeeping`, as the runner would. What the migration does wrong is in [`Run::failure`].
@@ -375,6 +378,9 @@ impl Steps<'_> {
             Ended::Timeout => Cause::Timeout(self.bench.limits.statement.as_millis() as u64),
             Ended::Disk => Cause::Disk(self.bench.limits.database_bytes),
             Ended::Connection(message) => Cause::ConnectionLost(message),
+            Ended::Broken(Error::Lost(said)) => {
+                return Stop::Broken(range.map_or(Error::Lost(said.clone()), |range| Error::LostAt(said, range)));
+            }
             Ended::Broken(error) => return Stop::Broken(error),
         };
         Stop::Failed(Failure { range, cause })

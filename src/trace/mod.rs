@@ -67,6 +67,8 @@ pub enum Cause {
     Disk(u64),
     /// The server closed the session.
     ConnectionLost(String),
+    /// The server's process crashed, here and on every server before; how often.
+    Crashed(u32),
     /// Something in the file is no SQL that a server could be sent.
     NotSql(crate::sql::ProblemKind),
 }

@@ -154,6 +154,39 @@ fn a_server_that_lost_one_process_while_it_judges_recovers_before_the_commit_end
 }
 
 #[test]
+fn a_migration_whose_process_crashes_every_time_is_refused_with_its_place() {
+    let repo = warm();
+    let up = "SELECT 1;\nSELECT pg_sleep(5);\nALTER TABLE users ADD COLUMN slow integer;\n";
+    repo.migration(3, "slow", up, "ALTER TABLE users DROP COLUMN slow;\n");
+    let here = repo.at("");
+    let commit = thread::spawn(move || here.commit(&[]));
+    // As a function with a bug would: wherever the statement runs, its process ends by a signal.
+    let busy =
+        |pid: &u32| fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|title| title.contains("SELECT"));
+    while !commit.is_finished() {
+        for pid in repo.realm().processes().into_iter().filter(busy) {
+            let _ = kill(Pid::from_raw(pid.try_into().unwrap()), Signal::SIGKILL);
+        }
+        thread::sleep(std::time::Duration::from_millis(200));
+    }
+    let ran = commit.join().unwrap().status(1);
+    ran.says("error[apply.crashes]").says("3_slow.up.sql:2:1").says("3 times out of 3");
+    judges(&repo);
+}
+
+#[test]
+fn a_daemon_that_nobody_finds_any_more_leaves() {
+    let repo = warm();
+    let old = daemon(&repo);
+    fs::remove_dir_all(repo.realm().runtime()).unwrap();
+    judges(&repo);
+    eventually("the one whose folder was deleted has ended", || !is_running(old));
+    judges(&repo);
+    fs::remove_dir_all(repo.realm().runtime()).unwrap();
+    eventually("without another in its place it takes its server with it", || repo.realm().is_empty());
+}
+
+#[test]
 fn a_server_whose_data_was_cleared_away_is_replaced() {
     let repo = warm();
     // The server writes meanwhile: one pass may not be enough.
