@@ -269,13 +269,13 @@ impl Pool {
 
     /// Makes the database of `held` the template for `prefix`.
     pub async fn seal(self: &Arc<Self>, mut held: Held, prefix: Hash) -> Result<(), Error> {
-        let shared = roles::capture(&held.observer).await.map_err(Error::server("read roles"))?;
+        let shared = self.take_back(&held).await?;
         self.make_template(&mut held, shared, prefix).await
     }
 
     /// The same, aside, but for what the next judgement may change.
     pub async fn seal_later(self: &Arc<Self>, mut held: Held, prefix: Hash) -> Result<(), Error> {
-        let shared = roles::capture(&held.observer).await.map_err(Error::server("read roles"))?;
+        let shared = self.take_back(&held).await?;
         let pool = Arc::clone(self);
         let sealing = Arc::clone(&self.sealing).lock_owned().await;
         tokio::spawn(async move {
@@ -287,6 +287,22 @@ impl Pool {
         Ok(())
     }
 
+    /// Makes a database that has been migrated the administrator's again. Its roles and settings.
+    async fn take_back(&self, held: &Held) -> Result<Shared, Error> {
+        let observer = &held.observer;
+        let back = self.owned_by(&held.database, Owner::Admin);
+        let back = async {
+            match back {
+                Some(sql) => observer.client().batch_execute(&sql).await,
+                None => Ok(()),
+            }
+        };
+        // Sent at once.
+        let (back, shared) = tokio::join!(back, roles::capture(observer));
+        back.map_err(Error::server("take a database back"))?;
+        shared.map_err(Error::server("read roles"))
+    }
+
     /// Waits for templates that are being made.
     pub async fn sealed(&self) {
         drop(self.sealing.lock().await);
@@ -295,9 +311,6 @@ impl Pool {
     async fn make_template(self: &Arc<Self>, held: &mut Held, shared: Shared, prefix: Hash) -> Result<(), Error> {
         // The same as a full one, and sooner had.
         let snapshot = Arc::new(held.reader.since(held.observer.client(), &held.before).await?);
-        if let Some(back) = self.owned_by(&held.database, Owner::Admin) {
-            held.observer.client().batch_execute(&back).await.map_err(Error::server("take a database back"))?;
-        }
         let Some(lease) = held.lease.take() else { return Ok(()) };
         let Lease { database, runner, observer, .. } = lease;
         tokio::join!(runner.close(), observer.close());
