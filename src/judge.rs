@@ -3,12 +3,14 @@
 mod both_orders;
 mod build;
 mod digests;
+mod draft;
 mod error;
 mod key;
 mod loss;
 pub mod plan;
 mod report;
 mod run;
+mod scenarios;
 mod settle;
 mod verdicts;
 
@@ -18,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+pub use draft::Draft;
 pub use error::Error;
 pub use key::Server;
 pub use plan::{Kept, Plan, Query, SetPlan};
@@ -37,6 +40,8 @@ pub struct Bench {
     /// Somebody waits for a verdict: what is done ahead gives up its turn.
     urgent: tokio::sync::Notify,
     verdicts: Arc<Verdicts>,
+    /// What became of scenarios.
+    scenarios: scenarios::Kept,
     /// The durations of the last judgements, newest last.
     recent: Mutex<VecDeque<(String, Outcome, f64)>>,
     /// What templates' schemas are for the search for rows.
@@ -90,6 +95,7 @@ impl Bench {
             turn: tokio::sync::Mutex::default(),
             urgent: tokio::sync::Notify::new(),
             verdicts,
+            scenarios: scenarios::Kept::default(),
             recent: Mutex::default(),
         }
     }
@@ -131,7 +137,10 @@ impl Bench {
             Err(Error::Deadline) if plan.mode == Mode::All && !judged.ran.is_empty() => {
                 judged.findings.push(report::unfinished(&judged, &set.chain.migrations));
             }
-            done => done?,
+            done => {
+                done?;
+                work.scenarios(&self.turn, &self.scenarios, &mut judged, &mut timings).await?;
+            }
         }
         let mut findings = set.findings.clone();
         // What the files alone give away is said better by whoever knows the base.
@@ -155,6 +164,8 @@ impl Bench {
             engine: info.kind.to_owned(),
             base: set.base.clone(),
             migrations: judged.migrations,
+            scenarios: judged.scenarios,
+            scenario_folder: set.scenario_folder.clone(),
             findings,
             assumptions,
             timings,
@@ -168,6 +179,47 @@ impl Bench {
             recent.pop_front();
         }
         Ok(verdict)
+    }
+
+    /// Runs the scenarios of every set of `plan`, or those in `files` alone, and judges nothing else.
+    pub async fn scenarios(&self, plan: &Plan, files: &[String], order: Order<'_>) -> Result<Report, Error> {
+        let info = self.pool.engine().info();
+        let mut verdicts = Vec::new();
+        for set in &plan.sets {
+            let wanted = |file: &&crate::scenario::File| files.is_empty() || files.contains(&file.path);
+            let own: Vec<_> = set.scenarios.iter().filter(wanted).collect();
+            if own.is_empty() {
+                continue;
+            }
+            self.urgent.notify_waiters();
+            let prefixes = prefixes(set, info);
+            let work = run::Work { pool: &self.pool, plan, set, prefixes: &prefixes, schemas: &self.schemas, order };
+            let mut judged = run::Judged::default();
+            work.run_scenarios(&own, &self.turn, &scenarios::Kept::default(), &mut judged).await?;
+            let findings = settle::findings(judged.findings, set, &plan.config, &[]);
+            verdicts.push(Verdict {
+                outcome: settle::outcome(&findings),
+                elapsed_ms: ms(order.started.elapsed()),
+                postgres: info.version.clone(),
+                engine: info.kind.to_owned(),
+                scenarios: judged.scenarios,
+                ..Verdict::error(order.repo, &set.name, plan.mode, findings)
+            });
+        }
+        Ok(Report::new(order.repo, plan.mode, ms(order.started.elapsed()), verdicts))
+    }
+
+    /// A scenario to go on with, for the migration that `version` means.
+    pub async fn draft(&self, plan: &Plan, version: &str, order: Order<'_>) -> Result<Draft, Error> {
+        let found = |set: &SetPlan| crate::scenario::position(version, &set.chain.migrations);
+        let mut sets = plan.sets.iter().filter_map(|set| Some((set, found(set)?)));
+        let (Some((set, at)), None) = (sets.next(), sets.next()) else {
+            return Err(Error::no_such_version(version, plan.sets.iter().filter(|set| found(set).is_some()).count()));
+        };
+        let prefixes = prefixes(set, self.pool.engine().info());
+        let work = run::Work { pool: &self.pool, plan, set, prefixes: &prefixes, schemas: &self.schemas, order };
+        let _turn = self.turn.lock().await;
+        work.draft(at).await
     }
 
     /// [`Bench::prepare`] in the background: for the sets that passed, until somebody waits for a verdict.

@@ -17,6 +17,7 @@
 //! | [`pool`] | templates by prefix hash, clones made ahead, leases |
 //! | [`trace`] | apply a migration and observe |
 //! | [`rows`] | rows that the schema before accepts and that make a migration fail |
+//! | [`scenario`] | the user's own cases: migrate, put rows in, migrate on, assert |
 //! | [`check`] | pure functions from a trace to findings, and the codes |
 //! | [`judge`] | plan, lease, trace, checks, verdict |
 //! | [`setup`] | setting a repository up |
@@ -39,6 +40,7 @@ pub mod pool;
 pub mod render;
 pub mod repo;
 pub mod rows;
+pub mod scenario;
 pub mod setup;
 pub mod sql;
 pub mod trace;

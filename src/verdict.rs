@@ -35,6 +35,12 @@ pub struct Verdict {
     pub base: Base,
     /// The migrations that were judged, in the order in which they run.
     pub migrations: Vec<MigrationReport>,
+    /// The user's own cases that were run, in order of path.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub scenarios: Vec<ScenarioReport>,
+    /// Where the set's scenarios are written, relative to the repository.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub scenario_folder: String,
     /// What was found, errors first, then in order of place.
     pub findings: Vec<Finding>,
     /// What the author has accepted about the rows in production, each with the query that counts what would be in the way.
@@ -103,6 +109,8 @@ impl Verdict {
             engine: String::new(),
             base: Base::default(),
             migrations: Vec::new(),
+            scenarios: Vec::new(),
+            scenario_folder: String::new(),
             findings,
             assumptions: Vec::new(),
             timings: Vec::new(),
@@ -192,6 +200,9 @@ pub struct MigrationReport {
     pub version: String,
     /// The name without version and suffix.
     pub name: String,
+    /// The version that the chain applies before this one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub previous: Option<String>,
     /// The up file, relative to the repository.
     pub path: String,
     /// The down file, where it is another one.
@@ -224,6 +235,19 @@ pub struct MigrationReport {
     /// Rows that up changed, by table.
     #[serde(default)]
     pub rows_changed: BTreeMap<String, RowCounts>,
+}
+
+/// What became of one scenario.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScenarioReport {
+    /// The file, relative to the repository.
+    pub path: String,
+    /// Whether everything is as it says; none where it could not be run, which a finding explains.
+    pub passed: Option<bool>,
+    /// How long it took, in milliseconds.
+    pub ms: f64,
+    /// Whether an earlier result on the same content was used.
+    pub cached: bool,
 }
 
 /// What up did to the schema: tables, columns, constraints, indexes, functions and all else that has a name.

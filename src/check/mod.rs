@@ -6,6 +6,7 @@ mod data;
 mod design;
 mod history;
 mod revert;
+pub mod scenario;
 
 pub use codes::{CODES, Code, code};
 

@@ -42,6 +42,9 @@ pub(super) struct Args {
     /// Judge in this process, without the daemon (for CI)
     #[arg(long)]
     no_daemon: bool,
+    /// Write the rows of every `data.*` finding as a scenario that fails until the migration is repaired
+    #[arg(long)]
+    save_scenario: bool,
 }
 
 pub(super) fn run(args: &Args, endpoint: &Endpoint) -> Result<u8, Failure> {
@@ -61,6 +64,9 @@ pub(super) fn run(args: &Args, endpoint: &Endpoint) -> Result<u8, Failure> {
         true => alone(&request, endpoint)?,
         false => asked(request, endpoint)?,
     };
+    if args.save_scenario {
+        super::scenario::save(&report)?;
+    }
     let terminal = if args.output.is_some() { Terminal::PLAIN } else { Terminal::of(&io::stdout()) };
     let text = render::render(&report, args.format, &terminal);
     match &args.output {
@@ -71,7 +77,7 @@ pub(super) fn run(args: &Args, endpoint: &Endpoint) -> Result<u8, Failure> {
 }
 
 /// Asks the daemon.
-fn asked(request: CheckRequest, endpoint: &Endpoint) -> Result<(Report, u8), Failure> {
+pub(super) fn asked(request: CheckRequest, endpoint: &Endpoint) -> Result<(Report, u8), Failure> {
     let mut report = None;
     let progress = Progress::new();
     let exit = spawn::ask(endpoint, &Request::Check(request), |reply| match reply {
@@ -86,7 +92,7 @@ fn asked(request: CheckRequest, endpoint: &Endpoint) -> Result<(Report, u8), Fai
 }
 
 /// Judges in this process, with a server of its own that ends with it.
-fn alone(request: &CheckRequest, endpoint: &Endpoint) -> Result<(Report, u8), Failure> {
+pub(super) fn alone(request: &CheckRequest, endpoint: &Endpoint) -> Result<(Report, u8), Failure> {
     let ready = endpoint.prepare().and_then(|()| private_dir(&endpoint.state));
     ready.map_err(|error| Failure::broken(error.to_string(), "`migd doctor` looks at everything it needs"))?;
     let progress = Arc::new(Progress::new());

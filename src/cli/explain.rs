@@ -55,6 +55,7 @@ pub(super) fn family(name: &str) -> &'static str {
         "history" => "what a migration's place among the others gives away",
         "loss" => "rows or values are gone afterwards",
         "revert" => "down does not take back what up did",
+        "scenario" => "something is not as the user's own cases say",
         "suppress" => "what was accepted in a migration file",
         _ => "",
     }

@@ -10,6 +10,7 @@ mod init;
 mod lifecycle;
 mod logs;
 mod reference;
+mod scenario;
 mod status;
 mod watch;
 
@@ -51,6 +52,8 @@ enum Command {
     Restart,
     /// Install, remove or run the git hook
     Hook(hook::Args),
+    /// Run scenarios by hand, or write one to go on with
+    Scenario(scenario::Args),
     /// Explain a finding: what it means, an example, what to do
     Explain {
         /// A code such as `revert.missing`, or a family such as `revert`; all when left out
@@ -109,6 +112,7 @@ fn run(command: Command) -> Result<u8, Failure> {
         Command::Start => lifecycle::start(&endpoint),
         Command::Stop => lifecycle::stop(&endpoint),
         Command::Restart => lifecycle::restart(&endpoint),
+        Command::Scenario(args) => scenario::run(&args, &endpoint),
         Command::Hook(args) => hook::run(&args, &endpoint),
         Command::Explain { code } => {
             let text = explain::explain(code.as_deref(), &Terminal::of(&io::stdout()));

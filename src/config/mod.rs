@@ -117,6 +117,10 @@ pub struct Limits {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub judgement: Duration,
+    /// How long one scenario may run.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub scenario: Duration,
     /// The largest migration file, in bytes.
     pub file_bytes: u64,
     /// How much a database may grow while it is judged, in bytes.
@@ -225,6 +229,10 @@ pub struct Set {
     /// SQL files, relative to the repository, in the place of steps that are not SQL: by version, or by the step's file name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub replace: BTreeMap<String, PathBuf>,
+    /// The folder of the set's scenarios, relative to the repository; none: `scenarios` in the set's folder, or beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub scenarios: Option<String>,
     /// The runner's placeholders.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub vars: BTreeMap<String, String>,
@@ -261,6 +269,7 @@ impl Default for Limits {
         Limits {
             statement: Duration::from_secs(5),
             judgement: Duration::from_secs(600),
+            scenario: Duration::from_secs(10),
             file_bytes: 16 << 20,
             database_bytes: 1 << 30,
         }

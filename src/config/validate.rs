@@ -42,6 +42,7 @@ pub(super) fn validate(mut config: Config, layers: &Layers<'_>) -> Result<Config
         (["hook", "budget"], config.hook.budget),
         (["limits", "statement"], config.limits.statement),
         (["limits", "judgement"], config.limits.judgement),
+        (["limits", "scenario"], config.limits.scenario),
     ];
     for (path, value) in durations {
         if value == Duration::ZERO {
@@ -180,6 +181,16 @@ fn migrations(config: &mut Config, layers: &Layers<'_>) -> Result<(), Error> {
                 layers.error(&here(key), format!("the {what} \"{stated}\" {message}"), help)
             })?;
             *file = path.into();
+        }
+        if let Some(stated) = &set.scenarios {
+            let path = normalised(stated).and_then(|path| match path.as_str() {
+                "" => Err(("names no folder", "name a folder for files that end in .slt")),
+                _ => Ok(path),
+            });
+            let path = path.map_err(|(message, help)| {
+                layers.error(&here("scenarios"), format!("the folder of scenarios \"{stated}\" {message}"), help)
+            })?;
+            set.scenarios = Some(path);
         }
         if set.name.as_deref().is_some_and(|name| name.trim().is_empty()) {
             return Err(layers.error(&here("name"), "the set's name is empty", "name it, or remove the key"));

@@ -168,7 +168,13 @@ impl Service {
         // Where nobody waits for this any more, somebody waits for the next.
         let _halt = order.fleeting.then(|| order.halt.clone().drop_guard());
         let until = order.deadline;
-        let outcome = if plan.sets.iter().all(is_settled) {
+        let outcome = if let Some(files) = &request.scenarios {
+            let work = Arc::clone(self).scenarios(Arc::clone(plan), files.clone(), order.clone(), progress);
+            match tokio::time::timeout(prepared.budget, work).await {
+                Ok(outcome) => outcome,
+                Err(_) => Err(Error::Deadline),
+            }
+        } else if plan.sets.iter().all(is_settled) {
             Ok(Report::new(&order.repo, plan.mode, elapsed_ms(started), Vec::new()))
         } else if let Some(report) = self.kept(plan, &order) {
             Ok(report)
@@ -211,6 +217,30 @@ impl Service {
             Ok(Err(panic)) => Err(Error::Lost(format!("the judgement broke off: {panic}"))),
             Err(_) => Err(Error::Deadline),
         }
+    }
+
+    /// Runs the scenarios in `files`, or all.
+    async fn scenarios(
+        self: Arc<Self>,
+        plan: Arc<Plan>,
+        files: Vec<String>,
+        order: Moment,
+        progress: Progress,
+    ) -> Result<Report, Error> {
+        let known = || plan.sets.iter().flat_map(|set| &set.scenarios);
+        if let Some(stranger) = files.iter().find(|path| known().all(|file| file.path != **path)) {
+            let folders: Vec<&str> = plan.sets.iter().map(|set| set.scenario_folder.as_str()).collect();
+            return Err(Error::no_such_scenario(stranger, &folders));
+        }
+        let bench = self.engines.bench(&plan.config, &progress).await?;
+        bench.scenarios(&plan, &files, order.with(&*progress)).await
+    }
+
+    /// A scenario to go on with, for the migration that `version` means.
+    pub async fn draft(&self, prepared: &Prepared, version: &str, progress: Progress) -> Result<judge::Draft, Error> {
+        let bench = self.engines.bench(&prepared.plan.config, &progress).await?;
+        let order = Moment::aside(prepared.repo.clone());
+        bench.draft(&prepared.plan, version, order.with(&*progress)).await
     }
 
     /// What is known without judging anything, and without a server that runs.
@@ -453,7 +483,8 @@ impl Moment {
 /// Whether nothing of a set has to be run: its chain is what it was.
 pub(super) fn is_settled(set: &judge::SetPlan) -> bool {
     let chain = &set.chain.migrations;
-    set.first == chain.len() && set.findings.is_empty() && chain.len() >= set.base_chain.migrations.len()
+    let scenarios = set.scenarios_changed && !set.scenarios.is_empty();
+    set.first == chain.len() && set.findings.is_empty() && !scenarios && chain.len() >= set.base_chain.migrations.len()
 }
 
 fn read(request: &CheckRequest, kept: &Kept) -> Result<Prepared, Error> {

@@ -125,6 +125,9 @@ impl Work<'_> {
             upstream_chain: None,
             merged: Vec::new(),
             setup: self.set.setup.clone(),
+            scenarios: Vec::new(),
+            scenarios_changed: false,
+            scenario_folder: String::new(),
             findings: Vec::new(),
             chain: Arc::new(Chain { migrations: migrations.to_vec(), ..Chain::default() }),
         };

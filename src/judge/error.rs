@@ -61,6 +61,17 @@ impl From<crate::rows::Error> for Error {
     }
 }
 
+impl From<crate::scenario::Error> for Error {
+    fn from(error: crate::scenario::Error) -> Self {
+        match error {
+            crate::scenario::Error::Pool(error) => Error::Pool(error),
+            crate::scenario::Error::Trace(error) => error.into(),
+            crate::scenario::Error::Rows(error) => error.into(),
+            other => Error::Lost(other.to_string()),
+        }
+    }
+}
+
 impl From<crate::catalog::Error> for Error {
     fn from(error: crate::catalog::Error) -> Self {
         Error::Pool(error.into())
@@ -159,6 +170,24 @@ impl Error {
             code: "config.invalid",
             message: format!("cannot read {path}: {error}"),
             help: format!("make {path} readable, or remove it"),
+        }
+    }
+
+    /// No set has the version, or several have.
+    pub(super) fn no_such_version(version: &str, found: usize) -> Error {
+        let (message, help) = match found {
+            0 => (format!("there is no migration {version}"), "`migd check --all` lists the versions"),
+            _ => (format!("several sets have a migration {version}"), "name one with --set"),
+        };
+        Error::Set { code: "config.no-sets", message, help: help.to_owned() }
+    }
+
+    /// Files that are no scenarios of any set.
+    pub fn no_such_scenario(path: &str, folders: &[&str]) -> Error {
+        Error::Set {
+            code: "config.no-sets",
+            message: format!("{path} is no scenario of this repository"),
+            help: format!("scenarios end in .slt and lie in: {}", folders.join(", ")),
         }
     }
 

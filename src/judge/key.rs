@@ -66,10 +66,14 @@ pub(super) fn of(plan: &Plan, set: &SetPlan, server: &Server, build: &str) -> Ha
     }
     // They quote the base by the name of its commit, where they are about it.
     key.text(&format!("{:?} {:?}", set.findings, run::history(plan, set)));
+    for scenario in &set.scenarios {
+        key.text(&format!("{} {}", scenario.path, scenario.id));
+    }
     let config = &plan.config;
     let (engine, limits) = (&config.engine, &config.limits);
     key.text(&format!("{:?} {:?} {:?}", engine.postgres, engine.settings, engine.superuser));
     key.text(&format!("{:?} {} {}", limits.statement, limits.database_bytes, limits.file_bytes));
+    key.text(&format!("{:?}", limits.scenario));
     key.text(&format!("{:?} {:?}", config.rows, config.checks));
     key.0.finalize()
 }

@@ -1,5 +1,7 @@
 //! From a repository to what is to be judged: the sets, their chains, what changed. Reads git, runs nothing.
 
+mod cases;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::PathBuf;
@@ -9,6 +11,7 @@ use super::Error;
 use crate::config::{Config, Set};
 use crate::layout::{self, Chain, File, Layout, Migration, Tree};
 use crate::repo::{BaseCommit, Entry, FolderId, Repo};
+use crate::scenario;
 use crate::verdict::{Base, Change, Finding, Mode, Severity};
 use crate::wire::Selection;
 use crate::wire::env::OVERRIDES;
@@ -95,6 +98,12 @@ pub struct SetPlan {
     pub setup: Vec<layout::Source>,
     /// What is wrong with the set itself.
     pub findings: Vec<Finding>,
+    /// The user's own cases, in order of path.
+    pub scenarios: Vec<scenario::File>,
+    /// Whether they differ from those of the commit that is compared with.
+    pub scenarios_changed: bool,
+    /// The folder for new ones, relative to the repository.
+    pub scenario_folder: String,
 }
 
 impl SetPlan {
@@ -203,7 +212,8 @@ pub fn plan(repo: &Repo, config: Config, kept: &Kept, query: &Query<'_>) -> Resu
     let mut base: Option<BaseCommit> = None;
     let mut plans = Vec::new();
     for set in all.iter().filter(|set| query.sets.is_empty() || query.sets.iter().any(|name| name == set_name(set))) {
-        let folder = Folder { repo, kept, set, root: &set.path, max: config.limits.file_bytes };
+        let folders = cases::Folders::of(set);
+        let folder = Folder { repo, kept, set, root: &set.path, folders: &folders, max: config.limits.file_bytes };
         let now = match mode {
             Mode::Worktree => folder.worktree()?,
             Mode::Staged | Mode::All => folder.staged()?,
@@ -215,7 +225,10 @@ pub fn plan(repo: &Repo, config: Config, kept: &Kept, query: &Query<'_>) -> Resu
             // A path that is misspelt would never be touched, and nothing ever judged.
             return Err(Error::no_such_folder(&set.path));
         }
-        if query.touched_only && now.same(&before) {
+        let cases = folder.cases(&now, cases::Tree::of(mode))?;
+        let cases_before = folder.cases(&before, cases::Tree::At(against.as_deref()))?;
+        let scenarios_changed = !cases::same(&cases, &cases_before);
+        if query.touched_only && now.same(&before) && !scenarios_changed {
             continue;
         }
         let from: &BaseCommit = match &base {
@@ -256,6 +269,9 @@ pub fn plan(repo: &Repo, config: Config, kept: &Kept, query: &Query<'_>) -> Resu
                 upstream: from.upstream.clone(),
             },
             findings,
+            scenarios: folder.scenarios(&cases)?,
+            scenarios_changed,
+            scenario_folder: folders.home(layout),
             setup: folder.setup(set)?,
             chain,
             base_chain,
@@ -379,6 +395,7 @@ struct Folder<'a> {
     kept: &'a Kept,
     set: &'a Set,
     root: &'a str,
+    folders: &'a cases::Folders,
     max: u64,
 }
 
@@ -488,6 +505,8 @@ impl Folder<'_> {
         for part in [layout.name(), self.root, &format!("{:?} {:?} {}", set.vars, set.replace, self.max)] {
             key.update(part.as_bytes()).update(&[0]);
         }
+        let parted = self.folders.parted(layout, self.root, listing);
+        let listing = parted.as_ref().unwrap_or(listing);
         key.update(listing.names.as_bytes());
         let key = key.finalize();
         if let Some(chain) = locked(&self.kept.chains).get(&key) {

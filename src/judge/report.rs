@@ -13,6 +13,7 @@ pub(super) fn report(subject: &Subject<'_>) -> MigrationReport {
     MigrationReport {
         version: migration.version.clone(),
         name: migration.name.clone(),
+        previous: migration.previous.clone(),
         path: migration.up.path.clone(),
         down_path: migration.down.as_ref().map(|down| down.path.clone()).filter(|path| *path != migration.up.path),
         change: subject.change,

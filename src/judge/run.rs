@@ -19,7 +19,7 @@ use crate::trace::apply::Bench;
 use crate::trace::digest;
 use crate::trace::elevate::Lend;
 use crate::trace::{self, Cause, Failure, Limits, Run};
-use crate::verdict::{Change, Finding, MigrationReport, Mode, Severity, Timing};
+use crate::verdict::{Change, Finding, MigrationReport, Mode, ScenarioReport, Severity, Timing};
 
 /// What one judgement works with.
 pub(super) struct Work<'a> {
@@ -34,13 +34,18 @@ pub(super) struct Work<'a> {
 }
 
 /// What a judgement found.
+#[derive(Default)]
 pub(super) struct Judged {
     pub(super) migrations: Vec<MigrationReport>,
     pub(super) findings: Vec<Finding>,
     /// The positions in the chain of the migrations that were judged.
     pub(super) ran: Vec<usize>,
-    /// How deeply rows were searched for; none where there was no time to.
+    /// How deeply rows were searched for; none where there was no time to, or not for every scenario.
     pub(super) depth: Option<Depth>,
+    /// Whether every migration of the chain applies, as far as it was looked at.
+    pub(super) whole: bool,
+    /// What became of the scenarios.
+    pub(super) scenarios: Vec<ScenarioReport>,
 }
 
 /// Up, down, up of one migration, with what each left behind.
@@ -65,7 +70,7 @@ impl Judged {
     /// Nothing yet, but what the files' history says.
     pub(super) fn new(plan: &Plan, set: &SetPlan) -> Judged {
         let findings = history(plan, set);
-        Judged { migrations: Vec::new(), findings, ran: Vec::new(), depth: Some(Depth::Full) }
+        Judged { findings, depth: Some(Depth::Full), ..Judged::default() }
     }
 }
 
@@ -155,6 +160,7 @@ impl Work<'_> {
                 return Ok(());
             }
         }
+        judged.whole = true;
         if self.set.upstream_chain.is_some() {
             let started = Instant::now();
             judged.findings.extend(self.both_orders(turn).await?);
@@ -469,7 +475,7 @@ pub(super) async fn fresh_session(held: &Held) -> Result<f64, Error> {
     }
 }
 
-fn push(timings: &mut Vec<Timing>, step: &str, started: Instant) {
+pub(super) fn push(timings: &mut Vec<Timing>, step: &str, started: Instant) {
     timings.push(Timing { step: step.to_owned(), ms: ms(started.elapsed()) });
 }
 

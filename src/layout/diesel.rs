@@ -70,6 +70,10 @@ impl Layout for Diesel {
         draft.finish()
     }
 
+    fn passes_over_folders(&self) -> bool {
+        false
+    }
+
     fn bookkeeping(&self, migration: &Migration) -> Bookkeeping {
         let version = literal(&migration.version);
         Bookkeeping {

@@ -244,6 +244,11 @@ pub trait Layout: Send + Sync {
         &[]
     }
 
+    /// Whether the runner passes over folders in the set's folder that hold something else.
+    fn passes_over_folders(&self) -> bool {
+        true
+    }
+
     /// Whether folders inside the set's folder belong to the set.
     fn is_deep(&self) -> bool {
         false

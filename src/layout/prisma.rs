@@ -67,6 +67,10 @@ impl Layout for Prisma {
         draft.finish()
     }
 
+    fn passes_over_folders(&self) -> bool {
+        false
+    }
+
     fn bookkeeping(&self, migration: &Migration) -> Bookkeeping {
         let name = literal(&migration.version);
         let checksum = hex(&Sha256::digest(migration.up.text.as_bytes()));

@@ -11,6 +11,7 @@ fn migration() -> MigrationReport {
     MigrationReport {
         version: "0042".into(),
         name: "orders_fk".into(),
+        previous: None,
         path: "migrations/0042_orders_fk.up.sql".into(),
         down_path: None,
         change: Change::Added,
@@ -35,6 +36,7 @@ fn verdict(outcome: Outcome, findings: Vec<Finding>) -> Verdict {
         engine: "container".into(),
         migrations: vec![migration()],
         assumptions: Vec::new(),
+        scenarios: Vec::new(),
         timings: vec![Timing { step: "up again".into(), ms: 1.7 }],
         ..Verdict::error("/home/ann/shop", "migrations", Mode::Staged, findings)
     }

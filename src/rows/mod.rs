@@ -4,6 +4,7 @@ mod aim;
 mod baseline;
 mod lost;
 mod remedy;
+mod sample;
 pub mod schema;
 mod script;
 mod search;
@@ -19,6 +20,7 @@ use crate::pool::{self, Pool};
 use crate::trace::{self, Failure, Limits};
 use crate::verdict::Recipe;
 
+pub use sample::{Sample, sample};
 pub use schema::{Schema, Schemas};
 pub use search::search;
 

@@ -397,11 +397,11 @@ impl Steps<'_> {
 /// Waits for `work` within the limits; cancels the statement, then terminates the session, when it exceeds them.
 ///
 /// `looked`: when the database's size was last looked at.
-pub(super) async fn supervised(
+pub async fn supervised<T>(
     bench: Bench<'_>,
     looked: &mut Instant,
-    work: impl Future<Output = Result<u64, tokio_postgres::Error>>,
-) -> Result<u64, Ended> {
+    work: impl Future<Output = Result<T, tokio_postgres::Error>>,
+) -> Result<T, Ended> {
     let Bench { runner, observer, limits } = bench;
     let started = Instant::now();
     let mut work = pin!(work);
@@ -415,7 +415,7 @@ pub(super) async fn supervised(
             () = limits.halt.cancelled() => break Ended::Broken(Error::Deadline),
         };
         match waited {
-            Ok(Ok(rows)) => return Ok(rows),
+            Ok(Ok(done)) => return Ok(done),
             Ok(Err(error)) => return Err(ended(&error, runner)),
             Err(_) if Instant::now() >= limits.deadline => break Ended::Broken(Error::Deadline),
             Err(_) if started.elapsed() >= limits.statement => break Ended::Timeout,
@@ -443,11 +443,17 @@ pub(super) async fn supervised(
 }
 
 /// How a statement ended other than well.
-pub(super) enum Ended {
+#[derive(Debug)]
+pub enum Ended {
+    /// The server refused it.
     Server(Box<ServerError>),
+    /// It ran longer than a statement may.
     Timeout,
+    /// The database grew beyond its bound.
     Disk,
+    /// The session ended.
     Connection(String),
+    /// It is not the statement's fault.
     Broken(Error),
 }
 

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use crate::verdict::RowCounts;
 
-pub use apply::{Limits, run};
+pub use apply::{Limits, run, supervised};
 
 /// One direction of one migration, run once.
 #[derive(Debug, Clone, Default)]

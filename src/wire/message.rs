@@ -68,13 +68,16 @@ pub struct CheckRequest {
     /// one that is not there yet.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub overlays: BTreeMap<PathBuf, String>,
+    /// Only the scenarios, of these files; of none: all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scenarios: Option<Vec<String>>,
 }
 
 impl CheckRequest {
     /// All sets of the tree that `selection` names, as a report, for nobody's commit.
     pub fn new(place: Place, selection: Selection) -> CheckRequest {
         let (sets, overlays) = Default::default();
-        CheckRequest { place, selection, sets, wanted: Wanted::Report, hook: false, overlays }
+        CheckRequest { place, selection, sets, wanted: Wanted::Report, hook: false, overlays, scenarios: None }
     }
 
     /// What is staged, as text for `terminal`, for a commit.

@@ -16,5 +16,7 @@ mod repositories;
 mod reverts;
 mod rights;
 mod rows;
+mod scenarios;
+mod tour;
 mod unavailable;
 mod watch;

@@ -11,6 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["catalog", "engine", "layout", "repo", "watch"],
     &["pool", "trace", "hooks"],
     &["rows"],
+    &["scenario"],
     &["check"],
     &["judge", "render"],
     &["setup"],
