@@ -143,7 +143,7 @@ impl What {
             What::Migration { failure, .. } => match &failure.cause {
                 trace::Cause::Server(error) => !passing(error),
                 trace::Cause::NotSql(_) => true,
-                trace::Cause::Timeout(_) | trace::Cause::Disk(_) | trace::Cause::ConnectionLost(_) => false,
+                _ => false,
             },
             What::Impassable { .. } => true,
             What::Statement(_) | What::Whole(_) | What::Disk(_) => false,
