@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use migd::verdict::Verdict;
 
 use crate::chain::Set;
 use crate::report::{Report, Row, Target};
 use crate::rivals::{Server, linter};
-use crate::sandbox::{Hooks, Sandbox};
+use crate::sandbox::{Hooks, Sandbox, Wanted};
 use crate::stats::Samples;
 use crate::{Options, Result};
 
@@ -27,11 +27,13 @@ pub(crate) fn all(migd: &Path, set: &Set, options: &Options, report: &mut Report
     }
     memory(&sandbox, rows)?;
     rebuild(&sandbox, options, rows)?;
-    sandbox.configure(&set.layout, 2, true)?;
+    sandbox.configure(&set.layout, Wanted { rows: true, ..Wanted::PLAIN })?;
     with_rows(&sandbox, options, rows)?;
-    sandbox.configure(&set.layout, 0, false)?;
+    sandbox.configure(&set.layout, Wanted { rows: true, watch: true, ..Wanted::PLAIN })?;
+    saving(&sandbox, options, rows)?;
+    sandbox.configure(&set.layout, Wanted { clones: 0, ..Wanted::PLAIN })?;
     no_clone(&sandbox, options, rows)?;
-    sandbox.configure(&set.layout, 2, false)?;
+    sandbox.configure(&set.layout, Wanted::PLAIN)?;
     first(&sandbox, options, rows)
 }
 
@@ -50,7 +52,7 @@ impl Rows<'_> {
 
 /// Commits that touch no migration; what the one with an empty native hook takes.
 fn commits(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result<Samples> {
-    sandbox.stage_new(rows.set, 0)?;
+    sandbox.stage_new(rows.set)?;
     sandbox.check("--staged")?;
     sandbox.unstage()?;
     sandbox.settle()?;
@@ -74,15 +76,15 @@ fn commits(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result<
 fn new_migration(sandbox: &Sandbox, options: &Options, noop: &Samples, rows: &mut Rows<'_>) -> Result<()> {
     let (mut verdict, mut steps, mut commit, mut cached) =
         (Samples::default(), Steps::new(), Samples::default(), Samples::default());
-    for at in 0..options.runs {
-        sandbox.stage_new(rows.set, 2 * at + 1)?;
+    for _ in 0..options.runs {
+        sandbox.stage_new(rows.set)?;
         sandbox.settle()?;
         let (judged, _) = sandbox.check("--staged")?;
         take(&judged, &mut verdict, &mut steps)?;
         sandbox.settle()?;
         cached.add(sandbox.commit(Hooks::Migd)?);
         sandbox.undo()?;
-        sandbox.stage_new(rows.set, 2 * at + 2)?;
+        sandbox.stage_new(rows.set)?;
         sandbox.settle()?;
         commit.add(sandbox.commit(Hooks::Migd)?);
         sandbox.undo()?;
@@ -102,7 +104,7 @@ fn new_migration(sandbox: &Sandbox, options: &Options, noop: &Samples, rows: &mu
 fn with_rows(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result<()> {
     let (mut verdict, mut steps) = (Samples::default(), Steps::new());
     for at in 0..=options.runs / 2 {
-        sandbox.stage_new(rows.set, at)?;
+        sandbox.stage_new(rows.set)?;
         sandbox.settle()?;
         let (judged, _) = sandbox.check("--staged")?;
         if at > 0 {
@@ -115,6 +117,29 @@ fn with_rows(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Resul
         rows.add("… of it rows", samples, None);
     }
     Ok(())
+}
+
+/// From a file saved in the work tree to its verdict in `migd watch`, rows included.
+fn saving(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result<()> {
+    let watch = sandbox.watch()?;
+    let mut saved = Samples::default();
+    // The first save finds the clones of another configuration.
+    for at in 0..=options.runs / 4 {
+        sandbox.settle()?;
+        // What the background looks at once more when nothing has changed for a while.
+        std::thread::sleep(Duration::from_millis(1200));
+        watch.drain();
+        let started = Instant::now();
+        sandbox.save_new(rows.set)?;
+        watch.verdict()?;
+        if at > 0 {
+            saved.add(started.elapsed());
+        }
+    }
+    rows.add("a file saved: its verdict in `migd watch`, with generated rows", &saved, Some(Target::median(100.0)));
+    drop(watch);
+    sandbox.unstage()?;
+    sandbox.git(&["clean", "--quiet", "-fd", "migrations"])
 }
 
 /// Adds up the steps of one verdict, which must be one that was not kept and that judged a migration.
@@ -137,7 +162,7 @@ fn no_clone(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result
     sandbox.stop()?;
     let (mut verdict, mut steps) = (Samples::default(), Steps::new());
     for at in 0..=options.runs / 2 {
-        sandbox.stage_new(rows.set, at)?;
+        sandbox.stage_new(rows.set)?;
         let (judged, _) = sandbox.check("--staged")?;
         // The first one starts the daemon and builds the chain.
         if at > 0 {
@@ -216,8 +241,8 @@ fn rebuild(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result<
 fn first(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result<()> {
     let (mut fresh, mut kept) = (Samples::default(), Samples::default());
     let (mut verdict, mut fresh_steps, mut kept_steps) = (Samples::default(), Steps::new(), Steps::new());
-    for at in 0..(options.runs / 12).clamp(3, 8) {
-        sandbox.stage_new(rows.set, at)?;
+    for _ in 0..(options.runs / 12).clamp(3, 8) {
+        sandbox.stage_new(rows.set)?;
         sandbox.stop()?;
         sandbox.forget()?;
         let (judged, took) = sandbox.check("--staged")?;
@@ -225,6 +250,7 @@ fn first(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result<()
         fresh.add(took);
         sandbox.settle()?;
         sandbox.stop()?;
+        sandbox.stage_new(rows.set)?;
         let (judged, took) = sandbox.check("--staged")?;
         take(&judged, &mut verdict, &mut kept_steps)?;
         kept.add(took);
@@ -269,7 +295,7 @@ fn whole_history(sandbox: &Sandbox, set: &Set, rows: &mut Rows<'_>) -> Result<()
 /// What stays in memory while nothing is judged.
 fn memory(sandbox: &Sandbox, rows: &mut Rows<'_>) -> Result<()> {
     // Threads that have nothing to do end after five seconds.
-    std::thread::sleep(std::time::Duration::from_secs(6));
+    std::thread::sleep(Duration::from_secs(6));
     let status = sandbox.status()?;
     let name = rows.set.name.clone();
     let daemon = status.memory_bytes.unwrap_or(0) as f64 / 1e6;

@@ -1,8 +1,11 @@
 //! A repository, a home and a daemon of the benchmark's own.
 
+use std::cell::Cell;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use migd::daemon::status::Status;
@@ -18,6 +21,24 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Sandbox {
     root: tempfile::TempDir,
     migd: PathBuf,
+    /// How many new migrations were staged: no content comes twice, or its verdict would be there already.
+    staged: Cell<usize>,
+}
+
+/// What a repository asks of the daemon.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    /// Clones kept ready.
+    pub(crate) clones: usize,
+    /// The search for rows.
+    pub(crate) rows: bool,
+    /// Judging what is saved before it is committed.
+    pub(crate) watch: bool,
+}
+
+impl Wanted {
+    /// Clones ready, and neither rows nor anything in the background.
+    pub(crate) const PLAIN: Wanted = Wanted { clones: 2, rows: false, watch: false };
 }
 
 /// Which hooks a commit runs.
@@ -32,7 +53,7 @@ pub(crate) enum Hooks {
 impl Sandbox {
     pub(crate) fn new(migd: &Path, set: &Set) -> Result<Sandbox> {
         let root = tempfile::Builder::new().prefix("migd-speed-").tempdir()?;
-        let this = Sandbox { root, migd: migd.to_owned() };
+        let this = Sandbox { root, migd: migd.to_owned(), staged: Cell::new(0) };
         for folder in ["home", "run", "state", "repo", "none", "noop"] {
             fs::create_dir(this.root.path().join(folder))?;
         }
@@ -42,15 +63,18 @@ impl Sandbox {
         }
         this.write("readme", b"0\n")?;
         this.git(&["init", "--quiet"])?;
-        this.configure(&set.layout, 2, false)?;
+        this.configure(&set.layout, Wanted::PLAIN)?;
         run(this.command(&this.migd).args(["hook", "install"]))?;
         Ok(this)
     }
 
-    /// Writes and commits the configuration, with so many clones kept ready, and with or without the search for rows.
-    pub(crate) fn configure(&self, layout: &str, clones: usize, rows: bool) -> Result<()> {
+    /// Writes and commits the configuration.
+    pub(crate) fn configure(&self, layout: &str, wanted: Wanted) -> Result<()> {
+        let Wanted { clones, rows, watch } = wanted;
+        // A check asked for by hand searches longer than a commit's: here it is the commit's that counts.
         let text = format!(
-            "[rows]\nenabled = {rows}\n\n[daemon]\nclones = {clones}\n\n[[migrations]]\npath = \"migrations\"\nlayout = \"{layout}\"\n"
+            "[rows]\nenabled = {rows}\npatience = \"250ms\"\n\n[watch]\nenabled = {watch}\n\n\
+             [daemon]\nclones = {clones}\n\n[[migrations]]\npath = \"migrations\"\nlayout = \"{layout}\"\n"
         );
         self.write("migd.toml", text.as_bytes())?;
         self.git(&["add", "."])?;
@@ -112,11 +136,23 @@ impl Sandbox {
     }
 
     /// Stages a new migration.
-    pub(crate) fn stage_new(&self, set: &Set, number: usize) -> Result<()> {
-        for (path, text) in set.new_migration(number)? {
-            self.write(&format!("migrations/{path}"), text.as_bytes())?;
-        }
+    pub(crate) fn stage_new(&self, set: &Set) -> Result<()> {
+        self.save_new(set)?;
         self.git(&["add", "migrations"])
+    }
+
+    /// Writes a new migration to the work tree, as an editor would: another file takes the place of the last one.
+    pub(crate) fn save_new(&self, set: &Set) -> Result<()> {
+        self.staged.set(self.staged.get() + 1);
+        for (path, text) in set.new_migration(self.staged.get())? {
+            let path = format!("migrations/{path}");
+            self.write("swap", text.as_bytes())?;
+            if let Some(folder) = self.repo().join(&path).parent() {
+                fs::create_dir_all(folder)?;
+            }
+            fs::rename(self.repo().join("swap"), self.repo().join(path))?;
+        }
+        Ok(())
     }
 
     /// Stages a change of an early migration.
@@ -173,6 +209,56 @@ impl Sandbox {
     /// A file beside the repository.
     pub(crate) fn scratch(&self, name: &str) -> PathBuf {
         self.root.path().join(name)
+    }
+}
+
+/// A `migd watch` that is being read.
+pub(crate) struct Watch {
+    child: Child,
+    events: Receiver<serde_json::Value>,
+}
+
+impl Sandbox {
+    /// Starts `migd watch`.
+    pub(crate) fn watch(&self) -> Result<Watch> {
+        let mut command = self.command(&self.migd);
+        command.args(["watch", "--format", "jsonl"]).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn()?;
+        let out = child.stdout.take().ok_or("migd watch has no output")?;
+        let (tell, events) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(out).lines().map_while(|line| line.ok()) {
+                let Ok(event) = serde_json::from_str(&line) else { continue };
+                if tell.send(event).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Watch { child, events })
+    }
+}
+
+impl Watch {
+    /// Passes over what came so far.
+    pub(crate) fn drain(&self) {
+        self.events.try_iter().for_each(drop);
+    }
+
+    /// Waits for the next verdict on the work tree.
+    pub(crate) fn verdict(&self) -> Result<()> {
+        loop {
+            let event = self.events.recv_timeout(PATIENCE)?;
+            if event["event"] == "verdict" && event["tree"] == "worktree" {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
