@@ -25,7 +25,10 @@ impl Check for Revert {
         let mut findings = Vec::new();
         if let Some(why) = &run.failure {
             let mut finding = failure(down, why);
-            finding.code = "revert.fails".to_owned();
+            // What migd's role may not is no fault of the down.
+            if finding.code != "apply.permission" {
+                finding.code = "revert.fails".to_owned();
+            }
             finding.message = format!("down fails: {}", finding.message);
             findings.push(finding);
             return findings;

@@ -5,8 +5,13 @@ use crate::support::sandbox::Sandbox;
 /// The codes that are found in a second migration of these statements.
 #[track_caller]
 fn codes(up: &str) -> Vec<String> {
+    codes_of(up, "")
+}
+
+#[track_caller]
+fn codes_of(up: &str, down: &str) -> Vec<String> {
     let repo = Sandbox::new();
-    repo.migration(2, "it", up, "");
+    repo.migration(2, "it", up, down);
     let report = repo.check(&["--staged"]);
     let findings = report["findings"].as_array().into_iter().flatten();
     let codes = findings.filter_map(|finding| finding["code"].as_str()).filter(|code| code.starts_with("apply."));
@@ -36,4 +41,10 @@ fn an_event_trigger_does_not_run_with_an_administrators_rights() {
     assert_eq!(codes(up), NONE);
     let always = up.replace("CREATE PUBLICATION", "ALTER EVENT TRIGGER t ENABLE ALWAYS; CREATE PUBLICATION");
     assert_eq!(codes(&always), ["apply.permission"]);
+}
+
+#[test]
+fn a_down_that_migds_role_may_not_run_is_not_said_to_fail() {
+    let up = "CREATE TABLE t (id bigint);\n";
+    assert_eq!(codes_of(up, "ALTER TABLE t OWNER TO pg_monitor;\nDROP TABLE t;\n"), ["apply.permission"]);
 }
