@@ -266,10 +266,11 @@ mod tests {
 
     #[test]
     fn whatever_a_migration_may_do_wrong_has_an_example_of_it() {
-        let about_files = ["apply.encoding", "apply.format", "apply.own-transaction"];
+        // What is about a file's bytes and markers, or about a server with a bug, no SQL shows.
+        let without = ["apply.crashes", "apply.encoding", "apply.format", "apply.own-transaction"];
         for code in CODES.iter().filter(|code| matches!(code.family(), "apply" | "revert" | "suppress")) {
             let bad = code.examples().iter().any(|example| !example.good);
-            assert!(bad || about_files.contains(&code.name), "{}", code.name);
+            assert!(bad || without.contains(&code.name), "{}", code.name);
         }
     }
 
