@@ -1,5 +1,6 @@
 //! The databases themselves: made, handed over, dropped.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -17,6 +18,38 @@ pub(super) enum Owner {
     Admin,
     /// The role of migrations.
     Migrations,
+}
+
+/// A new database that nobody has a session in yet. Dropped with this value: whoever wanted it may have given up.
+pub(super) struct Unclaimed {
+    pool: Arc<Pool>,
+    database: Option<String>,
+}
+
+impl Unclaimed {
+    pub(super) fn name(&self) -> &str {
+        self.database.as_deref().unwrap_or_default()
+    }
+
+    /// Somebody has sessions in it, and drops it.
+    pub(super) fn claim(mut self) {
+        self.database = None;
+    }
+}
+
+impl Drop for Unclaimed {
+    fn drop(&mut self) {
+        // Without a runtime the process is ending, and the server with it.
+        let (Some(database), Ok(runtime)) = (self.database.take(), tokio::runtime::Handle::try_current()) else {
+            return;
+        };
+        let pool = Arc::clone(&self.pool);
+        runtime.spawn(async move {
+            if let Err(error) = pool.drop_database(&database).await {
+                tracing::warn!(%error, database, "a database stays behind");
+            }
+        });
+    }
 }
 
 impl Pool {
@@ -39,7 +72,17 @@ impl Pool {
         self.engine.config(MAINTENANCE, role).get_user().unwrap_or(usual).to_owned()
     }
 
-    pub(super) async fn create(&self, template: &str, owner: Owner) -> Result<String, Error> {
+    /// Makes a database. On a task of its own: the server does not stop making one when nobody waits for it any more.
+    pub(super) async fn create(self: &Arc<Self>, template: &str, owner: Owner) -> Result<Unclaimed, Error> {
+        let (pool, template) = (Arc::clone(self), template.to_owned());
+        let made = tokio::spawn(async move {
+            let database = Some(pool.create_now(&template, owner).await?);
+            Ok(Unclaimed { pool, database })
+        });
+        made.await.unwrap_or_else(|error| Err(Error::Server { what: "create a database", message: error.to_string() }))
+    }
+
+    async fn create_now(&self, template: &str, owner: Owner) -> Result<String, Error> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let database = format!("{}{}_{number}", self.engine.info().database_prefix, self.run);
         let strategy = if self.engine.info().file_copy { " STRATEGY file_copy" } else { "" };

@@ -21,7 +21,7 @@ use tokio_postgres::Statement;
 use crate::catalog::{self, Reader, Snapshot};
 use crate::engine::session::{Session, SessionError, describe};
 use crate::engine::{Engine, Role, bootstrap};
-use databases::Owner;
+use databases::{Owner, Unclaimed};
 pub use notes::Notes;
 use roles::Shared;
 
@@ -453,7 +453,7 @@ impl Pool {
         self.with(&self.maker, async |admin| roles::arrange(admin, None, shared).await, "arrange roles").await
     }
 
-    async fn clone_of(&self, prefix: &Hash, warmth: Warmth, owner: Owner) -> Result<Option<Lease>, Error> {
+    async fn clone_of(self: &Arc<Self>, prefix: &Hash, warmth: Warmth, owner: Owner) -> Result<Option<Lease>, Error> {
         let found = self.state().templates.get(prefix).map(|template| {
             let of = (Arc::clone(&template.snapshot), Arc::clone(&template.notes));
             (template.database.clone(), of, Arc::clone(&template.shared))
@@ -465,18 +465,14 @@ impl Pool {
 
     async fn connect(
         &self,
-        database: String,
+        database: Unclaimed,
         template: Option<(Arc<Snapshot>, Arc<Notes>)>,
         shared: Arc<Shared>,
         warmth: Warmth,
     ) -> Result<Lease, Error> {
-        let opened = self.sessions(&database, template, shared, warmth).await;
-        if opened.is_err()
-            && let Err(error) = self.drop_database(&database).await
-        {
-            tracing::warn!(%error, database, "a database stays behind");
-        }
-        opened
+        let lease = self.sessions(database.name(), template, shared, warmth).await?;
+        database.claim();
+        Ok(lease)
     }
 
     async fn sessions(
