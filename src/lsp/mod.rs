@@ -2,7 +2,7 @@
 //!
 //! This process judges nothing. It keeps what the editor has open and asks the daemon about the work tree with unsaved
 //! buffers laid over it, a moment after the last change, one question at a time for each repository. Everything that
-//! happens comes to one thread as an [`Event`]; a reader waits for the client, one [`asker`] a repository for the daemon.
+//! happens comes to one thread as an `Event`; a reader waits for the client, one `asker` a repository for the daemon.
 
 mod actions;
 mod asker;

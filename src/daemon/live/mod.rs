@@ -2,7 +2,7 @@
 //! judged before anybody asks.
 //!
 //! A change marks its repository; when the files have been left alone for a moment, the repository is read again, and what
-//! is not known yet is judged in the background ([`work`]). What is known is on the [`board`]. Nothing here is needed for a
+//! is not known yet is judged in the background (`work`). What is known is on the `board`. Nothing here is needed for a
 //! commit: where files cannot be watched, commits are judged as they come.
 
 pub(crate) mod board;
