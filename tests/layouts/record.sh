@@ -10,7 +10,7 @@ set -eu
 cd "$(dirname "$0")"
 socket=$1 port=$2 log=$3 only=${4:-*}
 database=migd_layouts
-DATABASE_URL=postgres://admin@127.0.0.1:$port/$database?sslmode=disable
+DATABASE_URL="postgres://admin@127.0.0.1:$port/$database?sslmode=disable"
 export DATABASE_URL
 
 query() { psql -qAtX -h "$socket" -p "$port" -U admin "$@"; }
