@@ -24,6 +24,8 @@ const GRACE: Duration = Duration::from_secs(3);
 
 /// How long the background may take to make the next judgement's templates.
 pub const PREPARE: Duration = Duration::from_secs(600);
+/// How long git is given to finish the commit before the machine is busy with the next judgement's databases.
+const AFTERWARDS: Duration = Duration::from_millis(40);
 
 /// Judges; keeps servers, contents and verdicts between judgements.
 pub struct Service {
@@ -304,6 +306,7 @@ impl Service {
     /// after it too.
     pub(super) fn ready_later(self: &Arc<Self>, plan: Arc<Plan>, bench: Arc<Bench>, repo: String, passed: Vec<bool>) {
         tokio::spawn(async move {
+            tokio::time::sleep(AFTERWARDS).await;
             let order = Moment::aside(repo);
             if let Err(error) = bench.prepare_quietly(&plan, &passed, order.with(&|_| {})).await {
                 tracing::warn!(%error, "the next judgement's databases were not made ready");
