@@ -105,13 +105,10 @@ fn given_words(first: bool, given: &Given, root: Option<&str>, terminal: &Termin
     let cached = if given.cached { " (cached)" } else { "" };
     let elsewhere = if Some(given.repo.as_str()) == root { String::new() } else { format!("{dot}{}", given.repo) };
     let age = humantime::format_duration(Duration::from_secs(given.age_s));
-    let text = format!(
-        "{label:<11} {}: {}{dot}{:.1} ms{cached}{dot}{age} ago{elsewhere}",
-        given.set,
-        given.outcome.as_str(),
-        given.ms
-    );
-    format!("{}\n", line(&text, terminal.unicode))
+    let text =
+        format!("{}: {}{dot}{:.1} ms{cached}{dot}{age} ago{elsewhere}", given.set, given.outcome.as_str(), given.ms);
+    // Cleaning a line takes the blanks at its ends away, so that what is aligned is put before it afterwards.
+    format!("{label:<11} {}\n", line(&text, terminal.unicode))
 }
 
 /// What is watched: this repository's sets, and how many others.
