@@ -73,8 +73,11 @@ pub struct Order<'a> {
     pub progress: Progress<'a>,
     /// Told each step.
     pub steps: Steps<'a>,
-    /// Ends the judgement early: nobody wants it any more, or somebody else waits.
+    /// Ends the judgement early: nobody wants it any more, or somebody else waits. The chain before what is judged goes on
+    /// being built.
     pub halt: &'a CancellationToken,
+    /// Ends that too: nobody will go on from there.
+    pub halt_chain: &'a CancellationToken,
 }
 
 /// How deeply rows are searched for that break a migration.
@@ -265,8 +268,13 @@ impl Bench {
 
 /// The prefix hashes of a set's chain on one server: equal if and only if the databases are.
 fn prefixes(set: &SetPlan, info: &Info) -> Vec<blake3::Hash> {
+    prefixes_on(&[env!("CARGO_PKG_VERSION"), &info.version, info.kind], set)
+}
+
+/// The same for what `server` tells from others.
+fn prefixes_on(server: &[&str], set: &SetPlan) -> Vec<blake3::Hash> {
     let mut seed = blake3::Hasher::new();
-    for part in [env!("CARGO_PKG_VERSION"), &info.version, info.kind, set.layout.name()] {
+    for part in server.iter().chain(&[set.layout.name()]) {
         seed.update(part.as_bytes()).update(&[0]);
     }
     // Without a migration there is nobody who makes the runner's own table: such a database is another one.
@@ -291,6 +299,14 @@ pub fn kept(verdicts: &Verdicts, server: &Server, plan: &Plan, order: Order<'_>)
 /// Tells what is judged of `set` from all else, whatever server and build would judge it.
 pub fn fingerprint(plan: &Plan, set: &SetPlan) -> blake3::Hash {
     key::of(plan, set, &Server::default(), "")
+}
+
+/// Whether the database that a judgement of `set` starts from is one that the judgement of `other` comes by: then it is
+/// worth making, whichever of the two is given up. `plan` and `other_plan` are what they belong to.
+pub fn starts_within(plan: &Plan, set: &SetPlan, other_plan: &Plan, other: &SetPlan) -> bool {
+    let from = (0..set.chain.migrations.len()).find(|at| set.is_judged(*at, plan.mode));
+    let start = from.and_then(|at| prefixes_on(&[], set).get(at).copied());
+    plan.config.engine == other_plan.config.engine && start.is_some_and(|start| prefixes_on(&[], other).contains(&start))
 }
 
 /// A kept verdict, as it is for whoever asks now.

@@ -447,8 +447,10 @@ pub(super) struct Moment {
     pub(super) depth: Depth,
     /// Whether it is about what may change before it is committed.
     pub(super) fleeting: bool,
-    /// Ends it early.
+    /// Ends it early, but for the chain before what is judged.
     pub(super) halt: CancellationToken,
+    /// Ends that too.
+    pub(super) halt_chain: CancellationToken,
     /// Told each step.
     pub(super) steps: Option<Steps>,
 }
@@ -468,18 +470,19 @@ impl Moment {
             depth: Depth::Full,
             fleeting: false,
             halt: CancellationToken::new(),
+            halt_chain: CancellationToken::new(),
             steps: None,
         }
     }
 
     pub(super) fn with<'a>(&'a self, progress: judge::Progress<'a>) -> Order<'a> {
-        let Moment { repo, started, deadline, patience, depth, halt, .. } = self;
+        let Moment { repo, started, deadline, patience, depth, halt, halt_chain, .. } = self;
         let (started, deadline, patience, depth) = (*started, *deadline, *patience, *depth);
         let steps: judge::Steps<'a> = match &self.steps {
             Some(steps) => &**steps,
             None => &|_, _| {},
         };
-        Order { repo, started, deadline, patience, depth, crashed: None, progress, steps, halt }
+        Order { repo, started, deadline, patience, depth, crashed: None, progress, steps, halt, halt_chain }
     }
 }
 

@@ -102,7 +102,11 @@ impl Work<'_> {
             } else {
                 let limits = self.limits(self.order.patience);
                 let bench = Bench { runner: &held.runner, observer: &held.observer, limits: &limits };
-                if !run_together(bench, &scripts).await? {
+                let ran = run_together(bench, &scripts).await;
+                if ran.is_err() && self.order.halt.is_cancelled() {
+                    return Err(Error::Halted);
+                }
+                if !ran? {
                     return Ok(Built::Unknown);
                 }
                 at += scripts.len();

@@ -101,9 +101,12 @@ impl Work<'_> {
             let step = |step| (self.order.steps)(&chain[at].version, step);
             step("chain");
             let started = Instant::now();
-            if let Some(broken) = self.advance(at).await? {
+            if let Some(broken) = self.before_first(judged).advance(at).await? {
                 judged.findings.push(broken);
                 return Ok(());
+            }
+            if self.order.halt.is_cancelled() {
+                return Err(Error::Halted);
             }
             push(timings, "chain", started);
             if chain[at].foreign.is_some() {
@@ -167,6 +170,12 @@ impl Work<'_> {
             push(timings, "both orders", started);
         }
         Ok(())
+    }
+
+    /// What builds the chain. Before the first migration that is judged it belongs to nobody's judgement.
+    fn before_first(&self, judged: &Judged) -> Self {
+        let halt = if judged.ran.is_empty() { self.order.halt_chain } else { self.order.halt };
+        Work { order: Order { halt, ..self.order }, ..*self }
     }
 
     /// Until the verdict must be there.

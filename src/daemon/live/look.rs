@@ -119,9 +119,8 @@ impl Service {
         let subjects: Vec<Subject> = wanted.iter().chain(&nothing).cloned().collect();
         live.board.retain(&repo, &subjects);
         nothing.iter().for_each(|subject| live.board.nothing(subject));
-        let prints: Vec<_> = jobs.iter().map(|job| (job.subject.clone(), job.print)).collect();
         let mut open = Vec::new();
-        for job in jobs {
+        for job in jobs.iter().cloned() {
             match self.known(&job) {
                 Some((verdict, depth)) => {
                     live.board.judged(&job.subject, job.print, verdict);
@@ -133,7 +132,7 @@ impl Service {
                 None => open.push(job),
             }
         }
-        live.work.replace(&repo, &prints, open);
+        live.work.replace(&repo, &jobs, open);
         self.start_work();
         for home in new {
             let env = live.served().get(root).map(|served| served.env.clone()).unwrap_or_default();

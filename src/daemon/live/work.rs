@@ -13,7 +13,7 @@ use super::event::Subject;
 use crate::daemon::Service;
 use crate::daemon::service::{Moment, failed};
 use crate::engine::Progress;
-use crate::judge::{self, Depth, Error, Plan};
+use crate::judge::{self, Depth, Plan};
 
 /// How long nothing new must come before rows are searched for more deeply.
 const CALM: Duration = Duration::from_millis(500);
@@ -43,6 +43,11 @@ impl Job {
     fn is(&self, subject: &Subject, print: &Hash) -> bool {
         self.subject == *subject && self.print == *print
     }
+
+    /// Whether a judgement of `set` comes by the database that this one starts from.
+    fn starts_within(&self, plan: &Plan, set: &judge::SetPlan) -> bool {
+        judge::starts_within(&self.plan, &self.plan.sets[0], plan, set)
+    }
 }
 
 /// What waits and what runs.
@@ -68,8 +73,20 @@ struct State {
 struct Running {
     job: Job,
     halt: CancellationToken,
+    halt_chain: CancellationToken,
     /// Closed at its end.
     end: watch::Receiver<()>,
+}
+
+impl Running {
+    /// Gives the judgement up. The chain before what it is about goes on being built if it is `wanted`: whoever comes next
+    /// would begin it anew.
+    fn give_up(&self, wanted: bool) {
+        self.halt.cancel();
+        if !wanted {
+            self.halt_chain.cancel();
+        }
+    }
 }
 
 /// Somebody waits for a verdict; the background rests until it is dropped.
@@ -103,10 +120,10 @@ impl Work {
     }
 
     /// What `repo` holds now: what it held before is not judged any more, `open` is.
-    pub(super) fn replace(&self, repo: &str, holds: &[(Subject, Hash)], open: Vec<Job>) {
+    pub(super) fn replace(&self, repo: &str, holds: &[Job], open: Vec<Job>) {
         let mut state = self.state();
         state.wanted.retain(|subject, _| subject.repo != repo);
-        state.wanted.extend(holds.iter().cloned());
+        state.wanted.extend(holds.iter().map(|job| (job.subject.clone(), job.print)));
         let State { queue, running, wanted, .. } = &mut *state;
         queue.retain(|job| wanted.get(&job.subject) == Some(&job.print));
         let quick = open.iter().any(|job| job.depth == Depth::Quick);
@@ -114,7 +131,9 @@ impl Work {
             let outdated = wanted.get(&running.job.subject) != Some(&running.job.print);
             let deep = running.job.depth == Depth::Full;
             if outdated || (deep && quick) {
-                running.halt.cancel();
+                let job = &running.job;
+                let now = holds.iter().find(|held| held.subject == job.subject);
+                running.give_up(now.is_some_and(|held| job.starts_within(&held.plan, &held.plan.sets[0])));
             }
         }
         for job in open {
@@ -172,7 +191,7 @@ impl Service {
             let same = |set: &judge::SetPlan| judge::fingerprint(plan, set) == job.print;
             let joined = job.depth == Depth::Quick && plan.sets.iter().any(same);
             if !joined {
-                running.halt.cancel();
+                running.give_up(plan.sets.iter().any(|set| job.starts_within(plan, set)));
             }
             joined.then(|| running.end.clone())
         });
@@ -214,16 +233,17 @@ impl Service {
 
     async fn judge_quietly(self: &Arc<Self>, job: Job) {
         let Some(live) = self.live() else { return };
-        let halt = CancellationToken::new();
+        let (halt, halt_chain) = (CancellationToken::new(), CancellationToken::new());
         let (_end, end) = watch::channel(());
         {
             let mut state = live.work.state();
             if state.wanted.get(&job.subject) != Some(&job.print) {
                 return;
             }
-            state.running = Some(Running { job: job.clone(), halt: halt.clone(), end });
+            let (halt, halt_chain) = (halt.clone(), halt_chain.clone());
+            state.running = Some(Running { job: job.clone(), halt, halt_chain, end });
         }
-        let mut moment = Moment { halt, ..job.moment(job.depth) };
+        let mut moment = Moment { halt: halt.clone(), halt_chain, ..job.moment(job.depth) };
         if job.depth == Depth::Quick {
             let set = &job.plan.sets[0];
             let judged = (0..set.chain.migrations.len()).filter(|at| set.is_judged(*at, job.plan.mode));
@@ -251,7 +271,7 @@ impl Service {
                     live.work.again(Job { depth: Depth::Full, tries: 0, ..job });
                 }
             }
-            Err(Error::Halted) => live.work.again(job),
+            Err(_) if halt.is_cancelled() => live.work.again(job),
             Err(error) => {
                 tracing::info!(%error, set = job.subject.set, "not judged in the background");
                 let repo = job.subject.repo.clone();

@@ -179,6 +179,29 @@ fn two_hundred_saves_in_a_second_end_in_the_verdict_on_the_last() {
 }
 
 #[test]
+fn saves_while_the_chain_is_built_do_not_begin_it_anew() {
+    let realm = Realm::new().watching();
+    let repo = Sandbox::within(&realm);
+    for number in 2..32 {
+        repo.migration(number, "slow", "SELECT pg_sleep(0.1);\n", "");
+    }
+    repo.git(&["commit", "--quiet", "--no-verify", "--message", "a slow chain"]);
+    // Nothing is warm, and the chain alone takes three seconds.
+    let mut reader = Watching::new(&repo);
+    reader.nothing();
+    let started = Instant::now();
+    let built = |event: &Value| event["event"] == "step" && event["step"] == "lease";
+    for number in 0.. {
+        repo.write("migrations/40_last.up.sql", format!("ALTER TABLE users ADD COLUMN c{number} integer;\n"));
+        if reader.within(Duration::from_millis(300)).iter().any(built) {
+            break;
+        }
+        assert!(started.elapsed() < Duration::from_secs(30), "no save found its chain: {:#?}", reader.seen);
+    }
+    reader.verdict();
+}
+
+#[test]
 fn all_readers_are_told_and_one_that_comes_later_sees_the_present() {
     let (repo, mut first) = watched();
     let mut second = Watching::new(&repo);
