@@ -306,7 +306,8 @@ pub fn fingerprint(plan: &Plan, set: &SetPlan) -> blake3::Hash {
 pub fn starts_within(plan: &Plan, set: &SetPlan, other_plan: &Plan, other: &SetPlan) -> bool {
     let from = (0..set.chain.migrations.len()).find(|at| set.is_judged(*at, plan.mode));
     let start = from.and_then(|at| prefixes_on(&[], set).get(at).copied());
-    plan.config.engine == other_plan.config.engine && start.is_some_and(|start| prefixes_on(&[], other).contains(&start))
+    plan.config.engine == other_plan.config.engine
+        && start.is_some_and(|start| prefixes_on(&[], other).contains(&start))
 }
 
 /// A kept verdict, as it is for whoever asks now.

@@ -116,7 +116,7 @@ impl Service {
             engines: Engines::new(place, alone, verdicts),
             kept: Arc::default(),
             seen: Mutex::new(Seen { used: Instant::now(), rest }),
-            live: (!alone).then(Live::new),
+            live: (!alone).then(|| Live::new(&endpoint.state)),
             given: Mutex::default(),
         }
     }
@@ -143,10 +143,8 @@ impl Service {
         let read = tokio::task::spawn_blocking(move || read(&request, &kept)).await;
         let prepared = read.map_err(|error| Error::Lost(format!("reading the repository failed: {error}")))??;
         self.touch(Some(&prepared.plan.config));
-        if let (Some(live), Some(home)) = (&self.live, &prepared.home)
-            && prepared.plan.known > 0
-        {
-            live.serve(home, &env, &prepared.plan.config);
+        if let (Some(live), Some(home)) = (&self.live, &prepared.home) {
+            live.serve(home, &env, &prepared.plan.config, prepared.plan.known);
         }
         Ok(prepared)
     }
@@ -425,6 +423,7 @@ impl Service {
     pub(super) fn close(&self) {
         if let Some(live) = &self.live {
             live.board.closing.cancel();
+            live.remember_watched();
         }
     }
 

@@ -92,6 +92,11 @@ const VENDORED: &[&str] = &[
     "__tests__",
 ];
 
+/// Whether a folder of this name holds other people's files, in which no set is looked for.
+pub fn is_vendored(name: &str) -> bool {
+    VENDORED.contains(&name)
+}
+
 /// Folders named for databases that are not PostgreSQL.
 const OTHER_DATABASES: &[&str] = &[
     "mysql",

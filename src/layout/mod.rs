@@ -30,7 +30,7 @@ use std::sync::Arc;
 use crate::verdict::Finding;
 
 pub use conduct::{Conduct, Heed, Late};
-pub use discover::{Found, discover, recognise_at};
+pub use discover::{Found, discover, is_vendored, recognise_at};
 pub use replace::{Replacement, plan_replaced};
 
 /// Every layout. Where two are equally sure of a tree, the earlier one has it.

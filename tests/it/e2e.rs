@@ -5,6 +5,7 @@ mod cli;
 mod commit;
 mod containment;
 mod files;
+mod following;
 mod history;
 mod hostile;
 mod isolation;

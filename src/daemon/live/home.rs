@@ -3,17 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use crate::layout;
 use crate::watch::Folder;
 
 /// What git keeps in its folder and a verdict depends on.
 const IN_GIT_DIR: &[&str] = &["HEAD", "index", "MERGE_HEAD", "config.worktree"];
 /// The same in the folder that all work trees share.
 const IN_COMMON_DIR: &[&str] = &["HEAD", "FETCH_HEAD", "packed-refs", "config", "worktrees"];
+/// How many folders are watched for sets that may appear in them, and how far down.
+const SOUGHT: usize = 32;
+const SOUGHT_DEPTH: usize = 3;
 /// The variables that decide how git reads a repository that it finds by itself; the others belong to one command.
 const LASTING: &[&str] = &["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_CEILING_DIRECTORIES"];
 
 /// A repository's folders.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Home {
     /// The top of the work tree.
     pub(crate) root: PathBuf,
@@ -31,6 +35,27 @@ pub(super) struct Interest {
     pub(super) sets: Vec<PathBuf>,
     /// Single files: the configuration, setup SQL.
     pub(super) files: Vec<PathBuf>,
+    /// Folders in which a set may appear; none where the sets are configured.
+    pub(super) sought: Vec<PathBuf>,
+}
+
+/// The topmost folders of the work tree at `root` that git does not ignore: where a set is made that was not there.
+pub(super) fn sought(root: &Path) -> Vec<PathBuf> {
+    let mut walk = ignore::WalkBuilder::new(root);
+    walk.hidden(true).ignore(false).require_git(false).follow_links(false).max_depth(Some(SOUGHT_DEPTH));
+    walk.filter_entry(|entry| {
+        let own = entry.depth() == 0 || !entry.path().join(".git").exists();
+        own && entry.file_type().is_some_and(|kind| kind.is_dir()) && !is_foreign(entry.path())
+    });
+    let mut folders: Vec<_> = walk.build().filter_map(Result::ok).take(SOUGHT * 16).collect();
+    folders.sort_by(|one, other| (one.depth(), one.path()).cmp(&(other.depth(), other.path())));
+    folders.into_iter().take(SOUGHT).map(ignore::DirEntry::into_path).collect()
+}
+
+/// Whether a folder holds other people's files, or is hidden.
+fn is_foreign(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name.starts_with('.') || layout::is_vendored(name)
 }
 
 /// The part of a client's variables that holds for later judgements too.
@@ -62,6 +87,12 @@ impl Interest {
             || path == git_dir
     }
 
+    /// Whether a set may have come with what is at `path` now.
+    pub(super) fn may_bring_a_set(&self, path: &Path) -> bool {
+        let inside = path.parent().is_some_and(|parent| self.sought.iter().any(|folder| folder == parent));
+        inside && (path.extension().is_some_and(|ext| ext == "sql") || (path.is_dir() && !is_foreign(path)))
+    }
+
     /// The folders to watch. Those above a set tell when it is replaced.
     pub(super) fn folders(&self) -> Vec<Folder> {
         let Home { root, git_dir, common_dir } = &self.home;
@@ -72,6 +103,7 @@ impl Interest {
         for path in self.sets.iter().chain(&self.files) {
             shallow.extend(path.ancestors().skip(1).take_while(|above| above.starts_with(root)).map(Path::to_owned));
         }
+        shallow.extend(self.sought.iter().cloned());
         let deep: Vec<&PathBuf> = self.sets.iter().filter(|set| *set != root).collect();
         let shallow = shallow.into_iter().filter(|path| !deep.iter().any(|set| path.starts_with(set)));
         let shallow = shallow.map(|path| Folder { path, deep: false }).collect::<Vec<_>>();
@@ -86,7 +118,7 @@ mod tests {
     fn interest(sets: &[&str]) -> Interest {
         let home = Home { root: "/r".into(), git_dir: "/r/.git".into(), common_dir: "/r/.git".into() };
         let sets = sets.iter().map(|set| Path::new("/r").join(set)).collect();
-        Interest { home, sets, files: vec!["/r/migd.toml".into(), "/r/sql/before.sql".into()] }
+        Interest { home, sets, files: vec!["/r/migd.toml".into(), "/r/sql/before.sql".into()], sought: Vec::new() }
     }
 
     #[test]
@@ -118,6 +150,25 @@ mod tests {
         let has = |path: &str, deep| folders.contains(&Folder { path: path.into(), deep });
         assert!(has("/r", false) && has("/r/db", false) && has("/r/db/migrations", true) && has("/r/sql", false));
         assert!(has("/r/.git", false) && has("/r/.git/logs", false));
+    }
+
+    #[test]
+    fn sets_are_looked_for_near_the_top_and_not_among_other_peoples_files() {
+        let top = tempfile::tempdir().unwrap();
+        let root = top.path();
+        for folder in ["a/b/c/d", "node_modules/x", ".git/refs", "out/x", "other/.git"] {
+            std::fs::create_dir_all(root.join(folder)).unwrap();
+        }
+        std::fs::write(root.join(".gitignore"), "/out\n").unwrap();
+        let found = sought(root);
+        let found: Vec<_> = found.iter().map(|path| path.strip_prefix(root).unwrap().to_str().unwrap()).collect();
+        assert_eq!(found, ["", "a", "a/b", "a/b/c"]);
+        let interest = Interest { sought: sought(root), ..interest(&[]) };
+        assert!(interest.may_bring_a_set(&root.join("a/b")) && interest.may_bring_a_set(&root.join("a/1_new.sql")));
+        assert!(!interest.may_bring_a_set(&root.join("node_modules")));
+        assert!(
+            !interest.may_bring_a_set(&root.join("a/main.rs")) && !interest.may_bring_a_set(&root.join("a/b/c/d/e"))
+        );
     }
 
     #[test]

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::event::Subject;
+use super::roster::{self, Entry};
 use super::work::Job;
-use super::{Home, Interest, Served};
-use crate::config::Config;
+use super::{Home, Interest, Live, Served, home};
+use crate::config::{Config, Set};
 use crate::daemon::Service;
 use crate::daemon::service::{failed, is_settled};
 use crate::judge::plan::{self, CONFIG_FILE};
@@ -18,6 +19,11 @@ use crate::repo::{self, Location, Repo};
 use crate::verdict::Mode;
 use crate::wire::Selection;
 
+/// How long after a change, and between two of them, what is watched is written down or taken up again.
+const AFTER_A_CHANGE: Duration = Duration::from_millis(300);
+/// How long the search for new sets rests, at least, and for how many times as long as it took.
+const SEEK_REST: Duration = Duration::from_secs(1);
+const SEEK_SHARE: u32 = 20;
 /// While git is at work the files are neither before nor after: how soon they are looked at again, and how often.
 const GIT_AT_WORK: Duration = Duration::from_millis(20);
 const GIT_AT_WORK_MAX: u32 = 100;
@@ -61,9 +67,42 @@ impl Service {
     /// Watches the repositories that are served, for as long as the daemon lives.
     pub(crate) async fn watch(self: Arc<Self>) {
         let Some(live) = self.live() else { return };
+        tokio::spawn(Arc::clone(&self).remember());
+        tokio::spawn(Arc::clone(&self).take_up_again());
         loop {
             for root in live.changed().await {
                 self.look(&root).await;
+            }
+        }
+    }
+
+    /// Writes down what is watched, a moment after it has changed.
+    async fn remember(self: Arc<Self>) {
+        let Some(live) = self.live() else { return };
+        loop {
+            live.changes.notified().await;
+            tokio::time::sleep(AFTER_A_CHANGE).await;
+            let service = Arc::clone(&self);
+            let write = move || service.live().into_iter().for_each(Live::remember_watched);
+            let _ = tokio::task::spawn_blocking(write).await;
+        }
+    }
+
+    /// Watches what the daemon before this one did, one after the other. Whoever started this one wants something else
+    /// first.
+    async fn take_up_again(self: Arc<Self>) {
+        let Some(live) = self.live() else { return };
+        let state = live.state.clone();
+        let entries = tokio::task::spawn_blocking(move || roster::load(&state)).await.unwrap_or_default();
+        tracing::info!(repositories = entries.len(), "what was watched before");
+        for entry in entries {
+            tokio::time::sleep(AFTER_A_CHANGE).await;
+            live.work.quiet().await;
+            let known = live.served().contains_key(&entry.home.root);
+            if !known {
+                let Entry { home, env, found, used: _ } = entry;
+                tracing::info!(repo = %home.root.display(), "watched again");
+                live.add(Served::new(home, env, Duration::default(), found));
             }
         }
     }
@@ -115,6 +154,7 @@ impl Service {
     async fn take_up(self: &Arc<Self>, root: &Path, repo: String, looked: Looked) {
         let Some(live) = self.live() else { return };
         let Looked { config, jobs, nothing, settled, new } = looked;
+        let known = config.migrations.len();
         let wanted: Vec<Subject> = jobs.iter().map(|job| job.subject.clone()).collect();
         let subjects: Vec<Subject> = wanted.iter().chain(&nothing).cloned().collect();
         live.board.retain(&repo, &subjects);
@@ -136,7 +176,7 @@ impl Service {
         self.start_work();
         for home in new {
             let env = live.served().get(root).map(|served| served.env.clone()).unwrap_or_default();
-            live.serve(&home, &env, &config);
+            live.serve(&home, &env, &config, known);
         }
         if let Some(head) = settled {
             self.make_ready(root, head, config).await;
@@ -181,21 +221,21 @@ impl Service {
             return Err(Stop::Gone);
         }
         let stated = !config.migrations.is_empty();
-        let sets = match &served.found {
-            Some(found) if !stated && found.iter().all(|set| home.root.join(&set.path).is_dir()) => found.clone(),
-            _ => plan::sets(&repo, &config)?,
-        };
-        let at = |path: &str| home.root.join(path);
+        let sets = if stated { config.migrations.clone() } else { found_sets(live, served, &repo, &config)? };
+        let sought = live.served().get(&home.root).map(|served| served.sought.clone()).unwrap_or_default();
         let setups = sets.iter().flat_map(|set| &set.setup_sql).map(|path| home.root.join(path));
-        live.follow(Interest {
-            home: home.clone(),
-            sets: sets.iter().map(|set| if set.path.is_empty() { home.root.clone() } else { at(&set.path) }).collect(),
-            files: setups.chain([at(CONFIG_FILE)]).collect(),
-        });
+        let files = setups.chain([home.root.join(CONFIG_FILE)]).collect();
+        let sought = if stated { Vec::new() } else { sought };
+        live.follow(Interest { home: home.clone(), sets: folders_of(&sets, home), files, sought });
         let (trees, new) = worktrees(served);
         if let Some(served) = live.served().get_mut(&home.root) {
-            served.found = (!stated && !sets.is_empty()).then(|| sets.clone());
+            let found = (!stated).then(|| sets.clone());
+            if served.found != found {
+                live.changes.notify_one();
+            }
+            served.found = found;
             served.worktrees = Some(trees);
+            served.debounce = config.watch.debounce;
         }
         config.migrations = sets;
         if config.migrations.is_empty() {
@@ -242,6 +282,46 @@ impl Service {
         });
         kept.or_else(|| Some((live.fresh(&job.print)?, Depth::Full)))
     }
+}
+
+/// The sets of a repository that names none. They are looked for where something happened that may have brought one, and not
+/// all the time: it takes reading the whole work tree.
+fn found_sets(live: &Live, served: &Served, repo: &Repo, config: &Config) -> Result<Vec<Set>, Stop> {
+    let root = &served.home.root;
+    let sought = live.intake.sought().remove(root);
+    let there = |found: &&Vec<Set>| found.iter().all(|set| root.join(&set.path).is_dir());
+    if let Some(found) = served.found.as_ref().filter(there).filter(|_| !served.sought.is_empty()) {
+        let rest = served.seek_after.map(|after| after.saturating_duration_since(Instant::now())).unwrap_or_default();
+        if !sought {
+            return Ok(found.clone());
+        }
+        if !rest.is_zero() {
+            live.intake.sought().insert(root.clone());
+            live.later(root.clone(), rest);
+            return Ok(found.clone());
+        }
+    }
+    let started = Instant::now();
+    // Watched before they are looked through: what comes meanwhile is seen in one way or the other.
+    let folders = home::sought(root);
+    let known = served.found.as_deref().unwrap_or_default();
+    let (home, sets) = (served.home.clone(), folders_of(known, &served.home));
+    live.follow(Interest { home, sets, files: vec![root.join(CONFIG_FILE)], sought: folders.clone() });
+    let sets = match (&served.found, sought) {
+        // Remembered from the daemon before this one.
+        (Some(found), false) if served.sought.is_empty() && there(&found) => found.clone(),
+        _ => plan::sets(repo, config)?,
+    };
+    if let Some(served) = live.served().get_mut(root) {
+        served.sought = folders;
+        served.seek_after = Some(Instant::now() + SEEK_REST.max(started.elapsed() * SEEK_SHARE));
+    }
+    Ok(sets)
+}
+
+fn folders_of(sets: &[Set], home: &Home) -> Vec<PathBuf> {
+    let folder = |set: &Set| if set.path.is_empty() { home.root.clone() } else { home.root.join(&set.path) };
+    sets.iter().map(folder).collect()
 }
 
 fn location(served: &Served) -> Location {

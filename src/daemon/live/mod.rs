@@ -9,9 +9,10 @@ pub(crate) mod board;
 pub mod event;
 mod home;
 mod look;
+mod roster;
 mod work;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -48,6 +49,9 @@ pub(crate) struct Live {
     /// What is known.
     pub(crate) board: Board,
     work: Work,
+    /// Where what is watched is remembered, and told when it changes.
+    state: PathBuf,
+    changes: Notify,
 }
 
 /// A repository that is watched.
@@ -59,6 +63,9 @@ struct Served {
     used: Instant,
     /// The sets that were found where none is configured: finding them reads the whole work tree.
     found: Option<Vec<Set>>,
+    /// Where more may appear, and when they may be looked for again.
+    sought: Vec<PathBuf>,
+    seek_after: Option<Instant>,
     /// The other work trees that are known of.
     worktrees: Option<BTreeSet<String>>,
     /// HEAD when the next judgement's databases were last made ready.
@@ -69,17 +76,45 @@ struct Served {
     note: Option<String>,
 }
 
+impl Served {
+    fn new(home: Home, env: BTreeMap<String, String>, debounce: Duration, found: Option<Vec<Set>>) -> Served {
+        Served {
+            home,
+            env,
+            debounce,
+            used: Instant::now(),
+            found,
+            sought: Vec::new(),
+            seek_after: None,
+            worktrees: None,
+            head: None,
+            waited: 0,
+            note: None,
+        }
+    }
+
+    /// Whether there is something in it to watch, as far as is known.
+    fn has_sets(&self) -> bool {
+        self.found.as_ref().is_none_or(|found| !found.is_empty())
+    }
+}
+
 /// What the system tells, until somebody looks.
 #[derive(Default)]
 struct Intake {
     interests: Mutex<HashMap<PathBuf, Interest>>,
     dirty: Mutex<HashMap<PathBuf, Instant>>,
+    /// Where a set may have appeared.
+    seek: Mutex<HashSet<PathBuf>>,
     bell: Notify,
 }
 
 impl Live {
-    pub(super) fn new() -> Live {
+    /// Nothing is watched yet. What will be is remembered in the folder `state`.
+    pub(super) fn new(state: &Path) -> Live {
         Live {
+            state: state.to_owned(),
+            changes: Notify::new(),
             intake: Arc::default(),
             watcher: OnceLock::new(),
             served: Mutex::default(),
@@ -89,39 +124,57 @@ impl Live {
         }
     }
 
-    /// Watches the repository at `home` from now on, as it is configured now.
-    pub(super) fn serve(&self, home: &Home, env: &BTreeMap<String, String>, config: &Config) {
+    /// Watches the repository at `home` from now on, as it is configured now. It has as many sets as are `known`.
+    pub(super) fn serve(&self, home: &Home, env: &BTreeMap<String, String>, config: &Config, known: usize) {
         let root = &home.root;
         if !config.watch.enabled {
             return self.forget(root);
         }
         let env = home::lasting(env);
-        let mut all = self.served();
-        let known = all.get_mut(root).filter(|served| served.home == *home && served.env == env);
-        if let Some(served) = known {
+        if let Some(served) = self.served().get_mut(root).filter(|served| served.home == *home && served.env == env) {
             served.used = Instant::now();
             served.debounce = config.watch.debounce;
+            let found = served.found.as_ref().filter(|_| config.migrations.is_empty());
+            if found.is_some_and(|found| found.len() != known) {
+                self.intake.seek(root);
+            }
             return;
         }
-        let served = Served {
-            home: home.clone(),
-            env,
-            debounce: config.watch.debounce,
-            used: Instant::now(),
-            found: None,
-            worktrees: None,
-            head: None,
-            waited: 0,
-            note: None,
-        };
+        self.add(Served::new(home.clone(), env, config.watch.debounce, None));
+    }
+
+    fn add(&self, served: Served) {
+        let root = served.home.root.clone();
+        let mut all = self.served();
         all.insert(root.clone(), served);
-        let oldest = all.iter().min_by_key(|(_, served)| served.used).map(|(root, _)| root.clone());
+        // Those without a set go first.
+        let oldest =
+            all.iter().min_by_key(|(_, served)| (served.has_sets(), served.used)).map(|(root, _)| root.clone());
         let excess = oldest.filter(|_| all.len() > MAX_REPOS);
         drop(all);
         if let Some(oldest) = excess {
             self.forget(&oldest);
         }
-        self.intake.mark(root);
+        self.intake.mark(&root);
+        self.changes.notify_one();
+    }
+
+    /// What is watched, to be remembered.
+    fn roster(&self) -> Vec<roster::Entry> {
+        let entry = |served: &Served| roster::Entry {
+            home: served.home.clone(),
+            env: served.env.clone(),
+            found: served.found.clone(),
+            used: roster::now().saturating_sub(served.used.elapsed().as_secs()),
+        };
+        self.served().values().filter(|served| served.has_sets()).map(entry).collect()
+    }
+
+    /// Writes down what is watched.
+    pub(super) fn remember_watched(&self) {
+        if let Err(error) = roster::store(&self.state, self.roster()) {
+            tracing::warn!(%error, "what is watched was not written down");
+        }
     }
 
     /// What somebody was just told about `plan`.
@@ -154,6 +207,7 @@ impl Live {
         let repo = root.to_string_lossy();
         self.board.retain(&repo, &[]);
         self.work.forget(&repo);
+        self.changes.notify_one();
     }
 
     /// The repositories that are watched.
@@ -235,10 +289,24 @@ impl Live {
 impl Intake {
     /// Called by the system, for every single change.
     fn take(&self, paths: &[PathBuf]) {
-        let interests = self.interests();
-        let concerned = |interest: &&Interest| paths.is_empty() || paths.iter().any(|path| interest.concerns(path));
-        let roots: Vec<&PathBuf> = interests.values().filter(concerned).map(|interest| &interest.home.root).collect();
-        roots.into_iter().for_each(|root| self.mark(root));
+        for interest in self.interests().values() {
+            let root = &interest.home.root;
+            if paths.is_empty() || paths.iter().any(|path| interest.concerns(path)) {
+                self.mark(root);
+            } else if paths.iter().any(|path| interest.may_bring_a_set(path)) {
+                self.seek(root);
+            }
+        }
+    }
+
+    /// A set may have appeared.
+    fn seek(&self, root: &Path) {
+        self.sought().insert(root.to_owned());
+        self.mark(root);
+    }
+
+    fn sought(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
+        self.seek.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn mark(&self, root: &Path) {

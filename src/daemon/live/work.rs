@@ -115,6 +115,11 @@ impl Work {
         Work { state: Mutex::default(), waiting: watch::channel(0).0 }
     }
 
+    /// Waits until nobody waits for a verdict.
+    pub(super) async fn quiet(&self) {
+        let _ = self.waiting.subscribe().wait_for(|count| *count == 0).await;
+    }
+
     pub(super) fn is_hooked(&self, root: &Path) -> bool {
         self.state().hooks.contains_key(root)
     }
