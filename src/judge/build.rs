@@ -19,6 +19,15 @@ const WORTH_KEEPING: Duration = Duration::from_millis(500);
 /// How many bytes of statements are sent ahead of their answers.
 const AHEAD: usize = 256 << 10;
 
+/// What becomes of the template that a chain is built from.
+#[derive(Clone, Copy)]
+enum Template {
+    /// It is copied.
+    Stays,
+    /// It is what is built on, if it was made in passing.
+    GoesOn,
+}
+
 /// How far a chain was built.
 enum Built {
     /// To its end, on this database.
@@ -36,8 +45,23 @@ impl Work<'_> {
         if self.pool.has(&self.prefixes[end]) {
             return Ok(None);
         }
-        match self.apply(end).await? {
+        match self.apply(end, Template::Stays).await? {
             Ok(held) => self.pool.seal(held, self.prefixes[end]).await?,
+            Err(finding) => return Ok(Some(finding)),
+        }
+        Ok(None)
+    }
+
+    /// The same for an audit, which comes by every prefix of the chain and needs each once: one database goes along.
+    pub(super) async fn pass(&self, end: usize) -> Result<Option<Finding>, Error> {
+        self.pool.sealed().await;
+        if self.pool.has(&self.prefixes[end]) {
+            return Ok(None);
+        }
+        let last = end == self.set.chain.migrations.len();
+        match self.apply(end, Template::GoesOn).await? {
+            Ok(held) if last || end.is_multiple_of(CHECKPOINT) => self.pool.seal(held, self.prefixes[end]).await?,
+            Ok(held) => self.pool.seal_in_passing(held, self.prefixes[end]).await?,
             Err(finding) => return Ok(Some(finding)),
         }
         Ok(None)
@@ -50,7 +74,7 @@ impl Work<'_> {
         if self.pool.has(&self.prefixes[end]) {
             return Ok(None);
         }
-        match self.apply(end).await? {
+        match self.apply(end, Template::Stays).await? {
             Ok(held) => self.pool.seal_later(held, self.prefixes[end]).await?,
             Err(finding) => return Ok(Some(finding)),
         }
@@ -58,9 +82,9 @@ impl Work<'_> {
     }
 
     /// A database with the first `end` migrations applied, or what is wrong with the first that does not apply.
-    async fn apply(&self, end: usize) -> Result<Result<Held, Finding>, Error> {
-        for together in [true, false] {
-            match self.build(end, together).await? {
+    async fn apply(&self, end: usize, from: Template) -> Result<Result<Held, Finding>, Error> {
+        for (together, from) in [(true, from), (false, Template::Stays)] {
+            match self.build(end, together, from).await? {
                 Built::Whole(held) => return Ok(Ok(*held)),
                 Built::Broken(finding) => return Ok(Err(*finding)),
                 Built::Unknown => {}
@@ -69,10 +93,10 @@ impl Work<'_> {
         Err(Error::Lost("a chain could not be built".to_owned()))
     }
 
-    async fn build(&self, end: usize, together: bool) -> Result<Built, Error> {
+    async fn build(&self, end: usize, together: bool, from: Template) -> Result<Built, Error> {
         let broken = |finding| Ok(Built::Broken(Box::new(finding)));
         let mut at = (0..end).rev().find(|at| self.pool.has(&self.prefixes[*at])).unwrap_or(0);
-        let mut held = self.open(at).await?;
+        let mut held = self.open(at, from).await?;
         if at == 0
             && !self.pool.has(&self.prefixes[0])
             && let Some(finding) = self.setup(&held).await?
@@ -113,7 +137,7 @@ impl Work<'_> {
             }
             if at < end && at.is_multiple_of(CHECKPOINT) && started.elapsed() >= WORTH_KEEPING {
                 self.pool.seal(held, self.prefixes[at]).await?;
-                held = self.open(at).await?;
+                held = self.open(at, Template::Stays).await?;
                 started = Instant::now();
             }
         }
@@ -134,9 +158,13 @@ impl Work<'_> {
     }
 
     /// A database with the first `at` migrations applied; for none of them, an empty one.
-    async fn open(&self, at: usize) -> Result<Held, Error> {
+    async fn open(&self, at: usize, template: Template) -> Result<Held, Error> {
         let from = Some(&self.prefixes[at]).filter(|prefix| self.pool.has(prefix));
-        match self.pool.open(from).await? {
+        let held = match (from, template) {
+            (Some(from), Template::GoesOn) => self.pool.go_on(from).await?,
+            _ => self.pool.open(from).await?,
+        };
+        match held {
             Some(held) => Ok(held),
             None => Err(Error::Lost("a template went away while it was needed".to_owned())),
         }

@@ -101,7 +101,9 @@ impl Work<'_> {
             let step = |step| (self.order.steps)(&chain[at].version, step);
             step("chain");
             let started = Instant::now();
-            if let Some(broken) = self.before_first(judged).advance(at).await? {
+            let (audit, chained) = (self.plan.mode == Mode::All, self.before_first(judged));
+            let broken = if audit { chained.pass(at).await? } else { chained.advance(at).await? };
+            if let Some(broken) = broken {
                 judged.findings.push(broken);
                 return Ok(());
             }
@@ -119,8 +121,9 @@ impl Work<'_> {
                 return Err(Error::Lost("a template went away while it was needed".to_owned()));
             };
             push(timings, "lease", started);
-            // The chain goes on from here when this one is judged.
-            if at + 1 < chain.len() && self.set.is_judged(at + 1, self.plan.mode) {
+            // The search for rows wants one, and the chain, which goes on from here when this one is judged.
+            let goes_on = at + 1 < chain.len() && self.set.is_judged(at + 1, self.plan.mode);
+            if if audit { self.plan.config.rows.enabled } else { goes_on } {
                 self.pool.next_later(self.prefixes[at]);
             }
             let mut observed = self.observe(&lease, at).await?;

@@ -27,6 +27,10 @@ pub(super) struct Unclaimed {
 }
 
 impl Unclaimed {
+    pub(super) fn of(pool: &Arc<Pool>, database: String) -> Unclaimed {
+        Unclaimed { pool: Arc::clone(pool), database: Some(database) }
+    }
+
     pub(super) fn name(&self) -> &str {
         self.database.as_deref().unwrap_or_default()
     }
@@ -76,8 +80,8 @@ impl Pool {
     pub(super) async fn create(self: &Arc<Self>, template: &str, owner: Owner) -> Result<Unclaimed, Error> {
         let (pool, template) = (Arc::clone(self), template.to_owned());
         let made = tokio::spawn(async move {
-            let database = Some(pool.create_now(&template, owner).await?);
-            Ok(Unclaimed { pool, database })
+            let database = pool.create_now(&template, owner).await?;
+            Ok(Unclaimed::of(&pool, database))
         });
         made.await.unwrap_or_else(|error| Err(Error::Server { what: "create a database", message: error.to_string() }))
     }

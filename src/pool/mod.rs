@@ -6,6 +6,7 @@
 
 mod databases;
 mod notes;
+mod passing;
 mod roles;
 mod warm;
 
@@ -109,6 +110,8 @@ struct Template {
     ready: VecDeque<Lease>,
     /// Clones that are being made.
     coming: usize,
+    /// Nobody will want it once the chain goes on: its database may go on itself.
+    passing: bool,
 }
 
 /// A database for one judgement; thrown away, aside, when it goes out of scope.
@@ -323,6 +326,7 @@ impl Pool {
             used: Instant::now(),
             ready: VecDeque::new(),
             coming: 0,
+            passing: false,
         };
         let replaced = self.state().templates.insert(prefix, template);
         if let Some(old) = replaced {
