@@ -261,6 +261,9 @@ pub struct ObjectCounts {
     pub changed_count: usize,
     /// How many were dropped.
     pub dropped_count: usize,
+    /// In an audit, what was made by kind, with what came with a table: `column`, `default`, `index`, `foreign key`, …
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub kinds: BTreeMap<String, usize>,
 }
 
 impl ObjectCounts {

@@ -2,10 +2,11 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::{Failure, note, print, runtime};
+use super::progress::Progress;
+use super::{Failure, print, runtime};
 use crate::daemon::{Reported, Service, spawn};
 use crate::render::{self, Format};
 use crate::verdict::Report;
@@ -128,44 +129,4 @@ fn write(path: &std::path::Path, text: &str) -> Result<(), Failure> {
     io::Write::write_all(&mut file, text.as_bytes()).map_err(|error| failed(&error))?;
     file.persist(path).map_err(|error| failed(&error))?;
     Ok(())
-}
-
-/// How often progress is said where it cannot be redrawn.
-const PACE: Duration = Duration::from_secs(2);
-
-/// Progress for a person: one line that is redrawn on a terminal, a line now and then elsewhere.
-pub(super) struct Progress {
-    bar: Option<indicatif::ProgressBar>,
-    said: Mutex<Option<Instant>>,
-}
-
-impl Progress {
-    pub(super) fn new() -> Progress {
-        let bar = Terminal::of(&io::stderr()).interactive.then(|| {
-            let bar = indicatif::ProgressBar::new_spinner();
-            bar.enable_steady_tick(Duration::from_millis(100));
-            bar
-        });
-        Progress { bar, said: Mutex::new(None) }
-    }
-
-    pub(super) fn say(&self, text: &str) {
-        let text = render::line(text, false);
-        match &self.bar {
-            Some(bar) => bar.set_message(text),
-            None => {
-                let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-                if said.is_none_or(|at| at.elapsed() >= PACE) {
-                    *said = Some(Instant::now());
-                    note(&text);
-                }
-            }
-        }
-    }
-
-    pub(super) fn clear(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-    }
 }

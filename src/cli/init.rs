@@ -1,6 +1,7 @@
 //! `migd init`: everything that the first commit needs.
 
-use super::{Failure, check, hook, note, print};
+use super::progress::Progress;
+use super::{Failure, hook, note, print};
 use crate::daemon::spawn;
 use crate::wire::{Endpoint, Place, Reply, Request};
 
@@ -25,7 +26,7 @@ pub(super) fn run(args: &Args, endpoint: &Endpoint) -> Result<u8, Failure> {
         return Ok(0);
     }
     // The first commit is to be a warm one, and a chain that does not apply is better known now.
-    let progress = check::Progress::new();
+    let progress = Progress::new();
     spawn::ask(endpoint, &Request::Ready(place), |reply| match reply {
         Reply::Progress { text } => progress.say(&text),
         Reply::Text { text } => {

@@ -9,6 +9,7 @@ mod hook;
 mod init;
 mod lifecycle;
 mod logs;
+mod progress;
 mod reference;
 mod scenario;
 mod status;

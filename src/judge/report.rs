@@ -1,5 +1,7 @@
 //! What is reported of one migration that was judged, and of an audit that was cut short.
 
+use std::collections::BTreeMap;
+
 use super::run::Judged;
 use crate::catalog::{self, Difference};
 use crate::check::{self, Subject};
@@ -7,7 +9,7 @@ use crate::layout::Migration;
 use crate::trace::Run;
 use crate::verdict::{Finding, MigrationReport, ObjectCounts, Reversible};
 
-pub(super) fn report(subject: &Subject<'_>) -> MigrationReport {
+pub(super) fn report(subject: &Subject<'_>, kinds: &BTreeMap<String, usize>) -> MigrationReport {
     let migration = subject.migration;
     let time = |run: Option<&Run>| run.map(|run| (run.ms * 1000.0).round() / 1000.0);
     MigrationReport {
@@ -25,7 +27,7 @@ pub(super) fn report(subject: &Subject<'_>) -> MigrationReport {
         repeatable: subject.again.map(|again| again.ok() && behaves(subject.after_again)),
         rows_tried: subject.rows.map(|rows| rows.tried),
         rows_left_out: subject.rows.map(|rows| rows.left_out).filter(|sets| *sets > 0),
-        objects: objects(subject.effect),
+        objects: ObjectCounts { kinds: kinds.clone(), ..objects(subject.effect) },
         rows_changed: subject.up.map(|up| up.rows.clone()).unwrap_or_default(),
     }
 }
@@ -39,6 +41,7 @@ fn objects(effect: &[Difference]) -> ObjectCounts {
         created_count: count(catalog::Change::Added),
         changed_count: count(catalog::Change::Changed),
         dropped_count: count(catalog::Change::Missing),
+        ..ObjectCounts::default()
     }
 }
 

@@ -1,6 +1,6 @@
 //! One set's judgement on one server.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -53,6 +53,8 @@ pub(super) struct Judged {
 struct Observed {
     up: Option<Run>,
     effect: Vec<Difference>,
+    /// In an audit, what up made, by kind.
+    made: BTreeMap<String, usize>,
     down: Option<Run>,
     after_down: Vec<Difference>,
     rows_after_down: Vec<String>,
@@ -147,7 +149,7 @@ impl Work<'_> {
             timings_of(&observed, timings);
             let subject = self.subject(at, &observed);
             judged.findings.extend(CHECKS.iter().flat_map(|check| check.migration(&subject)));
-            judged.migrations.push(report(&subject));
+            judged.migrations.push(report(&subject, &observed.made));
             judged.ran.push(at);
             if !observed.up.as_ref().is_some_and(Run::ok) {
                 return Ok(());
@@ -236,6 +238,9 @@ impl Work<'_> {
         let started = Instant::now();
         let after_up = lease.reader.since(client, &lease.before).await?;
         seen.effect = catalog::compare(&lease.before, &after_up);
+        if self.plan.mode == Mode::All {
+            seen.made = catalog::created(&lease.before, &after_up);
+        }
         seen.compare_ms = ms(started.elapsed());
         let Some(down) = migration.down.as_ref().filter(|_| self.set.layout.has_downs()) else { return Ok(seen) };
         seen.fresh_ms += fresh_session(lease).await?;

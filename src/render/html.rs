@@ -2,13 +2,17 @@
 
 use quick_xml::escape::escape;
 
-use super::{SEVERITIES, clean, counted, duration, summary, with_semicolon};
-use crate::verdict::{Finding, Report, Verdict};
+use super::{SEVERITIES, audit, clean, counted, duration, summary, table, with_semicolon};
+use crate::verdict::{Finding, Mode, Report, Verdict};
+
+/// Findings of an audit that are not folded.
+const AUDITED: usize = 12;
 
 const STYLE: &str = "\
 body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b1f24;background:#fff}
 pre{background:#f6f8fa;padding:.6rem .8rem;overflow:auto}code,pre{font:13px/1.45 ui-monospace,monospace}
-table{border-collapse:collapse}th,td{text-align:left;padding:.2rem .8rem;border-bottom:1px solid #d0d7de}
+table{border-collapse:collapse}th,td{text-align:left;vertical-align:top;padding:.2rem .8rem;border-bottom:1px solid #d0d7de}
+.n{text-align:right;white-space:nowrap}summary{cursor:pointer;padding:.2rem 0}
 article{border-left:4px solid #8c959f;padding:.1rem 1rem;margin:1rem 0}
 .error,.fail{border-color:#cf222e;color:#cf222e}.warning,.warn{border-color:#9a6700;color:#9a6700}.pass{color:#1a7f37}
 article>*{color:#1b1f24}@media(prefers-color-scheme:dark){body,article>*{color:#e6edf3;background:#0d1117}pre{background:#161b22}}";
@@ -46,23 +50,54 @@ fn section(verdict: &Verdict, out: &mut String) {
     facts.extend(summary::server(verdict).map(|server| inline(&server)));
     out.push_str(&format!("<p>{}</p>\n", facts.join(" · ")));
     if !verdict.migrations.is_empty() {
-        out.push_str("<table>\n<tr><th>migration</th><th>up</th><th>down</th><th>reversible</th></tr>\n");
+        let facts = if verdict.mode == Mode::All { audit::facts(verdict) } else { Vec::new() };
+        if !facts.is_empty() {
+            out.push_str("<table>\n");
+            for (name, text) in facts {
+                out.push_str(&format!("<tr><th>{name}</th><td>{}</td></tr>\n", inline(&text)));
+            }
+            out.push_str("</table>\n");
+        }
+        let heads = ["migration", "up", "down", "created, changed, dropped", "reversible", "repeatable", "found"];
+        let heads: String = heads.iter().map(|head| format!("<th>{head}</th>")).collect();
+        out.push_str(&format!("<table>\n<tr>{heads}</tr>\n"));
         let time = |ms: Option<f64>| ms.map(duration).unwrap_or_default();
         for migration in &verdict.migrations {
             out.push_str(&format!(
-                "<tr><td><code>{}</code></td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+                "<tr><td><code>{}</code></td><td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td><td>{}</td>\
+                 <td>{}</td><td>{}</td></tr>\n",
                 inline(&summary::label(migration)),
                 time(migration.up_ms),
                 time(migration.down_ms),
+                inline(&table::in_words(migration)),
                 summary::reversible(migration.reversible),
+                table::repeatable(migration),
+                audit::found(migration, verdict),
             ));
         }
         out.push_str("</table>\n");
     }
-    for finding in &verdict.findings {
-        one(finding, out);
+    if verdict.mode == Mode::All && verdict.findings.len() > AUDITED {
+        by_code(verdict, out);
+    } else {
+        verdict.findings.iter().for_each(|finding| one(finding, out));
     }
     out.push_str("</section>\n");
+}
+
+/// Folded, a section for each code; what was accepted at the end.
+fn by_code(verdict: &Verdict, out: &mut String) {
+    for (severity, code, n) in audit::codes(verdict) {
+        let (word, count) = (severity.as_str(), counted(n, severity.as_str()));
+        out.push_str(&format!(
+            "<details>\n<summary><span class=\"{word}\">{count}</span> <code>{}</code></summary>\n",
+            inline(code)
+        ));
+        let own = |f: &&Finding| f.suppressed_by.is_none() && f.severity == severity && f.code == code;
+        verdict.findings.iter().filter(own).for_each(|finding| one(finding, out));
+        out.push_str("</details>\n");
+    }
+    verdict.findings.iter().filter(|f| f.suppressed_by.is_some()).for_each(|finding| one(finding, out));
 }
 
 fn one(finding: &Finding, out: &mut String) {

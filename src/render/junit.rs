@@ -65,8 +65,8 @@ fn suite(verdict: &Verdict) -> Suite {
     let mut left: Vec<&Finding> = verdict.findings.iter().filter(|f| f.suppressed_by.is_none()).collect();
     for migration in &verdict.migrations {
         // A down stands beside its up: what is said of either belongs to the migration.
-        let (mine, others) =
-            left.iter().partition(|f| f.path.as_deref().is_some_and(|path| same(path, &migration.path)));
+        let own = |path: &str| migration.down_path.as_deref() == Some(path) || same(path, &migration.path);
+        let (mine, others) = left.iter().partition(|f| f.path.as_deref().is_some_and(own));
         left = others;
         let ms = [migration.up_ms, migration.down_ms].into_iter().flatten().sum();
         case(&summary::label(migration), ms, &mine);

@@ -1,10 +1,15 @@
 //! Markdown: tables and fenced source, for a comment on a merge request or a job's summary.
 
-use super::{SEVERITIES, clean, counted, duration, summary, table, with_semicolon};
-use crate::verdict::{Finding, Outcome, Report, Severity, Verdict};
+use super::{SEVERITIES, audit, clean, counted, duration, summary, table, with_semicolon};
+use crate::verdict::{Finding, Mode, Outcome, Report, Severity, Verdict};
 
 /// Characters that are shown of one line.
 const LINE: usize = 400;
+
+/// Findings of an audit that are each shown in full.
+const AUDITED: usize = 12;
+/// Findings that are listed of one code.
+const PLACES: usize = 50;
 
 /// A section for each set.
 pub(super) fn render(report: &Report) -> String {
@@ -38,7 +43,9 @@ fn section(verdict: &Verdict, out: &mut String) {
     facts.push(duration(verdict.elapsed_ms));
     facts.extend(summary::server(verdict).map(|server| escaped(&server)));
     out.push_str(&format!("{}\n", facts.join(" · ")));
-    if !verdict.migrations.is_empty() {
+    if verdict.mode == Mode::All && !verdict.migrations.is_empty() {
+        audited(verdict, out);
+    } else if !verdict.migrations.is_empty() {
         let heads = ["migration", "change", "up", "down", "objects", "reversible", "repeatable"];
         out.push_str(&format!("\n| {} |\n| --- | --- | ---: | ---: | --- | --- | --- |\n", heads.join(" | ")));
         let time = |ms: Option<f64>| ms.map(duration).unwrap_or_default();
@@ -51,8 +58,11 @@ fn section(verdict: &Verdict, out: &mut String) {
             out.push_str(&format!("| {name} | {change} | {up} | {down} | {objects} | {reversible} | {repeatable} |\n"));
         }
     }
-    for finding in verdict.findings.iter().filter(|f| f.suppressed_by.is_none()) {
-        one(finding, out);
+    let standing: Vec<&Finding> = verdict.findings.iter().filter(|f| f.suppressed_by.is_none()).collect();
+    if verdict.mode == Mode::All && standing.len() > AUDITED {
+        by_code(verdict, &standing, out);
+    } else {
+        standing.iter().for_each(|finding| one(finding, out));
     }
     let accepted: Vec<&Finding> = verdict.findings.iter().filter(|f| f.suppressed_by.is_some()).collect();
     if !accepted.is_empty() {
@@ -61,6 +71,47 @@ fn section(verdict: &Verdict, out: &mut String) {
             let by = code_span(finding.suppressed_by.as_deref().unwrap_or_default());
             out.push_str(&format!("- {} by {by}\n", code_span(&finding.code)));
         }
+    }
+}
+
+/// What an audit comes to, then a line for each migration.
+fn audited(verdict: &Verdict, out: &mut String) {
+    out.push_str("\n| | |\n| --- | --- |\n");
+    for (name, text) in audit::facts(verdict) {
+        out.push_str(&format!("| {name} | {} |\n", escaped(&text)));
+    }
+    let heads = ["migration", "up", "down", "created, changed, dropped", "reversible", "repeatable", "found"];
+    out.push_str(&format!("\n| {} |\n| --- | ---: | ---: | --- | --- | --- | --- |\n", heads.join(" | ")));
+    let time = |ms: Option<f64>| ms.map(duration).unwrap_or_default();
+    for migration in &verdict.migrations {
+        let name = code_span(&summary::label(migration)).replace('|', "\\|");
+        let (reversible, repeatable) = (summary::reversible(migration.reversible), table::repeatable(migration));
+        let (up, down, objects) =
+            (time(migration.up_ms), time(migration.down_ms), escaped(&table::in_words(migration)));
+        let found = audit::found(migration, verdict);
+        out.push_str(&format!("| {name} | {up} | {down} | {objects} | {reversible} | {repeatable} | {found} |\n"));
+    }
+}
+
+/// A section for each code, folded: a first finding in full, the others as a list.
+fn by_code(verdict: &Verdict, standing: &[&Finding], out: &mut String) {
+    for (severity, code, n) in audit::codes(verdict) {
+        out.push_str(&format!("\n<details><summary>{} {code}</summary>\n", counted(n, severity.as_str())));
+        let mut all = standing.iter().filter(|f| f.severity == severity && f.code == code);
+        all.next().into_iter().for_each(|first| one(first, out));
+        let others: Vec<&&Finding> = all.collect();
+        if !others.is_empty() {
+            out.push('\n');
+        }
+        for other in others.iter().take(PLACES) {
+            let line = other.line.map(|line| format!(":{line}")).unwrap_or_default();
+            let place = code_span(&format!("{}{line}", other.path.as_deref().unwrap_or_default()));
+            out.push_str(&format!("- {place}: {}\n", escaped(&shortened(&other.message))));
+        }
+        if others.len() > PLACES {
+            out.push_str(&format!("- and {} more\n", others.len() - PLACES));
+        }
+        out.push_str("\n</details>\n");
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::verdict::{Finding, Report, Severity};
 
+mod audit;
 mod clean;
 mod github;
 mod gitlab;

@@ -41,6 +41,16 @@ fn outcome(outcome: Outcome, terminal: &Terminal) -> String {
     paint(outcome.as_str(), color.on_default().bold(), terminal)
 }
 
+/// How a severity is coloured.
+pub(super) fn color(severity: Severity) -> Style {
+    let color = match severity {
+        Severity::Error => AnsiColor::BrightRed,
+        Severity::Warning => AnsiColor::Yellow,
+        Severity::Note => AnsiColor::BrightGreen,
+    };
+    color.on_default().bold()
+}
+
 /// `text` in `style` where the terminal has colours.
 pub(super) fn paint(text: &str, style: Style, terminal: &Terminal) -> String {
     if terminal.color { format!("{style}{text}{style:#}") } else { text.to_owned() }

@@ -426,3 +426,73 @@ fn an_assumption_is_shown_with_its_query_even_when_all_is_well() {
     );
     assert!(!rest.contains("accepted["), "{rest}");
 }
+
+/// An audit of many migrations in which the same is found again and again.
+fn audit(migrations: usize) -> Verdict {
+    let migrations: Vec<MigrationReport> = (1..=migrations)
+        .map(|n| MigrationReport {
+            version: format!("{n:04}"),
+            name: "add_index".into(),
+            path: format!("migrations/{n:04}_add_index.up.sql"),
+            down_path: Some(format!("migrations/{n:04}_add_index.down.sql")),
+            objects: ObjectCounts {
+                created_count: 1,
+                kinds: [("table", 1), ("column", 8), ("index", 2)].map(|(kind, n)| (kind.to_owned(), n)).into(),
+                ..Default::default()
+            },
+            ..migration()
+        })
+        .collect();
+    let finding = |m: &MigrationReport| {
+        let path = m.down_path.clone().unwrap_or_default();
+        Finding::new("revert.schema-mismatch", Severity::Error, "down leaves another schema").in_file(path)
+    };
+    let findings = migrations.iter().map(finding).collect();
+    Verdict { migrations, mode: Mode::All, ..verdict(Outcome::Fail, findings) }
+}
+
+#[test]
+fn findings_of_an_audit_are_one_of_each_code_and_the_places_of_the_others() {
+    let shown = text(audit(300), &TERMINAL);
+    assert_eq!(shown.matches("error[revert.schema-mismatch]").count(), 1);
+    assert!(shown.contains("299 more findings of revert.schema-mismatch:\n  migrations/0002_add_index.down.sql"));
+    assert!(shown.contains("  … 289 more: migd check --all --format json shows all\n"));
+    assert!(shown.contains("300  error    revert.schema-mismatch\n"), "how often, at the end");
+}
+
+#[test]
+fn a_small_audit_shows_each_finding() {
+    assert_eq!(text(audit(3), &TERMINAL).matches("error[revert.schema-mismatch]").count(), 3);
+}
+
+#[test]
+fn a_wide_terminal_is_told_what_was_made_and_a_narrow_one_how_much() {
+    let wide = text(audit(1), &Terminal { width: 160, ..TERMINAL });
+    assert!(wide.contains("0001_add_index  1.9 ms  0.8 ms  1 table, 8 columns, 2 indexes  "), "{wide}");
+    for width in [40, 60, 80, 100, 120, 200] {
+        let shown = text(audit(1), &Terminal { width, ..TERMINAL });
+        let table =
+            shown.lines().skip_while(|line| !line.starts_with("migration ")).take_while(|line| !line.is_empty());
+        let widest = table.map(|line| line.chars().count()).max().unwrap();
+        // Less than a name's beginning and its answers says nothing.
+        assert!(widest <= usize::from(width).max(64), "{width}: {widest}\n{shown}");
+    }
+}
+
+#[test]
+fn an_audit_in_markdown_and_html_says_what_it_comes_to_and_folds_its_findings() {
+    let report = Report::new("/home/ann/shop", Mode::All, 23.4, vec![audit(300)]);
+    let markdown = render(&report, Format::Markdown, &TERMINAL);
+    assert!(markdown.contains("| created | 300 tables, 2400 columns, 600 indexes |"), "{markdown}");
+    assert!(markdown.contains("<details><summary>300 errors revert.schema-mismatch</summary>"));
+    let html = render(&report, Format::Html, &TERMINAL);
+    assert!(html.contains("<tr><th>created</th><td>300 tables, 2400 columns, 600 indexes</td></tr>"));
+    assert_eq!(html.matches("<details>").count(), 1);
+}
+
+#[test]
+fn junit_puts_what_is_said_of_a_down_with_its_migration() {
+    let report = Report::new("/home/ann/shop", Mode::All, 23.4, vec![audit(2)]);
+    let shown = render(&report, Format::Junit, &TERMINAL);
+    assert!(shown.contains("tests=\"2\" failures=\"2\""), "{shown}");
+}

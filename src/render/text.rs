@@ -9,11 +9,15 @@ use anstyle::{AnsiColor, Style};
 
 use super::summary::{self, paint};
 use super::table;
-use super::{SEVERITIES, Terminal, clean, snippet, standing, with_semicolon};
+use super::{SEVERITIES, Terminal, clean, counted, snippet, standing, with_semicolon};
 use crate::verdict::{Counterexample, Finding, Mode, Outcome, Report, Severity, Verdict};
 
 /// Findings that are shown of one set; the rest is counted.
 const SHOWN: usize = 50;
+/// Findings of an audit that are each shown in full; of more, one of each code is, and places of the others.
+const AUDITED: usize = 12;
+/// Places that are listed of one code.
+const PLACES: usize = 10;
 /// Characters that are shown of one message.
 const TITLE: usize = 600;
 /// Lines that are shown of one reason; the rest is counted.
@@ -68,11 +72,15 @@ fn findings(verdict: &Verdict, terminal: &Terminal, out: &mut String) {
         let by = finding.suppressed_by.as_deref().unwrap_or_default();
         verdict.assumptions.iter().any(|own| by.strip_prefix(&own.path) == Some(&format!(":{}", own.line)))
     };
-    for finding in standing.iter().take(SHOWN) {
-        out.push_str(&one(finding, terminal));
-        out.push_str("\n\n");
+    if verdict.mode == Mode::All && standing.len() > AUDITED {
+        by_code(&standing, terminal, out);
+    } else {
+        for finding in standing.iter().take(SHOWN) {
+            out.push_str(&one(finding, terminal));
+            out.push_str("\n\n");
+        }
     }
-    if standing.len() > SHOWN {
+    if standing.len() > SHOWN && verdict.mode != Mode::All {
         let more = standing.len() - SHOWN;
         out.push_str(&format!("{more} more findings: migd check --format json shows all of them\n\n"));
     }
@@ -84,6 +92,59 @@ fn findings(verdict: &Verdict, terminal: &Terminal, out: &mut String) {
     if !accepted.is_empty() {
         out.push('\n');
     }
+}
+
+/// For each code the first finding in full and the places of the others, a line each.
+fn by_code(standing: &[&Finding], terminal: &Terminal, out: &mut String) {
+    let mut codes: Vec<(Severity, &str)> = Vec::new();
+    for finding in standing {
+        let code = (finding.severity, finding.code.as_str());
+        if !codes.contains(&code) {
+            codes.push(code);
+        }
+    }
+    for (severity, code) in codes {
+        let mut all = standing.iter().filter(|f| f.severity == severity && f.code == code);
+        out.extend(all.next().map(|first| one(first, terminal) + "\n"));
+        let others: Vec<&&Finding> = all.collect();
+        if !others.is_empty() {
+            let code = clean::line(code, terminal.unicode);
+            out.push_str(&format!("{} of {code}:\n", counted(others.len(), "more finding")));
+        }
+        for other in others.iter().take(PLACES) {
+            out.push_str(&place(other, terminal));
+        }
+        if others.len() > PLACES {
+            let more = others.len() - PLACES;
+            out.push_str(&format!("  {} {more} more: migd check --all --format json shows all\n", terminal.ellipsis()));
+        }
+        out.push('\n');
+    }
+}
+
+/// `  migrations/0042.up.sql:3  orders_user_fk`: where, and as much of what as there is room for.
+fn place(finding: &Finding, terminal: &Terminal) -> String {
+    let line = finding.line.map(|line| format!(":{line}")).unwrap_or_default();
+    let path = format!("{}{line}", finding.path.as_deref().unwrap_or("-"));
+    let path = clean::line(&path, terminal.unicode);
+    let column = match finding.columns.as_slice() {
+        [column] => format!(".{column}"),
+        _ => String::new(),
+    };
+    let about = match (&finding.constraint, &finding.table) {
+        (Some(constraint), _) => constraint.clone(),
+        (None, Some(table)) => format!("{table}{column}"),
+        (None, None) => finding
+            .detail
+            .as_deref()
+            .and_then(|detail| detail.lines().next())
+            .map_or_else(|| finding.message.clone(), str::to_owned),
+    };
+    let room = terminal.columns().saturating_sub(path.chars().count() + 4);
+    let about = clean::line(&about, terminal.unicode);
+    // A path is never cut: terminals and editors open it.
+    let about = if room < 8 { String::new() } else { format!("  {}", table::cut(&about, room, terminal)) };
+    format!("  {path}{about}\n")
 }
 
 /// `assumed[data.unique(users.email)]: deduplicated by hand, by migrations/0042.up.sql:1`, and the query that counts what

@@ -47,3 +47,35 @@ fn a_set_in_which_nothing_has_a_down_misses_none() {
     repo.git(&["add", "-A"]);
     assert!(codes(repo.check(&[])).contains("revert.missing"));
 }
+
+#[test]
+fn an_audit_judges_each_migration_at_the_state_that_production_had() {
+    let repo = Sandbox::new();
+    repo.migration(2, "steps", "CREATE TABLE steps (n int, id serial);\n", "DROP TABLE steps;\n");
+    // Past what a template is kept at, and with numbers that a second up would have used up.
+    for n in 3..=70 {
+        let up = format!(
+            "DO $$ BEGIN IF (SELECT count(*) <> {before} OR max(id) <> {before} FROM steps) THEN \
+             RAISE 'not what production has'; END IF; END $$;\nINSERT INTO steps (n) VALUES ({n});\n\
+             CREATE VIEW step_{n} AS SELECT 1 AS one;\n",
+            before = n - 3
+        );
+        repo.migration(n, "step", &up, format!("DROP VIEW step_{n};\nDELETE FROM steps WHERE n = {n};\n"));
+    }
+    let report = repo.check(&["--all"]);
+    let judged = report["migrations"].as_array().unwrap();
+    assert_eq!(judged.len(), 70, "{}", report["findings"]);
+    assert!(judged.iter().all(|one| one["reversible"] == "yes" && one["repeatable"] == true), "{report:#}");
+    assert_eq!(judged[1]["objects"]["kinds"], serde_json::json!({ "table": 1, "column": 2, "default": 1 }));
+}
+
+#[test]
+fn an_audit_judges_beside_roles_that_its_migrations_make() {
+    let repo = Sandbox::new();
+    repo.migration(2, "role", "CREATE ROLE reader;\n", "DROP ROLE reader;\n");
+    repo.migration(3, "grant", "GRANT SELECT ON users TO reader;\n", "REVOKE SELECT ON users FROM reader;\n");
+    let report = repo.check(&["--all"]);
+    let reverts: Vec<&str> =
+        report["migrations"].as_array().into_iter().flatten().map(|one| one["reversible"].as_str().unwrap()).collect();
+    assert_eq!(reverts, ["yes"; 3], "{report:#}");
+}
