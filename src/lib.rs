@@ -25,25 +25,47 @@
 //! | [`daemon`] | lock, listener, sessions, the warm engine, idling |
 //! | [`lsp`] | verdicts in editors: a client of the daemon |
 //! | [`cli`] | the command line |
+//!
+//! Without the feature `full` there is only [`wire`], and of the programs only `migd-hook`.
 
+#[cfg(feature = "full")]
 pub mod catalog;
+#[cfg(feature = "full")]
 pub mod check;
+#[cfg(feature = "full")]
 pub mod cli;
+#[cfg(feature = "full")]
 pub mod config;
+#[cfg(feature = "full")]
 pub mod daemon;
+#[cfg(feature = "full")]
 pub mod engine;
+#[cfg(feature = "full")]
 pub mod hooks;
+#[cfg(feature = "full")]
 pub mod judge;
+#[cfg(feature = "full")]
 pub mod layout;
+#[cfg(feature = "full")]
 pub mod lsp;
+#[cfg(feature = "full")]
 pub mod pool;
+#[cfg(feature = "full")]
 pub mod render;
+#[cfg(feature = "full")]
 pub mod repo;
+#[cfg(feature = "full")]
 pub mod rows;
+#[cfg(feature = "full")]
 pub mod scenario;
+#[cfg(feature = "full")]
 pub mod setup;
+#[cfg(feature = "full")]
 pub mod sql;
+#[cfg(feature = "full")]
 pub mod trace;
+#[cfg(feature = "full")]
 pub mod verdict;
+#[cfg(feature = "full")]
 pub mod watch;
 pub mod wire;

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
-use migd::wire::{self, CheckRequest, Client, ClientError, Endpoint, Envelope, Place, Reply, Request, Terminal};
+use migd::wire::{self, CheckRequest, Client, ClientError, Envelope, Place, Reply, Request, Terminal};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
@@ -50,7 +50,7 @@ fn ask(request: impl FnOnce(Place) -> Request) -> Option<ExitCode> {
         build: wire::endpoint::build_of(&wire::endpoint::program().ok()?),
         request: request(Place::here().ok()?),
     };
-    let mut client = Client::send(&Endpoint::of_user().socket(), &envelope).ok()?;
+    let mut client = Client::send(&wire::endpoint::socket_of_user(), &envelope).ok()?;
     loop {
         match client.reply() {
             Ok(Reply::Done { exit }) => return Some(ExitCode::from(exit)),
@@ -60,10 +60,13 @@ fn ask(request: impl FnOnce(Place) -> Request) -> Option<ExitCode> {
             Ok(_) => {}
             Err(ClientError::Late { waited, block }) => {
                 let kind = if block { "error" } else { "warning" };
+                // Tenths, because what formats a float is larger than all else in here.
+                let tenths = waited.as_millis() / 100;
                 let text = format!(
-                    "migd: {kind}: the daemon gave no verdict within {:.1} s\nmigd: see `migd logs`; to commit without \
+                    "migd: {kind}: the daemon gave no verdict within {}.{} s\nmigd: see `migd logs`; to commit without \
                      a verdict: `MIGD=0 git commit` or `git commit --no-verify`\n",
-                    waited.as_secs_f64()
+                    tenths / 10,
+                    tenths % 10
                 );
                 say(&mut io::stderr(), &text);
                 return Some(ExitCode::from(if block { 3 } else { 0 }));

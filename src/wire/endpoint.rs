@@ -20,19 +20,7 @@ pub struct Endpoint {
 impl Endpoint {
     /// This user's, from the environment. Creates nothing.
     pub fn of_user() -> Endpoint {
-        let uid = rustix::process::getuid().as_raw();
-        let runtime = env::var_os("MIGD_RUNTIME_DIR").map(PathBuf::from).unwrap_or_else(|| {
-            let session = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-            // A cron job or a bare login has no XDG_RUNTIME_DIR; it must still find the same daemon.
-            let session = session.or_else(|| {
-                let usual = PathBuf::from(format!("/run/user/{uid}"));
-                fs::metadata(&usual).is_ok_and(|meta| meta.uid() == uid).then_some(usual)
-            });
-            match session {
-                Some(folder) => folder.join("migd"),
-                None => PathBuf::from(format!("/tmp/migd-{uid}")),
-            }
-        });
+        let runtime = runtime_dir();
         let state = env::var_os("MIGD_STATE_DIR").map(PathBuf::from).unwrap_or_else(|| {
             match directories::ProjectDirs::from("", "", "migd") {
                 Some(dirs) => dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).to_path_buf(),
@@ -44,7 +32,7 @@ impl Endpoint {
 
     /// The daemon's socket.
     pub fn socket(&self) -> PathBuf {
-        self.runtime.join("daemon.sock")
+        socket_in(&self.runtime)
     }
 
     /// The lock that makes the daemon the only one.
@@ -61,6 +49,31 @@ impl Endpoint {
     pub fn prepare(&self) -> io::Result<()> {
         private_dir(&self.runtime)
     }
+}
+
+/// The socket of this user's daemon: all that a client needs to know.
+pub fn socket_of_user() -> PathBuf {
+    socket_in(&runtime_dir())
+}
+
+fn socket_in(runtime: &Path) -> PathBuf {
+    runtime.join("daemon.sock")
+}
+
+fn runtime_dir() -> PathBuf {
+    let uid = rustix::process::getuid().as_raw();
+    env::var_os("MIGD_RUNTIME_DIR").map(PathBuf::from).unwrap_or_else(|| {
+        let session = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+        // A cron job or a bare login has no XDG_RUNTIME_DIR; it must still find the same daemon.
+        let session = session.or_else(|| {
+            let usual = PathBuf::from(format!("/run/user/{uid}"));
+            fs::metadata(&usual).is_ok_and(|meta| meta.uid() == uid).then_some(usual)
+        });
+        match session {
+            Some(folder) => folder.join("migd"),
+            None => PathBuf::from(format!("/tmp/migd-{uid}")),
+        }
+    })
 }
 
 /// Makes `path` a folder that only this user can enter; refuses one that somebody else planted.

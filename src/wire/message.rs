@@ -113,7 +113,7 @@ pub enum Wanted {
 
 /// What the daemon answers, any number of times, the last one [`Reply::Done`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
+#[serde(rename_all = "kebab-case", tag = "kind", try_from = "Fields")]
 pub enum Reply {
     /// The request was understood. The client waits this long for the rest before it gives up, in milliseconds.
     Accepted {
@@ -164,4 +164,76 @@ pub enum Reply {
         /// The exit status that the client should end with.
         exit: u8,
     },
+}
+
+/// A reply's fields as they come. Reading them flat takes the hook's program a tenth of its size less than an enum that is
+/// told apart by one of its fields.
+#[derive(Deserialize)]
+struct Fields {
+    kind: String,
+    budget_ms: Option<u64>,
+    block: Option<bool>,
+    text: Option<String>,
+    json: Option<String>,
+    build: Option<String>,
+    why: Option<String>,
+    exit: Option<u8>,
+}
+
+impl TryFrom<Fields> for Reply {
+    type Error = &'static str;
+
+    fn try_from(fields: Fields) -> Result<Reply, &'static str> {
+        let Fields { kind, budget_ms, block, text, json, build, why, exit } = fields;
+        let reply = match kind.as_str() {
+            "accepted" => budget_ms.zip(block).map(|(budget_ms, block)| Reply::Accepted { budget_ms, block }),
+            "progress" => text.map(|text| Reply::Progress { text }),
+            "report" => json.map(|json| Reply::Report { json }),
+            "text" => text.map(|text| Reply::Text { text }),
+            "event" => json.map(|json| Reply::Event { json }),
+            "status" => json.map(|json| Reply::Status { json }),
+            "mismatch" => build.map(|build| Reply::Mismatch { build }),
+            "busy" => Some(Reply::Busy),
+            "refused" => why.map(|why| Reply::Refused { why }),
+            "done" => exit.map(|exit| Reply::Done { exit }),
+            _ => return Err("a reply of an unknown kind"),
+        };
+        reply.ok_or("a reply without one of its fields")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reply_is_read_as_it_was_written() {
+        let text = || "t".to_owned();
+        let replies = [
+            Reply::Accepted { budget_ms: 7, block: true },
+            Reply::Progress { text: text() },
+            Reply::Report { json: text() },
+            Reply::Text { text: text() },
+            Reply::Event { json: text() },
+            Reply::Status { json: text() },
+            Reply::Mismatch { build: text() },
+            Reply::Busy,
+            Reply::Refused { why: text() },
+            Reply::Done { exit: 3 },
+        ];
+        for reply in replies {
+            let written = serde_json::to_string(&reply).unwrap();
+            assert_eq!(serde_json::from_str::<Reply>(&written).unwrap(), reply, "{written}");
+        }
+    }
+
+    #[test]
+    fn a_reply_of_a_later_version_is_read_and_one_that_lacks_something_is_not() {
+        assert_eq!(
+            serde_json::from_str::<Reply>(r#"{"kind":"done","exit":1,"more":{"a":[1]}}"#).unwrap(),
+            Reply::Done { exit: 1 }
+        );
+        assert!(serde_json::from_str::<Reply>(r#"{"kind":"done"}"#).is_err());
+        assert!(serde_json::from_str::<Reply>(r#"{"kind":"dance"}"#).is_err());
+    }
 }
