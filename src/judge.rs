@@ -6,6 +6,7 @@ mod digests;
 mod draft;
 mod error;
 mod key;
+mod leak;
 mod loss;
 pub mod plan;
 mod report;

@@ -102,6 +102,7 @@ pub static CODES: &[Code] = codes! {
     "apply.not-sql" Error "the file is no SQL",
     "apply.own-transaction" Error "the file ends the transaction in which its runner runs it, and the runner stops",
     "apply.permission" Error "the migration needs a right that a database's owner does not have",
+    "apply.session-leak" Warning "a setting outlives its migration, in the session that the runner keeps for the next one",
     "apply.timeout" Error "a statement ran too long and was cancelled",
     "apply.transaction-left-open" Error "the migration opens a transaction and does not end it",
     "apply.unterminated" Error "a string, quoted name, comment or COPY data never ends",

@@ -7,6 +7,7 @@ mod design;
 mod history;
 mod revert;
 pub mod scenario;
+mod session;
 
 pub use codes::{CODES, Code, code};
 
@@ -17,6 +18,7 @@ use crate::layout::{Layout, Migration, Source};
 use crate::rows::{Found, Schema};
 use crate::sql::LineIndex;
 use crate::trace::Run;
+use crate::trace::settings::Setting;
 use crate::verdict::{Change, Finding, Severity};
 
 /// What is known of one migration when it has been judged.
@@ -27,6 +29,10 @@ pub struct Subject<'a> {
     pub change: Change,
     /// Whether the runner has downs at all.
     pub has_downs: bool,
+    /// The runner.
+    pub layout: &'a dyn Layout,
+    /// What up leaves changed in its session.
+    pub left: &'a [Setting],
     /// Up, over the schema before.
     pub up: Option<&'a Run>,
     /// What up changed.
@@ -85,10 +91,12 @@ pub trait Check: Send + Sync {
 }
 
 /// All checks, in the order in which their findings are made.
-pub static CHECKS: &[&dyn Check] = &[&apply::Apply, &revert::Revert, &data::Data, &design::Design, &history::Order];
+pub static CHECKS: &[&dyn Check] =
+    &[&apply::Apply, &session::Session, &revert::Revert, &data::Data, &design::Design, &history::Order];
 
 /// What `failure` of `source` is, as a finding: used for staged migrations and for the chain before them.
 pub use apply::failure as apply_failure;
+pub(crate) use session::{carried, reaching};
 
 /// A finding at `range` of `source`, or about the whole file when there is no range. The severity is the code's own.
 pub(crate) fn at(source: &Source, range: Option<std::ops::Range<usize>>, code: &str, message: String) -> Finding {

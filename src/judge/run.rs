@@ -18,6 +18,7 @@ use crate::rows::{self, Found, Schema};
 use crate::trace::apply::Bench;
 use crate::trace::digest;
 use crate::trace::elevate::Lend;
+use crate::trace::settings::{self, Setting};
 use crate::trace::{self, Cause, Failure, Limits, Run};
 use crate::verdict::{Change, Finding, MigrationReport, Mode, ScenarioReport, Severity, Timing};
 
@@ -50,9 +51,12 @@ pub(super) struct Judged {
 
 /// Up, down, up of one migration, with what each left behind.
 #[derive(Default)]
-struct Observed {
+pub(super) struct Observed {
     up: Option<Run>,
     effect: Vec<Difference>,
+    pub(super) after_up: Option<Snapshot>,
+    /// What up leaves changed in its session.
+    pub(super) left: Vec<Setting>,
     /// In an audit, what up made, by kind.
     made: BTreeMap<String, usize>,
     down: Option<Run>,
@@ -89,6 +93,7 @@ impl Work<'_> {
         let chain = &self.set.chain.migrations;
         // What production has: in one change, its first migration's schema before.
         let mut production: Option<Arc<Schema>> = None;
+        let mut left = None;
         // Where the database is, in applied migrations; what lies between is applied without being judged.
         for at in self.set.first..chain.len() {
             if !self.set.is_judged(at, self.plan.mode) {
@@ -154,6 +159,9 @@ impl Work<'_> {
             if !observed.up.as_ref().is_some_and(Run::ok) {
                 return Ok(());
             }
+            let started = Instant::now();
+            left = self.carried(left.take(), at, &observed, &mut judged.findings).await?;
+            push(timings, "session", started);
         }
         // The migrations after the last judged one must still apply.
         if judged.ran.last().is_some_and(|last| last + 1 < chain.len())
@@ -236,7 +244,17 @@ impl Work<'_> {
             seen.schemas = Some((before, Schema::read(client).await.map_err(rows::Error::from)?));
         }
         let started = Instant::now();
-        let after_up = lease.reader.since(client, &lease.before).await?;
+        // Two sessions, at once.
+        let left = async {
+            match settings::may_leave(&migration.up) {
+                true => settings::left(&lease.runner).await,
+                false => Ok(Vec::new()),
+            }
+        };
+        let (after_up, left) = tokio::join!(lease.reader.since(client, &lease.before), left);
+        let after_up = after_up?;
+        seen.left = left.map_err(|error| Error::Lost(crate::engine::session::describe(&error)))?;
+        seen.after_up = Some(after_up.clone());
         seen.effect = catalog::compare(&lease.before, &after_up);
         if self.plan.mode == Mode::All {
             seen.made = catalog::created(&lease.before, &after_up);
@@ -407,6 +425,8 @@ impl Work<'_> {
             migration: &self.set.chain.migrations[at],
             change: self.set.changes[at],
             has_downs: self.has_downs(at),
+            layout: self.set.layout,
+            left: &observed.left,
             up: observed.up.as_ref(),
             effect: &observed.effect,
             down: observed.down.as_ref(),

@@ -13,6 +13,17 @@ pub struct Conduct {
     pub renamed: Heed,
 }
 
+/// Whether a setting that a migration leaves in its session reaches those that the runner runs after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// They run in the same session.
+    Reaches,
+    /// The runner puts it back.
+    Stays,
+    /// It hangs on the runner's version, or the runner is not known.
+    Unsure,
+}
+
 /// What becomes of a migration that comes before the newest one that a database has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Late {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::draft::{Draft, literal};
-use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Tree};
+use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Reach, Tree};
 use crate::sql::is_blank;
 use crate::verdict::{Finding, Severity};
 
@@ -81,6 +81,11 @@ impl Layout for Diesel {
             applied: vec![format!("INSERT INTO __diesel_schema_migrations (version) VALUES ({version})")],
             reverted: vec![format!("DELETE FROM __diesel_schema_migrations WHERE version = {version}")],
         }
+    }
+
+    /// One connection. Versions after 2.3 put `search_path` back.
+    fn reach(&self, setting: &str) -> Reach {
+        if setting == "search_path" { Reach::Unsure } else { Reach::Reaches }
     }
 
     /// `migration run` runs whatever is not recorded, in order of version. A recorded version without a folder stops only

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::draft::{Draft, literal};
-use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Source, Tree};
+use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Reach, Source, Tree};
 use crate::sql::{Kind, LineIndex, split};
 use crate::verdict::{Finding, Severity};
 
@@ -116,6 +116,11 @@ impl Layout for Flyway {
             // An undo is recorded, not erased.
             reverted: migration.down.iter().map(|down| row("UNDO_SQL", down)).collect(),
         }
+    }
+
+    /// `restoreOriginalState` before each migration sets the role, and nothing else.
+    fn reach(&self, setting: &str) -> Reach {
+        if setting == "role" { Reach::Stays } else { Reach::Reaches }
     }
 
     /// `migrate` validates first: a late one is `Detected resolved migration not applied to database` (with `outOfOrder` it

@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use crate::verdict::Finding;
 
-pub use conduct::{Conduct, Heed, Late};
+pub use conduct::{Conduct, Heed, Late, Reach};
 pub use discover::{Found, discover, is_vendored, recognise_at};
 pub use replace::{Replacement, plan_replaced};
 
@@ -206,6 +206,13 @@ pub trait Layout: Send + Sync {
 
     /// What the runner does when its files do not fit what a database has already run.
     fn conduct(&self) -> Conduct;
+
+    /// Whether `setting`, changed by one migration for its session, reaches those that are pending behind it. Most runners
+    /// take one connection for all of them, or one from a pool that has just one, and put nothing back.
+    fn reach(&self, setting: &str) -> Reach {
+        let _ = setting;
+        Reach::Reaches
+    }
 
     /// Whether two texts have the same checksum to the runner. Asked only where it keeps one.
     fn is_same_to_checksum(&self, one: &Source, other: &Source) -> bool {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::draft::{Direction, Draft, is_program};
-use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Source, Tree};
+use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Reach, Source, Tree};
 use crate::sql::split;
 use crate::verdict::{Finding, Severity};
 
@@ -81,6 +81,12 @@ impl Layout for Plain {
 
     fn is_deep(&self) -> bool {
         true
+    }
+
+    /// Whoever runs them.
+    fn reach(&self, setting: &str) -> Reach {
+        let _ = setting;
+        Reach::Unsure
     }
 
     /// Whoever runs the files decides.

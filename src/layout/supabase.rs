@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::draft::{Draft, literal};
-use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Tree};
+use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Reach, Tree};
 use crate::sql::split_range;
 
 /// See the module.
@@ -63,6 +63,11 @@ impl Layout for Supabase {
             )],
             reverted: vec![format!("DELETE FROM supabase_migrations.schema_migrations WHERE version = {version}")],
         }
+    }
+
+    /// `db push` says `RESET ALL` before each file, which leaves the role.
+    fn reach(&self, setting: &str) -> Reach {
+        if setting == "role" { Reach::Reaches } else { Reach::Stays }
     }
 
     /// `db push` stops at local files `to be inserted before the last migration on remote database` unless it is told

@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod digest;
 pub mod elevate;
+pub mod settings;
 pub mod together;
 
 use std::collections::BTreeMap;

@@ -122,6 +122,8 @@ impl Judge {
             replaced: false,
         };
         let subject = Subject {
+            layout: migd::layout::LAYOUTS[0],
+            left: &[],
             migration: &migration,
             change: Change::Added,
             has_downs: false,

@@ -18,6 +18,7 @@ mod reverts;
 mod rights;
 mod rows;
 mod scenarios;
+mod session;
 mod tour;
 mod unavailable;
 mod watch;

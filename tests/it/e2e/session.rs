@@ -1,0 +1,105 @@
+//! What a migration leaves in its session, which its runner keeps for the next one.
+
+use serde_json::Value;
+
+use crate::support::sandbox::Sandbox;
+
+const SHOP: &str = "CREATE SCHEMA shop;\nCREATE TABLE shop.users (id bigint);\n";
+
+/// A repository with a schema `shop`, in which the staged migrations 3, 4, … are `ups`.
+fn staged(ups: &[(&str, &str)]) -> Sandbox {
+    let repo = Sandbox::new();
+    repo.migration(2, "shop", SHOP, "DROP SCHEMA shop CASCADE;\n");
+    repo.git(&["commit", "-qnm", "shop"]);
+    for (version, (up, down)) in (3..).zip(ups) {
+        repo.migration(version, "it", up, down);
+    }
+    repo
+}
+
+/// The findings about sessions, as severity and message.
+fn leaks(report: &Value) -> Vec<(String, String)> {
+    let all = report["findings"].as_array().into_iter().flatten();
+    let own = all.filter(|finding| finding["code"] == "apply.session-leak");
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    own.map(|finding| (text(&finding["severity"]), text(&finding["message"]))).collect()
+}
+
+const PATH: (&str, &str) =
+    ("CREATE TABLE one (id int);\nSET search_path = shop, public;\n", "DROP TABLE public.one;\n");
+
+#[test]
+fn a_setting_that_outlives_its_migration_is_told_with_its_place_and_value() {
+    let report = staged(&[PATH]).check(&[]);
+    let message = "search_path stays set for the migrations that run after this one";
+    assert_eq!(leaks(&report), [("warning".to_owned(), message.to_owned())], "{report:#}");
+    let finding = &report["findings"][0];
+    assert_eq!(finding["line"], 2);
+    assert!(finding["detail"].as_str().unwrap().starts_with("search_path = shop, public, set in line 2\n"));
+}
+
+#[test]
+fn the_next_migration_that_makes_another_schema_is_an_error() {
+    let report = staged(&[PATH, ("CREATE TABLE two (id int);\n", "DROP TABLE two;\n")]).check(&[]);
+    let message = "makes another schema in the session that migration 3 leaves";
+    assert_eq!(leaks(&report)[0], ("error".to_owned(), message.to_owned()), "{report:#}");
+    assert!(report["findings"][0]["detail"].as_str().unwrap().contains("shop.two"), "{report:#}");
+}
+
+#[test]
+fn the_next_migration_that_fails_is_an_error_at_its_statement() {
+    let next = (
+        "SELECT 1;\nALTER TABLE users ADD CHECK (email <> '');\n",
+        "ALTER TABLE users DROP CONSTRAINT users_email_check;\n",
+    );
+    let report = staged(&[PATH, next]).check(&[]);
+    let (severity, message) = &leaks(&report)[0];
+    assert_eq!(severity, "error", "{report:#}");
+    assert!(message.starts_with("fails in the session that migration 3 leaves: "), "{message}");
+    assert_eq!(report["findings"][0]["line"], 2);
+}
+
+#[test]
+fn a_setting_reaches_past_a_migration_that_it_does_not_touch() {
+    let qualified = ("CREATE TABLE public.two (id int);\n", "DROP TABLE public.two;\n");
+    let report = staged(&[PATH, qualified, ("CREATE TABLE three (id int);\n", "DROP TABLE three;\n")]).check(&[]);
+    let errors: Vec<_> = leaks(&report).into_iter().filter(|(severity, _)| severity == "error").collect();
+    let message = "makes another schema in the session that migration 3 leaves";
+    assert_eq!(errors, [("error".to_owned(), message.to_owned())], "{report:#}");
+    assert!(report["findings"][0]["path"].as_str().unwrap().contains("5_it"), "{report:#}");
+}
+
+#[test]
+fn what_ends_with_its_transaction_or_is_put_back_is_not_told() {
+    for up in [
+        "SET LOCAL search_path = shop, public;\nSELECT set_config('lock_timeout', '5s', true);\n",
+        "SET search_path = shop;\nSET lock_timeout = '5s';\nRESET search_path;\nRESET lock_timeout;\n",
+        "SET statement_timeout = 0;\nSET client_min_messages = warning;\n",
+    ] {
+        let report =
+            staged(&[(&format!("{up}CREATE TABLE public.one (id int);\n"), "DROP TABLE public.one;\n")]).check(&[]);
+        assert_eq!(leaks(&report), [], "{up}");
+    }
+}
+
+#[test]
+fn a_role_that_is_set_reaches_the_next_migration() {
+    let role = (
+        "CREATE ROLE clerk;\nGRANT clerk TO CURRENT_USER;\nGRANT ALL ON SCHEMA public TO clerk;\n\
+                 GRANT ALL ON ALL TABLES IN SCHEMA public TO clerk;\nSET ROLE clerk;\n",
+        "RESET ROLE;\nDROP OWNED BY clerk;\nDROP ROLE clerk;\n",
+    );
+    let report = staged(&[role, ("CREATE TABLE two (id int);\n", "DROP TABLE two;\n")]).check(&[]);
+    let told = leaks(&report);
+    assert!(told.iter().any(|(_, message)| message.starts_with("role stays set")), "{report:#}");
+    assert!(told.iter().any(|(severity, _)| severity == "error"), "{report:#}");
+}
+
+#[test]
+fn supabase_puts_settings_back_itself() {
+    let repo = Sandbox::empty(Sandbox::new().realm());
+    repo.write("migd.toml", "[[migrations]]\npath = \"supabase/migrations\"\nlayout = \"supabase\"\n");
+    repo.write("supabase/migrations/20250101000000_one.sql", "CREATE SCHEMA shop;\nSET search_path = shop;\n");
+    repo.git(&["add", "."]);
+    assert_eq!(leaks(&repo.check(&[])), []);
+}
