@@ -20,8 +20,8 @@ type Steps = BTreeMap<String, Samples>;
 pub(crate) fn all(migd: &Path, set: &Set, options: &Options, report: &mut Report) -> Result<()> {
     let sandbox = Sandbox::new(migd, set)?;
     let rows = &mut Rows { set, report };
-    let noop = commits(&sandbox, options, rows)?;
-    new_migration(&sandbox, options, &noop, rows)?;
+    commits(&sandbox, options, rows)?;
+    new_migration(&sandbox, options, rows)?;
     if options.all {
         whole_history(&sandbox, set, rows)?;
     }
@@ -50,8 +50,8 @@ impl Rows<'_> {
     }
 }
 
-/// Commits that touch no migration; what the one with an empty native hook takes.
-fn commits(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result<Samples> {
+/// Commits that touch no migration.
+fn commits(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result<()> {
     sandbox.stage_new(rows.set)?;
     sandbox.check("--staged")?;
     sandbox.unstage()?;
@@ -69,21 +69,24 @@ fn commits(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result<
     rows.add("`git commit`, a native hook that does nothing", &noop, None);
     rows.add("`git commit` with migd, no migration touched", &with, None);
     rows.add("… over the empty hook", &with.over(&noop), Some(Target::median(1.0)));
-    Ok(noop)
+    Ok(())
 }
 
-/// A new migration with clones ready: the verdict, the whole commit, and the commit of what was judged before.
-fn new_migration(sandbox: &Sandbox, options: &Options, noop: &Samples, rows: &mut Rows<'_>) -> Result<()> {
-    let (mut verdict, mut steps, mut commit, mut cached) =
-        (Samples::default(), Steps::new(), Samples::default(), Samples::default());
+/// A new migration with clones ready: the verdict, the whole commit, and the commit of what was judged before. What they are
+/// compared with commits a migration too, judged before as well, under a hook that does nothing.
+fn new_migration(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result<()> {
+    let (mut verdict, mut steps) = (Samples::default(), Steps::new());
+    let (mut noop, mut cached, mut commit) = (Samples::default(), Samples::default(), Samples::default());
     for _ in 0..options.runs {
-        sandbox.stage_new(rows.set)?;
-        sandbox.settle()?;
-        let (judged, _) = sandbox.check("--staged")?;
-        take(&judged, &mut verdict, &mut steps)?;
-        sandbox.settle()?;
-        cached.add(sandbox.commit(Hooks::Migd)?);
-        sandbox.undo()?;
+        for (samples, hooks) in [(&mut noop, Hooks::Noop), (&mut cached, Hooks::Migd)] {
+            sandbox.stage_new(rows.set)?;
+            sandbox.settle()?;
+            let (judged, _) = sandbox.check("--staged")?;
+            take(&judged, &mut verdict, &mut steps)?;
+            sandbox.settle()?;
+            samples.add(sandbox.commit(hooks)?);
+            sandbox.undo()?;
+        }
         sandbox.stage_new(rows.set)?;
         sandbox.settle()?;
         commit.add(sandbox.commit(Hooks::Migd)?);
@@ -93,10 +96,11 @@ fn new_migration(sandbox: &Sandbox, options: &Options, noop: &Samples, rows: &mu
     for (step, samples) in &steps {
         rows.add(&format!("… of it {step}"), samples, None);
     }
+    rows.add("`git commit` of a new migration, a native hook that does nothing", &noop, None);
     rows.add("`git commit` with a new migration", &commit, None);
-    rows.add("… over the empty hook", &commit.over(noop), None);
+    rows.add("… over the empty hook", &commit.over(&noop), None);
     rows.add("`git commit` of a migration judged while editing", &cached, None);
-    rows.add("… over the empty hook", &cached.over(noop), Some(Target { median: 1.0, p99: Some(2.0) }));
+    rows.add("… over the empty hook", &cached.over(&noop), Some(Target { median: 1.0, p99: Some(2.0) }));
     Ok(())
 }
 
@@ -119,12 +123,12 @@ fn with_rows(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Resul
     Ok(())
 }
 
-/// From a file saved in the work tree to its verdict in `migd watch`, rows included.
+/// From a file saved in the work tree to its verdict in `migd watch`, rows included; and the commit that follows at once.
 fn saving(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result<()> {
     let watch = sandbox.watch()?;
-    let mut saved = Samples::default();
+    let (mut saved, mut noop, mut with) = (Samples::default(), Samples::default(), Samples::default());
     // The first save finds the clones of another configuration.
-    for at in 0..=options.runs / 4 {
+    for at in 0..=options.runs / 2 {
         sandbox.settle()?;
         // What the background looks at once more when nothing has changed for a while.
         std::thread::sleep(Duration::from_millis(1200));
@@ -135,8 +139,18 @@ fn saving(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result<(
         if at > 0 {
             saved.add(started.elapsed());
         }
+        sandbox.git(&["add", "migrations"])?;
+        let (samples, hooks) = if at % 2 == 0 { (&mut with, Hooks::Migd) } else { (&mut noop, Hooks::Noop) };
+        let took = sandbox.commit(hooks)?;
+        if at > 0 {
+            samples.add(took);
+        }
+        sandbox.undo()?;
     }
     rows.add("a file saved: its verdict in `migd watch`, with generated rows", &saved, Some(Target::median(100.0)));
+    rows.add("staged and committed at once, a native hook that does nothing", &noop, None);
+    rows.add("staged and committed at once, with migd", &with, None);
+    rows.add("… over the empty hook", &with.over(&noop), Some(Target { median: 1.0, p99: Some(2.0) }));
     drop(watch);
     sandbox.unstage()?;
     sandbox.git(&["clean", "--quiet", "-fd", "migrations"])

@@ -165,7 +165,7 @@ pub struct Daemon {
 pub struct Watch {
     /// Whether the daemon watches the sets, and judges what is saved and staged before it is committed.
     pub enabled: bool,
-    /// How long the files must be left alone before they are looked at.
+    /// How long the files must be left alone before they are looked at; a third of it where they were left alone before.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub debounce: Duration,

@@ -16,6 +16,9 @@ use crate::wire::{Selection, frame};
 /// How often a reader that hears nothing is told that the daemon is there.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
+/// Said to whoever reads of a repository that is watched no longer.
+const GONE: &str = "error: this repository is watched no longer: it is gone, or watching was turned off\n";
+
 /// Serves a reader. The exit status is the last thing it is told; 0 when the daemon leaves.
 pub(super) async fn watch(daemon: &Arc<Daemon>, stream: &mut UnixStream, place: Place) -> io::Result<u8> {
     let prepared = match daemon.service.prepare(&CheckRequest::new(place, Selection::Worktree)).await {
@@ -50,8 +53,14 @@ pub(super) async fn watch(daemon: &Arc<Daemon>, stream: &mut UnixStream, place: 
         let mut byte = [0];
         let reply = tokio::select! {
             change = changes.recv() => match change {
-                Ok(told) if told.repo == repo => Reply::Event { json: told.json.clone() },
-                Ok(_) => continue,
+                Ok(told) if told.repo != repo => continue,
+                Ok(told) => match &told.json {
+                    Some(json) => Reply::Event { json: json.clone() },
+                    None => {
+                        send(stream, &Reply::Text { text: GONE.to_owned() }).await?;
+                        return Ok(3);
+                    }
+                },
                 // The reader was too slow, and gets the state as it is now.
                 Err(RecvError::Lagged(_)) => {
                     drop(changes);

@@ -137,6 +137,9 @@ impl Service {
 
     /// Reads the repository: the configuration, the sets, what changed. Runs nothing, starts nothing.
     pub async fn prepare(&self, request: &CheckRequest) -> Result<Prepared, Error> {
+        if let Some(live) = self.live.as_ref().filter(|_| request.hook) {
+            live.hush();
+        }
         let kept = Arc::clone(&self.kept);
         let request = request.clone();
         let env = request.place.env.clone();
@@ -188,6 +191,9 @@ impl Service {
         };
         if let (Some(live), Ok(report)) = (&self.live, &outcome) {
             live.remember(plan, report);
+        }
+        if let Some(live) = self.live.as_ref().filter(|_| request.hook) {
+            live.hush();
         }
         self.touch(None);
         let mut report = match outcome {

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::Error;
 use crate::config::{Config, Set};
 use crate::layout::{self, Chain, File, Layout, Migration, Tree};
-use crate::repo::{BaseCommit, Entry, FolderId, Repo};
+use crate::repo::{BaseCommit, Entry, FolderId, Mark, Repo, Seen};
 use crate::scenario;
 use crate::verdict::{Base, Change, Finding, Mode, Severity};
 use crate::wire::Selection;
@@ -18,6 +18,8 @@ use crate::wire::env::OVERRIDES;
 
 /// How many bytes of file contents are kept between judgements.
 const KEPT_BYTES: u64 = 24 << 20;
+/// How many files on disk are known by their marks.
+const KEPT_MARKS: usize = 1 << 14;
 /// How many chains are kept between judgements: the staged one, HEAD's and the base's, of a few sets.
 const KEPT_CHAINS: usize = 12;
 /// How many folders' listings are kept: those of as many chains.
@@ -31,6 +33,8 @@ pub const CONFIG_FILE: &str = "migd.toml";
 #[derive(Default)]
 pub struct Kept {
     files: Mutex<Files>,
+    /// The names of files on disk that have not changed since they were read.
+    marks: Mutex<HashMap<PathBuf, (Mark, String)>>,
     chains: Mutex<Recent<blake3::Hash, Arc<Chain>>>,
     listings: Mutex<Recent<FolderId, Arc<Listing>>>,
     configs: Mutex<Recent<blake3::Hash, Config>>,
@@ -435,14 +439,35 @@ impl Folder<'_> {
     }
 
     fn worktree(&self) -> Result<Arc<Listing>, Error> {
+        let top = self.repo.root().unwrap_or(self.repo.git_dir());
+        let known = |path: &str, mark: &Mark| {
+            let marks = locked(&self.kept.marks);
+            let (_, id) = marks.get(&top.join(path)).filter(|(kept, _)| kept == mark)?;
+            self.kept_file(id)
+        };
         let mut tree = Tree::default();
-        for file in self.repo.worktree(&self.prefixes())? {
-            let Some(path) = self.relative(&file.path) else { continue };
-            let size = file.bytes.len() as u64;
-            // Named as git would name it, so that an unchanged file is seen to be one.
-            let id = self.repo.blob_id(&file.bytes)?;
-            let bytes = (size <= self.max).then(|| file.bytes.into());
-            tree.files.insert(path, File { id, bytes, size });
+        for (path, seen) in self.repo.worktree_unless(&self.prefixes(), known)? {
+            let Some(own) = self.relative(&path) else { continue };
+            let file = match seen {
+                Seen::Known(file) => file,
+                Seen::Read(bytes, mark) => {
+                    let size = bytes.len() as u64;
+                    // Named as git would name it, so that an unchanged file is seen to be one.
+                    let id = self.repo.blob_id(&bytes)?;
+                    let bytes = (size <= self.max).then(|| bytes.into());
+                    let file = File { id, bytes, size };
+                    if let Some(mark) = mark {
+                        self.keep(&file);
+                        let mut marks = locked(&self.kept.marks);
+                        if marks.len() >= KEPT_MARKS {
+                            marks.clear();
+                        }
+                        marks.insert(top.join(&path), (mark, file.id.clone()));
+                    }
+                    file
+                }
+            };
+            tree.files.insert(own, file);
         }
         Ok(Arc::new(Listed::Disk(tree).into()))
     }
@@ -480,24 +505,33 @@ impl Folder<'_> {
     }
 
     fn file(&self, id: &str) -> Result<File, Error> {
-        {
-            let files = locked(&self.kept.files);
-            if let Some(file) = files.by_id.get(id).filter(|file| file.bytes.is_some() || file.size > self.max) {
-                return Ok(file.clone());
-            }
+        if let Some(file) = self.kept_file(id) {
+            return Ok(file);
         }
         let blob = self.repo.read(id, self.max)?;
         let file = File { id: id.to_owned(), bytes: blob.bytes, size: blob.size };
+        self.keep(&file);
+        Ok(file)
+    }
+
+    fn kept_file(&self, id: &str) -> Option<File> {
+        let files = locked(&self.kept.files);
+        files.by_id.get(id).filter(|file| file.bytes.is_some() || file.size > self.max).cloned()
+    }
+
+    fn keep(&self, file: &File) {
         let mut files = locked(&self.kept.files);
+        if files.by_id.get(&file.id).is_some_and(|kept| kept.bytes.is_some() || file.bytes.is_none()) {
+            return;
+        }
         let bytes = file.bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
         if files.bytes + bytes > KEPT_BYTES {
             *files = Files::default();
         }
         if bytes <= KEPT_BYTES / 4 {
             files.bytes += bytes;
-            files.by_id.insert(id.to_owned(), file.clone());
+            files.by_id.insert(file.id.clone(), file.clone());
         }
-        Ok(file)
     }
 
     fn chain(&self, layout: &'static dyn Layout, set: &Set, listing: &Listing) -> Result<Arc<Chain>, Error> {

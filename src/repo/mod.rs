@@ -10,12 +10,17 @@ mod program;
 mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use error::Error;
 use library::Library;
 use program::Program;
+
+/// How long a file must not have changed for its times to tell its next change: some file systems count in seconds.
+const SETTLED: Duration = Duration::from_secs(3);
 
 /// Where a request comes from: everything that decides which repository and which index it means.
 #[derive(Debug, Clone, Default)]
@@ -46,6 +51,40 @@ pub struct WorkFile {
     pub path: String,
     /// Its content.
     pub bytes: Vec<u8>,
+}
+
+/// What tells one state of a file on disk from the next, as git's own index does: another content has another one, but for
+/// changes within the clock's resolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    file: (u64, u64),
+    size: u64,
+    modified: (i64, i64),
+    /// No program can set this one.
+    changed: (i64, i64),
+}
+
+impl Mark {
+    /// Before the file is read. None when it changed so lately that it may change once more without a trace.
+    fn of(meta: &std::fs::Metadata) -> Option<Mark> {
+        let changed = UNIX_EPOCH + Duration::new(meta.ctime().try_into().ok()?, 0);
+        let settled = SystemTime::now().duration_since(changed).is_ok_and(|age| age > SETTLED);
+        settled.then(|| Mark {
+            file: (meta.dev(), meta.ino()),
+            size: meta.size(),
+            modified: (meta.mtime(), meta.mtime_nsec()),
+            changed: (meta.ctime(), meta.ctime_nsec()),
+        })
+    }
+}
+
+/// A file on disk that was read, or that need not be.
+#[derive(Debug)]
+pub enum Seen<T> {
+    /// What the caller knows of it.
+    Known(T),
+    /// Its content, and what tells it from the next; no mark where that cannot be relied on.
+    Read(Vec<u8>, Option<Mark>),
 }
 
 /// An object's content.
@@ -240,6 +279,22 @@ impl Repo {
 
     /// The tracked files below `prefixes` that are on disk, and those that are neither tracked nor ignored.
     pub fn worktree(&self, prefixes: &[String]) -> Result<Vec<WorkFile>, Error> {
+        let seen = self.worktree_unless(prefixes, |_, _| None::<WorkFile>)?;
+        Ok(seen
+            .into_iter()
+            .map(|(path, seen)| match seen {
+                Seen::Known(file) => file,
+                Seen::Read(bytes, _) => WorkFile { path, bytes },
+            })
+            .collect())
+    }
+
+    /// The same, but for reading what is `known` by its path and its mark.
+    pub fn worktree_unless<T>(
+        &self,
+        prefixes: &[String],
+        known: impl Fn(&str, &Mark) -> Option<T>,
+    ) -> Result<Vec<(String, Seen<T>)>, Error> {
         let Some(root) = &self.place.root else { return Err(Error::Bare(self.place.git_dir.clone())) };
         let mut paths = self.tracked(prefixes)?;
         for prefix in prefixes {
@@ -248,12 +303,16 @@ impl Repo {
         paths.extend(self.unwritten(root).filter(|path| prefixes.iter().any(|prefix| is_below(path, prefix))));
         let read = |path: String| {
             if let Some(bytes) = self.overlays.get(&path) {
-                return Some(WorkFile { path, bytes: bytes.clone() });
+                return Some((path, Seen::Read(bytes.clone(), None)));
             }
             let file = root.join(&path);
             // What was a file when it was staged may be a pipe by now.
-            file.symlink_metadata().ok().filter(std::fs::Metadata::is_file)?;
-            Some(WorkFile { path, bytes: std::fs::read(file).ok()? })
+            let meta = file.symlink_metadata().ok().filter(std::fs::Metadata::is_file)?;
+            let mark = Mark::of(&meta);
+            if let Some(known) = mark.as_ref().and_then(|mark| known(&path, mark)) {
+                return Some((path, Seen::Known(known)));
+            }
+            Some((path, Seen::Read(std::fs::read(file).ok()?, mark)))
         };
         Ok(paths.into_iter().filter_map(read).collect())
     }
@@ -395,7 +454,8 @@ fn on_disk(root: &Path, prefix: &str) -> Vec<String> {
     walk.hidden(false).ignore(false).require_git(false).follow_links(false);
     // A folder with a `.git` of its own is another repository.
     walk.filter_entry(|entry| {
-        entry.file_name() != ".git" && (entry.depth() == 0 || !entry.path().join(".git").exists())
+        let folder = entry.depth() > 0 && entry.file_type().is_some_and(|kind| kind.is_dir());
+        entry.file_name() != ".git" && !(folder && entry.path().join(".git").exists())
     });
     walk.build()
         .filter_map(Result::ok)

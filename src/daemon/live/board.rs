@@ -31,8 +31,8 @@ pub(crate) struct Board {
 pub(crate) struct Told {
     /// The repository.
     pub(crate) repo: String,
-    /// The event, as JSON.
-    pub(crate) json: String,
+    /// The event, as JSON; none: it is watched no longer.
+    pub(crate) json: Option<String>,
 }
 
 /// What is known of one set in one tree.
@@ -147,8 +147,14 @@ impl Board {
             && let Some(json) = json(event)
         {
             let repo = event.subject().repo.clone();
-            let _ = self.changes.send(Arc::new(Told { repo, json }));
+            let _ = self.changes.send(Arc::new(Told { repo, json: Some(json) }));
         }
+    }
+
+    /// Forgets `repo`, and says so to those who read of it.
+    pub(super) fn forget(&self, repo: &str) {
+        self.retain(repo, &[]);
+        let _ = self.changes.send(Arc::new(Told { repo: repo.to_owned(), json: None }));
     }
 
     fn lines(&self) -> MutexGuard<'_, BTreeMap<Subject, Line>> {

@@ -69,10 +69,12 @@ impl Service {
         let Some(live) = self.live() else { return };
         tokio::spawn(Arc::clone(&self).remember());
         tokio::spawn(Arc::clone(&self).take_up_again());
+        let mut last = Instant::now();
         loop {
-            for root in live.changed().await {
+            for root in live.changed(last).await {
                 self.look(&root).await;
             }
+            last = Instant::now();
         }
     }
 
@@ -113,6 +115,9 @@ impl Service {
         // Hook frameworks put unstaged edits aside meanwhile: the work tree says nothing.
         if live.work.is_hooked(root) {
             return live.later(root.to_owned(), GIT_AT_WORK);
+        }
+        if let Some(left) = live.work.hush_left() {
+            return live.later(root.to_owned(), left);
         }
         let busy = served.home.git_dir.join("index.lock").exists();
         if busy && served.waited < GIT_AT_WORK_MAX {
@@ -211,6 +216,7 @@ impl Service {
         if !home.root.is_dir() {
             return Err(Stop::Gone);
         }
+        let started = Instant::now();
         let repo = Repo::open(&location(served))?;
         // One that is found otherwise than by its folder (GIT_DIR in the environment) is judged when it is asked for.
         if repo.root() != Some(&home.root) || repo.git_dir() != home.git_dir {
@@ -243,9 +249,11 @@ impl Service {
             return Ok(Looked { config, jobs: Vec::new(), nothing, settled: None, new });
         }
         let mut jobs = Vec::new();
+        let opened = started.elapsed();
         let kept = self.kept_files();
         let query = |selection| Query { selection, sets: &[], touched_only: true };
         jobs.extend(split(plan::plan(&repo, config.clone(), &kept, &query(&Selection::Worktree))?, home));
+        let read = started.elapsed();
         // While a conflict is being resolved the index is nothing that could be committed.
         let staged = plan::configuration(&repo, true, &served.env).and_then(|mut staged| {
             if staged.migrations.is_empty() {
@@ -258,6 +266,7 @@ impl Service {
                 jobs.push(job);
             }
         }
+        tracing::debug!(?opened, ?read, staged = ?started.elapsed(), "read again");
         let repo_name = home.root.to_string_lossy();
         let unchanged = config
             .migrations

@@ -35,6 +35,8 @@ use work::Work;
 const MAX_REPOS: usize = 64;
 /// How many verdicts are remembered that are not kept because another time may judge otherwise.
 const FRESH: usize = 16;
+/// After how long without a change the next one is no part of many.
+const STILL: Duration = Duration::from_millis(300);
 /// How long changes that do not end are waited out, in debounces.
 const RESTLESS: u32 = 8;
 
@@ -177,6 +179,11 @@ impl Live {
         }
     }
 
+    /// A commit is being made: nothing is begun beside it until git is done.
+    pub(super) fn hush(&self) {
+        self.work.hush();
+    }
+
     /// What somebody was just told about `plan`.
     pub(super) fn remember(&self, plan: &Plan, report: &Report) {
         for verdict in report.verdicts.iter().filter(|verdict| !verdict.cached) {
@@ -205,7 +212,7 @@ impl Live {
         }
         self.intake.interests().remove(root);
         let repo = root.to_string_lossy();
-        self.board.retain(&repo, &[]);
+        self.board.forget(&repo);
         self.work.forget(&repo);
         self.changes.notify_one();
     }
@@ -230,9 +237,10 @@ impl Live {
     }
 
     /// Waits until a repository has changed and has then been left alone for a moment: those that changed, newest first.
-    async fn changed(&self) -> Vec<PathBuf> {
+    /// The moment is short after a time without changes: a save is one, and what is more is only looked at twice.
+    async fn changed(&self, last: Instant) -> Vec<PathBuf> {
         self.intake.bell.notified().await;
-        let debounce = self.debounce();
+        let debounce = if last.elapsed() > STILL { self.debounce() / 3 } else { self.debounce() };
         let until = Instant::now() + debounce * RESTLESS;
         while Instant::now() < until && tokio::time::timeout(debounce, self.intake.bell.notified()).await.is_ok() {}
         let dirty = std::mem::take(&mut *self.intake.dirty());

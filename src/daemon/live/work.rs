@@ -17,6 +17,8 @@ use crate::judge::{self, Depth, Plan};
 
 /// How long nothing new must come before rows are searched for more deeply.
 const CALM: Duration = Duration::from_millis(500);
+/// How long git takes for what is left of a commit when its hook has been answered, and a little more.
+const HUSH: Duration = Duration::from_millis(60);
 /// How often one judgement is begun again because commits came in between.
 const MAX_TRIES: u8 = 50;
 
@@ -55,6 +57,8 @@ pub(super) struct Work {
     state: Mutex<State>,
     /// How many commits wait for a verdict.
     waiting: watch::Sender<usize>,
+    /// Until when git is given the machine.
+    hushed: Mutex<Instant>,
 }
 
 #[derive(Default)]
@@ -112,7 +116,24 @@ impl Drop for Urgent {
 
 impl Work {
     pub(super) fn new() -> Work {
-        Work { state: Mutex::default(), waiting: watch::channel(0).0 }
+        Work { state: Mutex::default(), waiting: watch::channel(0).0, hushed: Mutex::new(Instant::now()) }
+    }
+
+    /// A commit is being made: nothing is begun until git has had the time to end it, and what only goes deeper rests.
+    pub(super) fn hush(&self) {
+        *self.hushed() = Instant::now() + HUSH;
+        if let Some(running) = self.state().running.as_ref().filter(|running| running.job.depth == Depth::Full) {
+            running.give_up(true);
+        }
+    }
+
+    /// How long that still is; none when no commit is being made.
+    pub(super) fn hush_left(&self) -> Option<Duration> {
+        Some(self.hushed().saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
+    }
+
+    fn hushed(&self) -> MutexGuard<'_, Instant> {
+        self.hushed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until nobody waits for a verdict.
@@ -223,11 +244,15 @@ impl Service {
             if waiting.wait_for(|count| *count == 0).await.is_err() {
                 return;
             }
+            if let Some(left) = live.work.hush_left() {
+                tokio::time::sleep(left).await;
+                continue;
+            }
             let Some(job) = live.work.next() else { return };
             if job.depth == Depth::Full {
                 tokio::time::sleep(CALM).await;
                 let newer = live.work.state().queue.iter().any(|job| job.depth == Depth::Quick);
-                if newer || *waiting.borrow() > 0 {
+                if newer || *waiting.borrow() > 0 || live.work.hush_left().is_some() {
                     live.work.again(Job { tries: 0, ..job });
                     continue;
                 }

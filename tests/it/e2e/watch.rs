@@ -191,8 +191,11 @@ fn a_repository_that_disappears_is_forgotten() {
     stays.migd(&["start"]).ok();
     let watched = || stays.migd(&["status", "--json"]).ok().json()["watched"].as_array().map(Vec::len);
     eventually("both are watched", || watched() == Some(2));
+    let mut reader = Watching::new(&repo);
+    reader.nothing();
     fs::remove_dir_all(repo.path()).unwrap();
     eventually("one is forgotten", || watched() == Some(1));
+    assert_eq!(reader.end(), Some(3), "its reader is told, and ends");
 }
 
 #[test]
