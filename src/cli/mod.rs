@@ -12,6 +12,7 @@ mod logs;
 mod progress;
 mod reference;
 mod scenario;
+mod screen;
 mod status;
 mod watch;
 

@@ -1,10 +1,14 @@
 //! `migd watch`: the verdicts on what is saved and staged, as they come.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::screen::{Foot, Screen, write};
 use super::{Failure, note, runtime};
 use crate::daemon::live::event::{Event, Subject};
 use crate::daemon::spawn;
@@ -14,6 +18,8 @@ use crate::wire::{Endpoint, Place, Reply, Request, Terminal};
 
 /// How often is looked whether there is a daemon again.
 const LOOK: Duration = Duration::from_millis(500);
+/// How often what moves on the screen does.
+const TICK: Duration = Duration::from_millis(120);
 
 /// The options of `migd watch`.
 #[derive(Debug, clap::Args)]
@@ -38,20 +44,33 @@ enum Style {
 pub(super) fn run(args: &Args, endpoint: &Endpoint) -> Result<u8, Failure> {
     let place = Place::here()
         .map_err(|error| Failure::usage(format!("the current folder cannot be read: {error}"), "change to another"))?;
-    leave_at_ctrl_c()?;
-    let mut screen = Screen::new(args);
+    let view = Arc::new(Mutex::new(View::new(args, &place)));
+    leave_at_ctrl_c(&view)?;
+    let mut attached = false;
     loop {
+        let mut said = String::new();
         let asked = spawn::ask(endpoint, &Request::Watch(place.clone()), |reply| match reply {
-            Reply::Event { json } => screen.take(&json),
-            Reply::Text { text } => note(text.trim_end()),
+            Reply::Accepted { .. } => {
+                attached = true;
+                lock(&view).attached();
+            }
+            Reply::Event { json } => lock(&view).take(&json),
+            // The last thing that a daemon says to a reader that it does not serve.
+            Reply::Text { text } => said.push_str(&text),
             _ => {}
         });
-        screen.rest();
         match asked {
-            Ok(0) => note("the daemon has stopped; waiting until there is one again"),
-            Ok(exit) => return Ok(exit),
-            Err(error) if screen.attached => note(&format!("{error}; waiting until there is a daemon again")),
-            Err(error) => return Err(error.into()),
+            Ok(0) => lock(&view).rest("the daemon has stopped; waiting until there is one again"),
+            Ok(exit) => {
+                lock(&view).leave();
+                note(said.trim_end());
+                return Ok(exit);
+            }
+            Err(error) if attached => lock(&view).rest(&format!("{error}; waiting until there is a daemon again")),
+            Err(error) => {
+                lock(&view).leave();
+                return Err(error.into());
+            }
         }
         // Whoever stopped it had a reason: it is not started again for us.
         while UnixStream::connect(endpoint.socket()).is_err() {
@@ -60,41 +79,79 @@ pub(super) fn run(args: &Args, endpoint: &Endpoint) -> Result<u8, Failure> {
     }
 }
 
-/// Ctrl-C, and a terminal that is closed, are how this command ends.
-fn leave_at_ctrl_c() -> Result<(), Failure> {
+fn lock(view: &Mutex<View>) -> MutexGuard<'_, View> {
+    view.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ctrl-C, and a terminal that is closed, are how this command ends. On a terminal, what is judged shows for how long, and a
+/// window of another size is drawn anew.
+fn leave_at_ctrl_c(view: &Arc<Mutex<View>>) -> Result<(), Failure> {
     let runtime = runtime()?;
-    let interactive = Terminal::of(&io::stderr()).interactive;
+    let view = Arc::clone(view);
+    let failed = |error: io::Error| Failure::broken(format!("cannot handle signals: {error}"), "");
+    let _inside = runtime.enter();
+    let mut resized = signal(SignalKind::window_change()).map_err(failed)?;
+    let mut ended = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()]
+        .map(|kind| signal(kind).map_err(failed))
+        .into_iter()
+        .collect::<Result<Vec<_>, _>>()?;
+    drop(_inside);
     std::thread::spawn(move || {
-        let _ = runtime.block_on(tokio::signal::ctrl_c());
-        if interactive {
-            let _ = io::stderr().write_all(b"\r\x1b[K");
-        }
+        runtime.block_on(async {
+            let [interrupt, terminate, hangup] = &mut ended[..] else { return };
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => break,
+                    _ = terminate.recv() => break,
+                    _ = hangup.recv() => break,
+                    _ = resized.recv() => lock(&view).redraw(),
+                    () = tokio::time::sleep(TICK) => lock(&view).tick(),
+                }
+            }
+        });
+        lock(&view).leave();
         std::process::exit(0);
     });
     Ok(())
 }
 
-/// What is on the screen.
-struct Screen {
+/// What is known, and how it is shown.
+struct View {
     style: Style,
     bell: bool,
     terminal: Terminal,
-    /// Something was received.
-    attached: bool,
+    /// Where one is.
+    place: String,
     /// None: nothing to judge.
     known: BTreeMap<Subject, Option<Verdict>>,
-    bar: Option<(Subject, indicatif::ProgressBar)>,
+    /// What is being judged.
+    running: Option<(Subject, Instant, String)>,
+    /// On a terminal only.
+    screen: Option<Screen>,
+    attached: bool,
 }
 
-impl Screen {
-    fn new(args: &Args) -> Screen {
+impl View {
+    fn new(args: &Args, place: &Place) -> View {
         let terminal = Terminal::of(&io::stdout());
-        let known = BTreeMap::new();
-        Screen { style: args.format, bell: args.bell, terminal, attached: false, known, bar: None }
+        let place = format!("watching {}", place.cwd.display());
+        let live = terminal.interactive && args.format == Style::Text;
+        let screen = live.then(|| Screen::new(&place));
+        let (known, running, attached) = (BTreeMap::new(), None, false);
+        View { style: args.format, bell: args.bell, terminal, place, known, running, screen, attached }
+    }
+
+    /// A daemon tells, from now on.
+    fn attached(&mut self) {
+        if !std::mem::replace(&mut self.attached, true)
+            && let Some(screen) = &mut self.screen
+        {
+            screen.foot(Foot::Rest(self.place.clone()));
+            self.redraw();
+        }
     }
 
     fn take(&mut self, json: &str) {
-        self.attached = true;
         if self.style == Style::Jsonl {
             return write(&format!("{json}\n"));
         }
@@ -108,10 +165,14 @@ impl Screen {
                     self.show(&subject);
                 }
             }
-            Event::Started { subject, migrations, elapsed_ms } => self.started(subject, &migrations, elapsed_ms),
+            Event::Started { subject, migrations, elapsed_ms } => {
+                let elapsed = Duration::from_secs_f64(elapsed_ms.max(0.0) / 1000.0);
+                let since = Instant::now().checked_sub(elapsed).unwrap_or_else(Instant::now);
+                self.busy(subject, since, migrations.join(", "));
+            }
             Event::Step { subject, migration, step, .. } => {
-                if let Some((_, bar)) = self.bar.as_ref().filter(|(running, _)| *running == subject) {
-                    bar.set_message(render::line(&format!("{}: {migration}: {step}", subject.set), true));
+                if let Some((running, since, _)) = self.running.take_if(|(running, ..)| *running == subject) {
+                    self.busy(running, since, format!("{migration}: {step}"));
                 }
             }
             Event::Finding { .. } => {}
@@ -130,26 +191,28 @@ impl Screen {
 
     /// Shows the state of one set; on a terminal, of all.
     fn show(&mut self, changed: &Subject) {
-        if !self.terminal.interactive {
-            let text = self.known.get(changed).map(|state| self.text(changed, state.as_ref()));
-            return write(&text.unwrap_or_default());
+        if self.screen.is_some() {
+            return self.redraw();
         }
-        let mut text = String::from("\x1b[H\x1b[2J");
+        let text = self.known.get(changed).map(|state| self.text(changed, state.as_ref()));
+        write(&text.unwrap_or_default());
+    }
+
+    /// Draws the state of all sets, as wide as the window is now.
+    fn redraw(&mut self) {
+        self.terminal = Terminal::of(&io::stdout());
         // The index is shown below the work tree, and only where it has something of its own.
         let mut all: Vec<_> = self.known.iter().collect();
         all.retain(|(subject, state)| state.is_some() || subject.tree != Mode::Staged);
         all.sort_by_key(|(subject, _)| (subject.tree == Mode::Staged, &subject.set));
-        for (subject, state) in all {
-            text.push_str(&self.text(subject, state.as_ref()));
-        }
-        match &self.bar {
-            Some((_, bar)) => bar.suspend(|| write(&text)),
-            None => write(&text),
+        let text = all.into_iter().map(|(subject, state)| self.text(subject, state.as_ref())).collect();
+        if let Some(screen) = &mut self.screen {
+            screen.show(text);
         }
     }
 
     fn text(&self, subject: &Subject, state: Option<&Verdict>) -> String {
-        let staged = if subject.tree == Mode::Staged { "as it is staged:\n" } else { "" };
+        let staged = if subject.tree == Mode::Staged { "\nas it is staged:\n" } else { "" };
         match state {
             None if subject.tree == Mode::Staged || subject.set.is_empty() => String::new(),
             None => format!("migd: {}: nothing to judge\n", render::line(&subject.set, self.terminal.unicode)),
@@ -162,39 +225,47 @@ impl Screen {
         }
     }
 
-    fn started(&mut self, subject: Subject, migrations: &[String], elapsed_ms: f64) {
-        self.rest();
-        if !self.terminal.interactive {
-            return;
+    fn busy(&mut self, subject: Subject, since: Instant, what: String) {
+        let tree = if subject.tree == Mode::Staged { " (staged)" } else { "" };
+        let text = format!("{}{tree}: {what}", subject.set);
+        self.running = Some((subject, since, what));
+        if let Some(screen) = &mut self.screen {
+            screen.foot(Foot::Busy { what: text, since });
         }
-        let bar = indicatif::ProgressBar::new_spinner();
-        if let Ok(style) = indicatif::ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
-            bar.set_style(style);
-        }
-        bar.set_message(render::line(&format!("{}: {}", subject.set, migrations.join(", ")), true));
-        let bar = bar.with_elapsed(Duration::from_secs_f64(elapsed_ms.max(0.0) / 1000.0));
-        bar.enable_steady_tick(Duration::from_millis(100));
-        self.bar = Some((subject, bar));
     }
 
     fn done(&mut self, subject: &Subject) {
-        if self.bar.as_ref().is_some_and(|(running, _)| running == subject) {
-            self.rest();
+        if self.running.as_ref().is_some_and(|(running, ..)| running == subject) {
+            self.running = None;
+            if let Some(screen) = &mut self.screen {
+                screen.foot(Foot::Rest(self.place.clone()));
+            }
         }
     }
 
-    /// Nothing is being judged.
-    fn rest(&mut self) {
-        if let Some((_, bar)) = self.bar.take() {
-            bar.finish_and_clear();
+    /// Nothing is being judged, for this reason.
+    fn rest(&mut self, why: &str) {
+        (self.running, self.attached) = (None, false);
+        match &mut self.screen {
+            Some(screen) => {
+                // The next daemon tells everything.
+                self.known.clear();
+                screen.foot(Foot::Rest(why.to_owned()));
+            }
+            None => note(why),
         }
     }
-}
 
-/// Writes to standard output at once; ends well when nobody reads it any more.
-fn write(text: &str) {
-    let mut out = io::stdout().lock();
-    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
-        std::process::exit(0);
+    fn tick(&mut self) {
+        if let Some(screen) = &mut self.screen {
+            screen.tick();
+        }
+    }
+
+    /// Leaves the terminal to whoever comes next.
+    fn leave(&mut self) {
+        if self.screen.take().is_some() {
+            write("\r\x1b[K");
+        }
     }
 }
