@@ -55,6 +55,7 @@ pub struct Session {
     notices: Arc<Mutex<VecDeque<Notice>>>,
     driver: JoinHandle<()>,
     pid: i32,
+    user: String,
     superuser: bool,
 }
 
@@ -85,7 +86,8 @@ impl Session {
             }
         });
         let cancel = client.cancel_token();
-        let mut session = Session { client, cancel, notices, driver, pid: 0, superuser };
+        let user = config.get_user().unwrap_or_default().to_owned();
+        let mut session = Session { client, cancel, notices, driver, pid: 0, user, superuser };
         // A simple query is one round trip, a prepared one two.
         for message in session.client.simple_query("SELECT pg_catalog.pg_backend_pid()").await? {
             if let SimpleQueryMessage::Row(row) = message {
@@ -103,6 +105,11 @@ impl Session {
     /// The server's process.
     pub fn pid(&self) -> i32 {
         self.pid
+    }
+
+    /// The role that it was opened as.
+    pub fn user(&self) -> &str {
+        &self.user
     }
 
     /// Whether it had all rights when it was opened, as the server said.

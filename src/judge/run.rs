@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use blake3::Hash;
 
-use super::digests::{digest_of, touches_rows};
+use super::digests::{self, digest_of, touches_rows};
 use super::loss::survives;
 use super::report::report;
 use super::{Depth, Error, Order, Plan, SetPlan, ms};
@@ -497,8 +497,9 @@ pub(super) fn history(plan: &Plan, set: &SetPlan) -> Vec<Finding> {
     CHECKS.iter().flat_map(|check| check.history(&history)).collect()
 }
 
-/// Finds out what the first judgement on a template wants to know of it.
+/// Finds out what the first judgement on a template wants to know of it, and makes ready what every one will ask.
 pub(crate) async fn study(lease: &Lease) {
+    digests::get_ready(lease).await;
     // Whoever needs it and does not find it reads it, and says what is wrong.
     let _ = lease.notes.get(digest_of(lease)).await;
 }

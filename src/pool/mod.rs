@@ -77,7 +77,7 @@ pub struct Pool {
     sealing: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// Finds out, aside, what a judgement on a clone will want to know of its template.
+/// Finds out, aside, what a judgement on a clone will want to know of its template, and gets the clone ready for it.
 pub type Study = Box<dyn for<'a> Fn(&'a Lease) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> + Send + Sync>;
 
 /// How ready a clone's sessions are made.
@@ -154,6 +154,8 @@ pub struct Lease {
     pub before: Arc<Snapshot>,
     /// What is known of the template.
     pub notes: Arc<Notes>,
+    /// What was made ready in its own sessions.
+    pub own: Notes,
     /// Reads roles and settings through `observer`; none in a clone that was not made ahead.
     roles: Option<Statement>,
     /// Roles and settings as the template has them.
@@ -495,6 +497,7 @@ impl Pool {
             let (runner, observer) = tokio::join!(Session::open(&runner), Session::open(&observer));
             (runner?, observer?)
         };
+        Reader::settle(observer.client()).await?;
         let mut plain = true;
         let mut prepared = None;
         let reader = match warmth {
@@ -512,7 +515,8 @@ impl Pool {
             None => (Arc::new(reader.full(observer.client()).await?), Arc::default()),
         };
         let database = database.to_owned();
-        Ok(Lease { database, runner, observer, reader, before, notes, roles: prepared, shared, plain })
+        let own = Notes::default();
+        Ok(Lease { database, runner, observer, reader, before, notes, own, roles: prepared, shared, plain })
     }
 
     async fn baseline(&self) -> Result<Arc<Shared>, Error> {

@@ -1,5 +1,5 @@
 //! What was found out about a template by those who used a clone of it: true as long as the template is, which nobody
-//! writes to.
+//! writes to. And what is prepared in the sessions of one clone: good as long as they are.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;

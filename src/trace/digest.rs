@@ -8,7 +8,9 @@
 
 use std::collections::BTreeMap;
 
-use tokio_postgres::{Client, SimpleQueryMessage};
+use tokio_postgres::{Row, SimpleQueryMessage, Statement};
+
+use crate::engine::session::Session;
 
 /// How many rows of one table are read; a table with more is told by their number alone.
 const MAX_ROWS: i64 = 100_000;
@@ -25,37 +27,81 @@ pub struct Rows {
 /// The rows of every table that is not empty, by its name as PostgreSQL would write it.
 pub type Digest = BTreeMap<String, Rows>;
 
-/// Reads them.
-pub async fn read(client: &Client) -> Result<Digest, tokio_postgres::Error> {
-    let tables = "SELECT c.oid::regclass::text, pg_catalog.has_table_privilege(c.oid, 'SELECT')
-        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE c.relkind = 'r' AND c.relpersistence <> 't'
-          AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_toast'
-          AND pg_catalog.pg_relation_size(c.oid) > 0
-        ORDER BY 1";
-    let mut found = BTreeMap::new();
-    // Simple queries: what is asked once is answered in one round trip.
-    for message in client.simple_query(tables).await? {
-        let SimpleQueryMessage::Row(row) = message else { continue };
-        let Some(table) = row.get(0) else { continue };
-        if row.get(1) != Some("t") {
-            found.insert(table.to_owned(), Rows { count: -1, digest: String::new() });
-            continue;
-        }
+/// Says which tables have rows: through an administrator's session, which no `DISCARD ALL` makes forget its plan.
+#[derive(Debug)]
+pub struct Lister(Statement);
+
+/// A table whose file is not empty.
+struct Listed {
+    /// As the reader of a finding knows it.
+    name: String,
+    /// As it can be found whatever the `search_path`.
+    qualified: String,
+    readable: bool,
+}
+
+impl Lister {
+    /// Plans the statement, and uses it once, so that what it reads is at hand.
+    pub async fn prepare(observer: &Session, runner: &Session) -> Result<Lister, tokio_postgres::Error> {
+        // Only a superuser may ask for a file's size. It is had without opening the table, which for each of hundreds
+        // would have to be made up from the catalog first.
+        let size = match observer.is_superuser() {
+            true => "(pg_catalog.pg_stat_file(pg_catalog.pg_relation_filepath(c.oid), true)).size",
+            false => "pg_catalog.pg_relation_size(c.oid)",
+        };
         let sql = format!(
-            "SELECT count(*), coalesce(pg_catalog.md5(pg_catalog.string_agg(line, E'\\n' ORDER BY line)), '')
-             FROM (SELECT t::text AS line FROM {table} t LIMIT {MAX_ROWS}) AS lines"
+            "SELECT CASE n.nspname WHEN 'public' THEN '' ELSE pg_catalog.quote_ident(n.nspname) || '.' END
+                    || pg_catalog.quote_ident(c.relname),
+                 pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname),
+                 pg_catalog.has_table_privilege($1::pg_catalog.name, c.oid, 'SELECT')
+             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+             WHERE c.oid >= 16384 AND c.relkind = 'r' AND c.relpersistence <> 't' AND {size} > 0
+               AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+             ORDER BY 1"
         );
-        for message in client.simple_query(&sql).await? {
-            let SimpleQueryMessage::Row(row) = message else { continue };
+        let lister = Lister(observer.client().prepare(&sql).await?);
+        lister.list(observer, runner).await?;
+        Ok(lister)
+    }
+
+    async fn list(&self, observer: &Session, runner: &Session) -> Result<Vec<Listed>, tokio_postgres::Error> {
+        let rows = observer.client().query(&self.0, &[&runner.user()]).await?;
+        let listed = |row: &Row| {
+            Ok(Listed { name: row.try_get(0)?, qualified: row.try_get(1)?, readable: row.try_get(2)? })
+        };
+        rows.iter().map(listed).collect()
+    }
+
+    /// Reads the rows of all tables; none when that takes too long.
+    pub async fn read(&self, observer: &Session, runner: &Session) -> Result<Option<Digest>, tokio_postgres::Error> {
+        let (open, shut): (Vec<_>, Vec<_>) =
+            self.list(observer, runner).await?.into_iter().partition(|table| table.readable);
+        let unknown = |table: Listed| (table.name, Rows { count: -1, digest: String::new() });
+        let mut found: Digest = shut.into_iter().map(unknown).collect();
+        if open.is_empty() {
+            return Ok(Some(found));
+        }
+        let one = |Listed { qualified, .. }: &Listed| {
+            format!(
+                "SELECT count(*), coalesce(pg_catalog.md5(pg_catalog.string_agg(line, E'\\n' ORDER BY line)), '')
+                 FROM (SELECT t::text AS line FROM {qualified} t LIMIT {MAX_ROWS}) AS lines;"
+            )
+        };
+        // All of them in one simple query: one round trip, whatever their number. Each gives one row.
+        let sql: String = open.iter().map(one).collect();
+        let Some(messages) = runner.look(runner.client().simple_query(&sql)).await? else { return Ok(None) };
+        let rows = messages.iter().filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(row),
+            _ => None,
+        });
+        for (table, row) in open.into_iter().zip(rows) {
             let count = row.get(0).and_then(|count| count.parse().ok()).unwrap_or(0);
-            let rows = Rows { count, digest: row.get(1).unwrap_or_default().to_owned() };
-            if rows.count > 0 {
-                found.insert(table.to_owned(), rows);
+            if count > 0 {
+                found.insert(table.name, Rows { count, digest: row.get(1).unwrap_or_default().to_owned() });
             }
         }
+        Ok(Some(found))
     }
-    Ok(found)
 }
 
 /// What is different about the rows of the tables that both databases have, in words.
