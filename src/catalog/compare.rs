@@ -54,6 +54,9 @@ pub fn compare_builds(before: &Snapshot, after: &Snapshot, twin: &Snapshot) -> V
 }
 
 fn differences(before: &Snapshot, after: &Snapshot, twin: Option<&Twin<'_>>) -> Vec<Difference> {
+    if Arc::ptr_eq(&before.0, &after.0) {
+        return Vec::new();
+    }
     let (was, is) = (only_in(before, after), only_in(after, before));
     let mut missing: BTreeMap<&str, &Object> = absent(&was, &is);
     let mut added: BTreeMap<&str, &Object> = absent(&is, &was);

@@ -11,7 +11,7 @@ use super::Error;
 use super::object::{Field, Object, Style};
 use super::sections::{Class, Version};
 use super::snapshot::{Entry, Inner, Snapshot, Unit};
-use super::versions::{self, Versions};
+use super::versions::{self, Spread, Versions};
 
 /// Reads snapshots over the one connection that it was prepared on.
 ///
@@ -21,13 +21,13 @@ use super::versions::{self, Versions};
 pub struct Reader {
     version: Version,
     versions: Statement,
-    dependents: Statement,
+    dependents: Query,
     queries: HashMap<Class, Vec<Query>>,
     /// How a read is framed; none when the session has to be asked.
     frame: Option<Frame>,
 }
 
-/// What deparses the objects of one class.
+/// What deparses the objects of one class, or asks for something else that not every read needs.
 #[derive(Debug)]
 struct Query {
     sql: String,
@@ -39,7 +39,10 @@ struct Query {
 const SETTINGS: &str = "set local search_path = ''; set local plan_cache_mode = force_generic_plan; set local jit = off; \
     set local datestyle = iso; set local intervalstyle = postgres; set local timezone = utc; \
     set local bytea_output = hex; set local extra_float_digits = 1; set local quote_all_identifiers = off; \
-    set local enable_seqscan = on; set local statement_timeout = '60s'";
+    set local enable_seqscan = on";
+
+/// How long one statement of a read may take.
+const PATIENCE: &str = "set local statement_timeout = '60s'";
 
 /// What has texts with the names of a relation's columns in them, though its own rows stay when the relation changes.
 const DEPENDENTS: &str = "select d.classid, d.objid, null::oid from pg_depend d
@@ -56,6 +59,8 @@ const WARM: usize = 2;
 enum Frame {
     /// In a transaction of its own.
     Own,
+    /// The same, in a session that has the settings for good.
+    Settled,
     /// In a subtransaction of the session's open transaction, rolled back afterwards.
     Nested,
 }
@@ -73,14 +78,15 @@ impl Frame {
 
     fn open(self) -> String {
         match self {
-            Self::Own => format!("begin isolation level repeatable read read only; {SETTINGS}"),
-            Self::Nested => format!("savepoint migd_catalog; {SETTINGS}"),
+            Self::Own => format!("begin isolation level repeatable read read only; {SETTINGS}; {PATIENCE}"),
+            Self::Settled => format!("begin isolation level repeatable read read only; {PATIENCE}"),
+            Self::Nested => format!("savepoint migd_catalog; {SETTINGS}; {PATIENCE}"),
         }
     }
 
     fn close(self) -> &'static str {
         match self {
-            Self::Own => "rollback",
+            Self::Own | Self::Settled => "rollback",
             Self::Nested => "rollback to savepoint migd_catalog; release savepoint migd_catalog",
         }
     }
@@ -102,18 +108,24 @@ impl Reader {
         Self::attach_within(client, Version { major }).await
     }
 
-    /// For a session that nobody else uses, and that is therefore in no transaction between reads: it need not be asked.
+    /// For a session that nobody else uses and that was [settled](Self::settle): it is in no transaction between reads,
+    /// so it need not be asked, and has the settings that a read needs.
     pub fn alone(self) -> Self {
-        Self { frame: Some(Frame::Own), ..self }
+        Self { frame: Some(Frame::Settled), ..self }
+    }
+
+    /// Gives a session of migd's own, for good, the settings that every read would make otherwise.
+    pub async fn settle(client: &Client) -> Result<(), Error> {
+        Ok(client.batch_execute(&SETTINGS.replace("set local ", "set ")).await?)
     }
 
     async fn attach_within(client: &Client, version: Version) -> Result<Self, Error> {
-        let sql = versions::sql(version);
-        let (versions, dependents) = join(client.prepare(&sql), client.prepare(DEPENDENTS)).await;
+        let versions = client.prepare(&versions::sql(version)).await?;
         let query = |sql| Query { sql, ready: OnceLock::new() };
+        let dependents = query(DEPENDENTS.to_owned());
         let of = |class: &Class| (*class, class.queries(version).into_iter().map(query).collect());
         let queries = Class::ALL.iter().map(of).collect();
-        Ok(Self { version, versions: versions?, dependents: dependents?, queries, frame: None })
+        Ok(Self { version, versions, dependents, queries, frame: None })
     }
 
     async fn prepare_within(client: &Client, version: Version) -> Result<Self, Error> {
@@ -129,7 +141,7 @@ impl Reader {
         let sample = some.values().flat_map(|units| units.iter().take(WARM)).copied();
         reader.deparse(client, sample).await?;
         let none: Vec<u32> = Vec::new();
-        client.query(&reader.dependents, &[&none]).await?;
+        reader.dependents(client, &none).await?;
         try_join_all(
             common().filter_map(|q| q.ready.get()).map(|(s, _)| async { client.query(s, &[&none]).await.map(drop) }),
         )
@@ -167,8 +179,11 @@ impl Reader {
 
     async fn read(&self, client: &Client, base: Option<&Snapshot>) -> Result<Snapshot, Error> {
         let known = base.map(|b| &b.0.rows);
-        let Versions { units, roles, members, rows } =
+        let Versions { units, roles, members, rows, unchanged } =
             versions::read(client, &self.versions, self.version, known).await?;
+        if let Some(base) = base.filter(|_| unchanged) {
+            return Ok(base.clone());
+        }
         let line = base.map_or_else(Arc::default, |b| b.0.line.clone());
         let base = base.map(|b| &*b.0).filter(|b| comparable(b, &units, &roles, members));
         let kept = |unit: &Unit, version: u64| base.and_then(|b| b.units.get(unit)).filter(|e| e.version == version);
@@ -250,7 +265,8 @@ impl Reader {
 
     async fn dependents(&self, client: &Client, relations: &[u32]) -> Result<Vec<Unit>, Error> {
         let mut units = Vec::new();
-        for row in client.query(&self.dependents, &[&relations]).await? {
+        let (statement, _) = self.dependents.ready(client).await?;
+        for row in client.query(statement, &[&relations]).await? {
             let (catalog, oid, view): (u32, u32, Option<u32>) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
             match view {
                 Some(view) => units.push(Unit { class: Class::View, oid: view }),
@@ -292,7 +308,7 @@ async fn framed<T>(client: &Client, frame: Frame, read: impl Future<Output = Res
 /// Whether a base's texts can be kept at all: roles have the names they had, the members of extensions are the same (they
 /// are named in texts, but are no objects here), and no operator class has come or gone, which decides whether the texts
 /// of indexes name theirs.
-fn comparable(base: &Inner, units: &HashMap<Unit, u64>, roles: &HashMap<u32, i32>, members: u64) -> bool {
+fn comparable(base: &Inner, units: &HashMap<Unit, u64, Spread>, roles: &HashMap<u32, i32>, members: u64) -> bool {
     let classes = |u: &&Unit| u.class == Class::Opclass;
     base.members == members
         && base.roles.iter().all(|(oid, name)| roles.get(oid).is_none_or(|now| now == name))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::object::Object;
 use super::sections::Class;
-use super::versions::Rows;
+use super::versions::{Rows, Spread};
 
 /// A database's schema at one moment. Cloning it is free.
 #[derive(Debug, Clone)]
@@ -13,7 +13,7 @@ pub struct Snapshot(pub(super) Arc<Inner>);
 
 #[derive(Debug)]
 pub(super) struct Inner {
-    pub(super) units: HashMap<Unit, Entry>,
+    pub(super) units: HashMap<Unit, Entry, Spread>,
     /// The roles' names, hashed: owners and grants are kept as text, so a renamed role makes all of them stale.
     pub(super) roles: HashMap<u32, i32>,
     /// The versions of all members of extensions.

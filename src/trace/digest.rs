@@ -66,9 +66,8 @@ impl Lister {
 
     async fn list(&self, observer: &Session, runner: &Session) -> Result<Vec<Listed>, tokio_postgres::Error> {
         let rows = observer.client().query(&self.0, &[&runner.user()]).await?;
-        let listed = |row: &Row| {
-            Ok(Listed { name: row.try_get(0)?, qualified: row.try_get(1)?, readable: row.try_get(2)? })
-        };
+        let listed =
+            |row: &Row| Ok(Listed { name: row.try_get(0)?, qualified: row.try_get(1)?, readable: row.try_get(2)? });
         rows.iter().map(listed).collect()
     }
 

@@ -204,6 +204,70 @@ async fn reading_what_changed_gives_the_same_as_reading_everything() {
     }
 }
 
+/// What happens to catalog rows, whatever happens to objects, one after another; and whether the schema is another then.
+const ROWS: &[(&str, &str, bool)] = &[
+    ("nothing", "select 1", false),
+    ("a row is gone, and nothing else", "comment on table t is null", true),
+    ("a row of another catalog is gone", "drop trigger touched on t", true),
+    ("one is gone and another has come", "drop index t_v; create index t_w on t (w)", true),
+    ("one is gone and has come again", "drop index t_w; create index t_w on t (w)", false),
+    (
+        "a row is written twice, in the end as it was",
+        "alter table t alter v drop default; alter table t alter v set default 'x'",
+        false,
+    ),
+    ("the same in one transaction", "begin; alter table t rename v to u; alter table t rename u to v; commit", false),
+    ("written and rolled back", "begin; alter table t add y int; create table u (id int); rollback", false),
+    (
+        "a subtransaction is rolled back and another one is not",
+        "begin; savepoint a; create table u (id int); rollback to a; savepoint b; create table u (name text); release b; commit",
+        true,
+    ),
+    (
+        "hundreds of subtransactions, every second one rolled back",
+        "do $$ begin for i in 1..400 loop begin execute 'alter table t alter w set default ' || i;
+            if i % 2 = 0 then raise 'no'; end if; exception when raise_exception then null; end; end loop; end $$",
+        true,
+    ),
+    (
+        "hundreds of transactions that write no schema",
+        "do $$ begin for i in 1..400 loop insert into t (w) values (i); commit; end loop; end $$",
+        false,
+    ),
+    ("rows are moved", "vacuum full pg_class; vacuum full pg_attribute", false),
+    ("all that came is gone", "drop table u; drop index t_w; alter table t alter w drop default", true),
+];
+
+#[tokio::test]
+async fn whatever_happens_to_catalog_rows_is_seen_and_what_is_seen_is_all() {
+    let (client, _) = cluster().database().await;
+    run(
+        &client,
+        "create table t (id serial, v text default 'x', w int); create index t_v on t (v); comment on table t is 'told';
+         create function touch() returns trigger language plpgsql as 'begin return new; end';
+         create trigger touched before update on t for each row execute function touch()",
+    )
+    .await;
+    let reader = Reader::prepare(&client).await.unwrap();
+    let first = reader.full(&client).await.unwrap();
+    let mut base = first.clone();
+    for (what, sql, another) in ROWS {
+        // Each on its own: several in one query are one transaction.
+        for statement in sql.split("; ").filter(|_| !sql.starts_with("do")).chain(sql.starts_with("do").then_some(*sql))
+        {
+            run(&client, statement).await;
+        }
+        let full = reader.full(&client).await.unwrap();
+        for (from, base) in [("the one before", &base), ("the first one", &first)] {
+            let since = reader.since(&client, base).await.unwrap();
+            assert!(since.same(&full), "{what}, from {from}: {:#?}", said(&since, &full));
+            assert_eq!(said(base, &since), said(base, &full), "{what}, from {from}");
+        }
+        assert_eq!(!full.same(&base), *another, "{what}: {:#?}", said(&base, &full));
+        base = full;
+    }
+}
+
 #[tokio::test]
 async fn a_templates_snapshot_is_a_base_for_its_clones() {
     let (client, name) = cluster().database().await;
