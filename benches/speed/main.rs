@@ -42,7 +42,8 @@ struct Options {
     /// Write docs/performance.md
     #[arg(long)]
     write: bool,
-    /// Measure these binaries, `migd` with `migd-hook` beside it, instead of those built with this program
+    /// Measure these binaries, `migd` with `migd-hook` beside it, instead of those built with this program: a release
+    /// build, whose sizes are then told too
     #[arg(long, value_name = "FILE")]
     migd: Option<PathBuf>,
     /// What `cargo bench` says to every benchmark
@@ -60,7 +61,7 @@ fn main() -> Result<()> {
     if sets.is_empty() {
         sets = options.sizes.iter().map(|size| Set::generated(*size)).collect::<Result<_>>()?;
     }
-    let mut report = Report::new(&migd)?;
+    let mut report = Report::new(&migd, options.migd.is_some())?;
     for set in &sets {
         eprintln!("{}", set.name);
         measure::all(&migd, set, &options, &mut report)?;

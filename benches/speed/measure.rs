@@ -230,7 +230,7 @@ fn rebuild(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result<
         ("sqlx", "`sqlx database reset`", &sqlx),
     ] {
         if samples.is_empty() {
-            rows.report.skip(name);
+            rows.report.skip(&format!("{name} (not installed)"));
         } else {
             rows.add(what, samples, None);
         }
@@ -243,7 +243,7 @@ fn rebuild(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result<
             }
         }
         if samples.is_empty() {
-            rows.report.skip(name);
+            rows.report.skip(&format!("{name} (not installed)"));
         } else {
             rows.add(what, &samples, None);
         }
