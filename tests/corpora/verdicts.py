@@ -47,7 +47,9 @@ class Repository:
         for number, file in enumerate(setup):
             shutil.copy(file, self.top / f"setup-{number}.sql")
         names = json.dumps([f"setup-{number}.sql" for number in range(len(setup))])
-        settings = ["[engine]", 'kind = "local"', "[rows]", f"enabled = {str(rows).lower()}", "[[migrations]]"]
+        # The daemon would have judged what is saved before it is asked.
+        settings = ["[watch]", "enabled = false", "[engine]", 'kind = "local"']
+        settings += ["[rows]", f"enabled = {str(rows).lower()}", "[[migrations]]"]
         settings += ['path = "migrations"', f'layout = "{layout}"', f"setup_sql = {names}"]
         (self.top / "migd.toml").write_text("\n".join(settings) + "\n")
         hidden = ("GIT_", "MIGD_")
