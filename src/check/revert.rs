@@ -3,7 +3,7 @@
 use super::apply::{failure, left_open};
 use super::{Check, Subject, at};
 use crate::catalog::{Change, Difference, Grade};
-use crate::verdict::Finding;
+use crate::verdict::{Counterexample, Finding};
 
 /// How many differences a finding lists; the rest is counted.
 const LISTED: usize = 12;
@@ -34,6 +34,20 @@ impl Check for Revert {
             return findings;
         }
         findings.extend(left_open(down, run));
+        if let Some(stuck) = subject.rows.and_then(|rows| rows.stuck.as_ref()) {
+            let mut finding = failure(down, &stuck.failure);
+            finding.code = "revert.fails".to_owned();
+            let fails_with = std::mem::take(&mut finding.message);
+            finding.message = format!("down fails over rows that up leaves alone: {fails_with}");
+            finding.help = Some(
+                "let down mend or fill such rows first, or say that it is not meant to run over rows: \
+                 `-- migd: allow revert.fails -- why`"
+                    .to_owned(),
+            );
+            let setup = stuck.setup.iter().map(|statement| format!("{statement};")).collect();
+            finding.counterexample = Some(Counterexample { setup, fails_with, recipes: Vec::new() });
+            findings.push(finding);
+        }
         let (behaviour, cosmetic) = graded(subject.after_down);
         let mut lost = list(&behaviour, "after down");
         let again = again(subject);

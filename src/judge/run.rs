@@ -325,12 +325,14 @@ impl Work<'_> {
         if left < budget * 2 || up_ms * 8.0 > ms(left) {
             return Ok(None);
         }
+        let books = self.set.layout.bookkeeping(migration);
         let job = rows::Job {
             pool: self.pool,
             prefix: &self.prefixes[at],
             source: &migration.up,
             down: migration.down.as_ref().filter(|_| self.set.layout.has_downs()),
-            bookkeeping: &self.set.layout.bookkeeping(migration).applied,
+            bookkeeping: &books.applied,
+            reverted: &books.reverted,
             limits: self.limits(self.order.deadline),
             before,
             after,

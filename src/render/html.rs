@@ -2,7 +2,7 @@
 
 use quick_xml::escape::escape;
 
-use super::{SEVERITIES, audit, clean, counted, duration, summary, table, with_semicolon};
+use super::{SEVERITIES, audit, clean, counted, duration, outcome_of_rows, summary, table, with_semicolon};
 use crate::verdict::{Finding, Mode, Report, Verdict};
 
 /// Findings of an audit that are not folded.
@@ -124,7 +124,7 @@ fn one(finding: &Finding, out: &mut String) {
     }
     if let Some(example) = &finding.counterexample {
         let rows: Vec<String> = example.setup.iter().map(|row| with_semicolon(row)).collect();
-        out.push_str("<p>The schema before accepts these rows, and the migration then fails:</p>\n");
+        out.push_str(&format!("<p>The schema before accepts these rows, and {}:</p>\n", outcome_of_rows(finding)));
         out.push_str(&preformatted(&rows.join("\n")));
         out.push_str(&preformatted(&example.fails_with));
     }

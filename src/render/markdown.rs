@@ -1,6 +1,6 @@
 //! Markdown: tables and fenced source, for a comment on a merge request or a job's summary.
 
-use super::{SEVERITIES, audit, clean, counted, duration, summary, table, with_semicolon};
+use super::{SEVERITIES, audit, clean, counted, duration, outcome_of_rows, summary, table, with_semicolon};
 use crate::verdict::{Finding, Mode, Outcome, Report, Severity, Verdict};
 
 /// Characters that are shown of one line.
@@ -136,7 +136,7 @@ fn one(finding: &Finding, out: &mut String) {
         out.push_str(&fenced(detail, "text"));
     }
     if let Some(example) = &finding.counterexample {
-        out.push_str("\nThe schema before accepts these rows, and the migration then fails:\n");
+        out.push_str(&format!("\nThe schema before accepts these rows, and {}:\n", outcome_of_rows(finding)));
         let rows: Vec<String> = example.setup.iter().map(|row| with_semicolon(row)).collect();
         out.push_str(&fenced(&rows.join("\n"), "sql"));
         out.push_str(&fenced(&example.fails_with, "text"));

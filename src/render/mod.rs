@@ -86,6 +86,14 @@ fn reasons(finding: &Finding) -> Vec<String> {
     out
 }
 
+/// What becomes of the migration over a finding's rows.
+fn outcome_of_rows(finding: &Finding) -> &'static str {
+    match finding.code.starts_with("revert.") {
+        true => "up then passes and down fails",
+        false => "the migration then fails",
+    }
+}
+
 fn with_semicolon(statement: &str) -> String {
     let statement = statement.trim_end();
     if statement.ends_with(';') { statement.to_owned() } else { format!("{statement};") }

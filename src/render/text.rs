@@ -9,7 +9,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::summary::{self, paint};
 use super::table;
-use super::{SEVERITIES, Terminal, clean, counted, snippet, standing, with_semicolon};
+use super::{SEVERITIES, Terminal, clean, counted, outcome_of_rows, snippet, standing, with_semicolon};
 use crate::verdict::{Counterexample, Finding, Mode, Outcome, Report, Severity, Verdict};
 
 /// Findings that are shown of one set; the rest is counted.
@@ -256,7 +256,7 @@ fn notes(finding: &Finding, indent: usize, terminal: &Terminal) -> Vec<Message<'
         note("detail", wrapped(&clean::block(detail, terminal.unicode), room("detail"), terminal));
     }
     if let Some(example) = &finding.counterexample {
-        note("rows", rows(example, room("rows"), terminal));
+        note("rows", rows(example, outcome_of_rows(finding), room("rows"), terminal));
     }
     if let Some(help) = finding.help.as_deref().filter(|help| !help.trim().is_empty()) {
         note("help", wrapped(&clean::block(help, terminal.unicode), room("help"), terminal));
@@ -265,8 +265,8 @@ fn notes(finding: &Finding, indent: usize, terminal: &Terminal) -> Vec<Message<'
 }
 
 /// The rows as statements that can be copied (so that they are not wrapped), then what the server says.
-fn rows(example: &Counterexample, room: usize, terminal: &Terminal) -> String {
-    let mut lines = vec![wrapped("the schema before accepts these, and the migration then fails:", room, terminal)];
+fn rows(example: &Counterexample, outcome: &str, room: usize, terminal: &Terminal) -> String {
+    let mut lines = vec![wrapped(&format!("the schema before accepts these, and {outcome}:"), room, terminal)];
     lines.extend(example.setup.iter().take(ROWS).map(|row| clean::block(&with_semicolon(row), terminal.unicode)));
     if example.setup.len() > ROWS {
         lines.push(format!("-- and {} more", example.setup.len() - ROWS));

@@ -43,20 +43,27 @@ struct Losses<'a> {
     found: Vec<Loss>,
 }
 
-/// Runs up, then down, over ordinary rows in `touched`, and compares.
-pub(super) async fn losses(job: &Job<'_>, held: &Held, script: &Script, touched: &[usize]) -> Vec<Loss> {
+/// Runs up, then down, over ordinary rows in `touched`, and compares. Where down fails, the rows as INSERT statements.
+pub(super) async fn losses(
+    job: &Job<'_>,
+    held: &Held,
+    script: &Script,
+    touched: &[usize],
+) -> (Vec<Loss>, Option<Vec<String>>) {
     let script = script.text();
     let mut losses = Losses { job, session: &held.runner, words: words(job), found: Vec::new() };
+    let mut stuck = None;
     // Two rows a table, with values that a narrower type would cut; then one, with values that it takes.
     for rich in [true, false] {
-        let Some(watched) = losses.place(touched, rich).await else { continue };
+        let Some((watched, rows)) = losses.place(touched, rich).await else { continue };
         if losses.run(&script).await {
             losses.compare(&watched).await;
-            losses.revert(&watched).await;
+            let reverts = losses.revert(&watched).await;
+            stuck = Some(rows).filter(|_| !reverts);
             break;
         }
     }
-    losses.found
+    (losses.found, stuck)
 }
 
 /// The words of the statements that change rows.
@@ -75,7 +82,7 @@ fn words(job: &Job<'_>) -> BTreeSet<String> {
 
 impl Losses<'_> {
     /// Ordinary rows in a new transaction.
-    async fn place(&self, touched: &[usize], rich: bool) -> Option<Vec<Watched>> {
+    async fn place(&self, touched: &[usize], rich: bool) -> Option<(Vec<Watched>, Vec<String>)> {
         let job = self.job;
         let client = self.session.client();
         let begin = "ROLLBACK; DISCARD SEQUENCES; BEGIN; SET LOCAL statement_timeout = 2000; SET LOCAL client_min_messages = error";
@@ -96,13 +103,14 @@ impl Losses<'_> {
         let mut placed: BTreeMap<usize, u64> = BTreeMap::new();
         site.rows.iter().for_each(|row| *placed.entry(row.table).or_default() += 1);
         client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").await.ok()?;
+        let rows = site.rows.iter().map(|row| row.insert(&ordinary)).collect();
         let mut watched = Vec::new();
         for (at, placed) in placed {
             let table = &job.before.tables[at];
             let rows = self.read(table, &table.name, table).await;
             watched.push(Watched { at, placed, count: self.count(&table.name).await.unwrap_or(0), rows });
         }
-        Some(watched)
+        Some((watched, rows))
     }
 
     /// Values that a column's new type may cut.
@@ -236,11 +244,11 @@ impl Losses<'_> {
         }
     }
 
-    /// What down does not bring back, of what is not said already.
-    async fn revert(&mut self, watched: &[Watched]) {
-        let Some(down) = self.job.down.and_then(Script::of) else { return };
+    /// What down does not bring back, of what is not said already. False where it fails.
+    async fn revert(&mut self, watched: &[Watched]) -> bool {
+        let Some(down) = self.job.down.and_then(Script::of) else { return true };
         if !self.run(&down.text()).await {
-            return;
+            return false;
         }
         for Watched { at, count: was, rows, .. } in watched {
             let table = &self.job.before.tables[*at];
@@ -268,6 +276,7 @@ impl Losses<'_> {
                 }
             }
         }
+        true
     }
 
     fn says(&self, name: &str) -> bool {

@@ -36,6 +36,8 @@ pub struct Job<'a> {
     pub down: Option<&'a Source>,
     /// What its runner writes afterwards.
     pub bookkeeping: &'a [String],
+    /// What it writes after the reverse.
+    pub reverted: &'a [String],
     /// The bounds of one run.
     pub limits: Limits,
     /// The schema before.
@@ -61,6 +63,8 @@ pub struct Found {
     pub breaking: Vec<Breaking>,
     /// What ordinary rows lose by it.
     pub losses: Vec<Loss>,
+    /// Ordinary rows that up leaves alone, and that make down fail.
+    pub stuck: Option<Stuck>,
     /// Tables that refused every row that was tried, with the server's reason.
     pub unpopulated: Vec<(String, String)>,
     /// Everything that was thought of was tried: more time would find no more.
@@ -82,6 +86,15 @@ pub struct Breaking {
     pub query: Option<String>,
     /// Ways out with each of which the migration passes over these rows.
     pub recipes: Vec<Recipe>,
+}
+
+/// Rows over which up passes, and then down does not.
+#[derive(Debug, Clone)]
+pub struct Stuck {
+    /// INSERT statements for the schema before up.
+    pub setup: Vec<String>,
+    /// How down fails.
+    pub failure: Failure,
 }
 
 /// What a migration that succeeds takes from rows that nothing is wrong with.

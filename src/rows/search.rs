@@ -11,7 +11,7 @@ use super::baseline::{Refusal, Row, Site, Wish};
 use super::remedy::Remedy;
 use super::schema::Schema;
 use super::script::Script;
-use super::{Breaking, Error, Found, Job, lost, values};
+use super::{Breaking, Error, Found, Job, Stuck, lost, values};
 use crate::pool::Held;
 use crate::trace::apply::Bench;
 use crate::trace::{self, Cause, Failure, ServerError};
@@ -54,7 +54,11 @@ pub async fn search(job: &Job<'_>) -> Result<Found, Error> {
     let touched = aims.touched();
     search.populate(&touched).await?;
     if let Some(script) = &search.script {
-        search.found.losses = lost::losses(job, &held, script, &touched).await;
+        let (losses, stuck) = lost::losses(job, &held, script, &touched).await;
+        search.found.losses = losses;
+        if let Some(rows) = stuck {
+            search.found.stuck = search.stuck(rows).await?;
+        }
     }
     let mut all = seeds;
     all.splice(0..0, aims.all());
@@ -481,6 +485,24 @@ impl Search<'_> {
         let about = remedy.about();
         self.found.breaking.push(Breaking { setup, failure, known, about, query, recipes });
         Ok(())
+    }
+
+    /// Runs up and then down as their runner would, over committed rows, in a database of its own: what fails for them.
+    async fn stuck(&self, setup: Vec<String>) -> Result<Option<Stuck>, Error> {
+        let (job, Some(down)) = (self.job, self.job.down) else { return Ok(None) };
+        let Some(fresh) = job.pool.lease(job.prefix).await? else { return Err(Error::Template) };
+        let client = fresh.runner.client();
+        let bench = Bench { runner: &fresh.runner, observer: &fresh.observer, limits: &job.limits };
+        if client.batch_execute(&format!("BEGIN; {}COMMIT", joined(&setup))).await.is_err()
+            || client.batch_execute("DISCARD ALL").await.is_err()
+            || !trace::run(bench, job.source, job.bookkeeping).await?.ok()
+            || client.batch_execute("DISCARD ALL").await.is_err()
+        {
+            return Ok(None);
+        }
+        let failure = trace::run(bench, down, job.reverted).await?.failure;
+        let of_rows = |failure: &Failure| matches!(&failure.cause, Cause::Server(error) if counts(&error.sqlstate));
+        Ok(failure.filter(of_rows).map(|failure| Stuck { setup, failure }))
     }
 
     fn is_said(&self, failure: &Failure) -> bool {

@@ -98,6 +98,7 @@ impl Judge {
             source: &up,
             down: None,
             bookkeeping: &[],
+            reverted: &[],
             limits,
             before: &schema,
             after: &after,

@@ -79,3 +79,26 @@ fn an_audit_judges_beside_roles_that_its_migrations_make() {
         report["migrations"].as_array().into_iter().flatten().map(|one| one["reversible"].as_str().unwrap()).collect();
     assert_eq!(reverts, ["yes"; 3], "{report:#}");
 }
+
+/// What is said of a down that has to bring the column `email` of `users` back.
+fn brought_back_by(down: &str) -> serde_json::Value {
+    let repo = Sandbox::new();
+    repo.migration(2, "email", "ALTER TABLE users DROP COLUMN email;\n", down);
+    let report = repo.check(&[]);
+    let all = report["findings"].as_array().unwrap();
+    all.iter().find(|finding| finding["code"] == "revert.fails").cloned().unwrap_or_default()
+}
+
+#[test]
+fn a_down_that_fails_over_rows_is_told_with_the_rows() {
+    let told = brought_back_by("ALTER TABLE users ADD COLUMN email text NOT NULL;\n");
+    assert_eq!((&told["severity"], &told["sqlstate"], &told["line"]), (&"error".into(), &"23502".into(), &1.into()));
+    assert!(told["counterexample"]["setup"][0].as_str().unwrap().starts_with("INSERT INTO users "), "{told:#}");
+}
+
+#[test]
+fn a_down_that_fills_the_rows_is_not_told() {
+    let down =
+        "ALTER TABLE users ADD COLUMN email text NOT NULL DEFAULT '';\nALTER TABLE users ALTER email DROP DEFAULT;\n";
+    assert!(brought_back_by(down).is_null());
+}
