@@ -26,6 +26,10 @@ pub(super) struct Engines {
 /// One engine configuration, with its server or without.
 struct Slot {
     config: crate::config::Engine,
+    /// Where its server is; every configuration has a cluster of its own.
+    place: Place,
+    /// Its server is this process's alone, in one of several places.
+    alone: bool,
     bench: tokio::sync::Mutex<Option<Arc<Bench>>>,
     seen: Mutex<Seen>,
 }
@@ -79,14 +83,9 @@ impl Engines {
             }
         }
         let started = Instant::now();
-        let engine = match self.alone {
-            true => engine::start_once(&slot.config, &self.place, progress).await?,
-            false => {
-                // Every configuration has a cluster of its own.
-                let key = blake3::hash(format!("{:?}", slot.config).as_bytes());
-                let owner = format!("{}{}", self.place.owner, &key.to_hex()[..6]);
-                engine::start(&slot.config, &Place { owner, ..self.place.clone() }, progress).await?
-            }
+        let engine = match slot.alone {
+            true => engine::start_once(&slot.config, &slot.place, progress).await?,
+            false => engine::start(&slot.config, &slot.place, progress).await?,
         };
         let info = engine.info();
         tracing::info!(kind = info.kind, version = info.version, ms = started.elapsed().as_millis(), "engine started");
@@ -169,9 +168,18 @@ impl Engines {
     fn slot(&self, config: &Config) -> Arc<Slot> {
         let key = name(&config.engine);
         let mut slots = self.lock();
-        let slot = slots.entry(key).or_insert_with(|| {
+        let place = || match self.alone {
+            true => self.place.clone(),
+            false => {
+                let owner = format!("{}{}", self.place.owner, &blake3::hash(key.as_bytes()).to_hex()[..6]);
+                Place { owner, ..self.place.clone() }
+            }
+        };
+        let slot = slots.entry(key.clone()).or_insert_with(|| {
             Arc::new(Slot {
                 config: config.engine.clone(),
+                place: place(),
+                alone: self.alone,
                 bench: tokio::sync::Mutex::new(None),
                 seen: Mutex::new(Seen { used: Instant::now(), rest: config.daemon.engine_idle, running: false }),
             })
@@ -225,6 +233,9 @@ impl Slot {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).running = false;
         if let Some(bench) = bench {
             bench.pool().engine().stop().await;
+        }
+        if !self.alone {
+            engine::forsake(&self.place).await;
         }
     }
 }

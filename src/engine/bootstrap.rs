@@ -59,6 +59,7 @@ pub fn settings(major: u32, local: bool, user: &BTreeMap<String, String>) -> Res
         // Nothing happens that a judgement did not ask for, and an idle server sleeps.
         ("autovacuum", "off"),
         ("bgwriter_lru_maxpages", "0"),
+        ("bgwriter_delay", "10s"),
         ("wal_writer_delay", "10s"),
         ("jit", "off"),
         // Small: a judged schema is empty or nearly so.

@@ -42,6 +42,9 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// How long the engine may take for a request that is not worth waiting for.
 const SHORT: Duration = Duration::from_secs(10);
 
+/// How long it may take to say that a container runs before the server itself is asked.
+const ANSWER: Duration = Duration::from_secs(1);
+
 /// Whose container it is.
 const LABEL_OWNER: &str = "migd.owner";
 
@@ -421,8 +424,16 @@ impl Engine for Container {
 
     fn alive(&self) -> BoxFuture<'_, bool> {
         Box::pin(async move {
-            let state = tokio::time::timeout(SHORT, running(&self.docker, &self.record.id)).await;
-            state.is_ok_and(|running| running.is_some())
+            let inspected = self.docker.inspect_container(&self.record.id, None::<InspectContainerOptions>);
+            match tokio::time::timeout(ANSWER, inspected).await {
+                Ok(Ok(found)) => found.state.is_some_and(|state| state.running == Some(true)),
+                Ok(Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. })) => false,
+                // The engine hangs or is gone: its containers may well be there, and the server knows best.
+                Ok(Err(_)) | Err(_) => {
+                    let config = connection(&self.record, "postgres", Role::Admin, Some(self.info.major));
+                    tokio::time::timeout(ANSWER, bootstrap::connect(&config)).await.is_ok_and(|found| found.is_ok())
+                }
+            }
         })
     }
 
@@ -483,6 +494,21 @@ async fn port(docker: &Docker, id: &str) -> Result<u16, Error> {
 
 /// Removes a container with its anonymous volumes; one that is gone is fine.
 async fn remove(docker: &Docker, id: &str) -> Result<(), bollard::errors::Error> {
+    let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+    match docker.remove_container(id, Some(options)).await {
+        Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
+        // An earlier request to remove it, which nobody waits for any more, is being worked at.
+        Err(bollard::errors::Error::DockerResponseServerError { status_code: 409, .. }) => gone(docker, id).await,
+        other => other,
+    }
+}
+
+/// Waits until there is no such container, and asks once more for its removal when that takes too long.
+async fn gone(docker: &Docker, id: &str) -> Result<(), bollard::errors::Error> {
+    let until = Instant::now() + SHORT;
+    while docker.inspect_container(id, None::<InspectContainerOptions>).await.is_ok() && Instant::now() < until {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
     match docker.remove_container(id, Some(options)).await {
         Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),

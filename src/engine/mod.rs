@@ -165,6 +165,12 @@ async fn sweep(place: &Place, kind: &str) {
     }
 }
 
+/// Removes the container that could not be removed when its server was given up, if one is written down: its engine did not
+/// answer then.
+pub async fn forsake(place: &Place) {
+    container::sweep(place).await;
+}
+
 /// As [`start`], for a run without a daemon: takes the first of a few slots beside the daemon's own engine, so that
 /// such runs neither meet the daemon nor each other, and what a killed one left is taken over by the next.
 pub async fn start_once(config: &config::Engine, place: &Place, progress: &Progress) -> Result<Arc<dyn Engine>, Error> {

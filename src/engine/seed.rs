@@ -87,6 +87,8 @@ fn prune(parent: &Path) {
         .flatten()
         .flatten()
         .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+        // From before the clock was set back: older than whatever is made now.
+        .map(|(made, path)| (if made.elapsed().is_ok() { made } else { SystemTime::UNIX_EPOCH }, path))
         .collect();
     seeds.sort();
     seeds.reverse();

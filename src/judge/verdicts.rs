@@ -211,7 +211,8 @@ fn prune(folder: &Path, bound: &Bound) -> io::Result<()> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)?.flatten() {
         let Ok(meta) = entry.metadata() else { continue };
-        let used = meta.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+        // Not used yet: the clock was set back since, and would keep what is written now from staying.
+        let used = meta.modified().ok().filter(|used| used.elapsed().is_ok()).unwrap_or(SystemTime::UNIX_EPOCH);
         let half = entry.file_name().as_encoded_bytes().starts_with(b".new");
         let old = used.elapsed().is_ok_and(|age| age.as_secs() > 60);
         match half {
@@ -330,6 +331,20 @@ mod tests {
         };
         assert_eq!(left(&Bound { number: 2, bytes: 100 }), ["middle", "new"]);
         assert_eq!(left(&Bound { number: 2, bytes: 15 }), ["new"]);
+    }
+
+    #[test]
+    fn after_the_clock_was_set_back_what_is_written_now_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, ahead) in [("of next year", 365 * 24 * 3600), (".new-half", 3600), ("of today", 0)] {
+            let path = folder.path().join(name);
+            fs::write(&path, "verdict").unwrap();
+            let time = SystemTime::now() + std::time::Duration::from_secs(ahead);
+            fs::File::options().append(true).open(&path).unwrap().set_modified(time).unwrap();
+        }
+        prune(folder.path(), &Bound { number: 1, bytes: 100 }).unwrap();
+        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["of today"]);
     }
 
     #[test]

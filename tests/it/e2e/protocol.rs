@@ -14,8 +14,9 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
-use crate::support::realm::eventually;
-use crate::support::sandbox::{GOOD, GOOD_DOWN, Sandbox};
+use crate::support::realm::{Realm, eventually};
+use crate::support::sandbox::{BROKEN, GOOD, GOOD_DOWN, Sandbox};
+use crate::support::watching::Watching;
 
 /// The most connections that are served at once.
 const PLACES: usize = 64;
@@ -249,8 +250,10 @@ fn words(own: &str, repo: &str) -> BoxedStrategy<Value> {
         "GIT_DIR",
         "GIT_INDEX_FILE",
         "MIGD_ENGINE",
+        "scenarios",
     ];
-    let texts = [own, repo, "check", "status", "warm", "ready", "staged", "worktree", "all", "report", "/", ""];
+    let texts =
+        [own, repo, "check", "status", "warm", "ready", "watch", "staged", "worktree", "all", "report", "/", ""];
     let texts: Vec<Value> = texts.iter().map(|text| (*text).into()).collect();
     let leaf = prop_oneof![
         4 => prop::sample::select(texts),
@@ -269,13 +272,19 @@ fn words(own: &str, repo: &str) -> BoxedStrategy<Value> {
     inner.boxed()
 }
 
-/// A request that is right but for one of its parts.
+/// A request that is right, or right but for one of its parts.
 fn nearly(own: &str, repo: &Sandbox) -> BoxedStrategy<Value> {
-    let right = json!({ "build": own, "request": check(repo, &json!({ "/nowhere/a.sql": "SELECT 1;" })) });
+    let envelope = |request: Value| json!({ "build": own, "request": request });
+    let place = |kind: &str| envelope(json!({ "kind": kind, "cwd": repo.path(), "env": {} }));
+    let judged = envelope(check(repo, &json!({ "/nowhere/a.sql": "SELECT 1;" })));
+    let right = prop::sample::select(vec![judged.clone(), judged, place("watch"), place("warm"), place("ready")]);
     let parts = [
+        "nothing",
         "build",
         "request",
         "request/kind",
+        "request/cwd",
+        "request/env",
         "request/place",
         "request/place/cwd",
         "request/place/env",
@@ -284,14 +293,14 @@ fn nearly(own: &str, repo: &Sandbox) -> BoxedStrategy<Value> {
         "request/wanted",
         "request/hook",
         "request/overlays",
+        "request/scenarios",
     ];
-    (prop::sample::select(parts.to_vec()), words(own, repo.path().to_str().unwrap()))
-        .prop_map(move |(part, other)| {
-            let mut wrong = right.clone();
-            if let Some(place) = wrong.pointer_mut(&format!("/{part}")) {
+    (right, prop::sample::select(parts.to_vec()), words(own, repo.path().to_str().unwrap()))
+        .prop_map(|(mut request, part, other)| {
+            if let Some(place) = request.pointer_mut(&format!("/{part}")) {
                 *place = other;
             }
-            wrong
+            request
         })
         .boxed()
 }
@@ -331,38 +340,54 @@ impl Written {
 #[test]
 fn whatever_is_written_to_it_the_daemon_answers_or_lets_go_and_serves_the_next() {
     let seconds = std::env::var("MIGD_FUZZ_SECONDS").ok().and_then(|seconds| seconds.parse().ok()).unwrap_or(3);
-    let repo = served();
+    let repo = Sandbox::within(&Realm::new().watching());
+    repo.migd(&["start"]).ok();
+    // Somebody looks on and saves all the while: there is something to tell whoever asks to watch.
+    let mut reader = Watching::new(&repo);
+    reader.nothing();
     let own = build(&repo);
     let before = status(&repo);
     let pid = before["pid"].as_u64().unwrap();
     let mut runner = TestRunner::default();
-    let strategy = written(&own, &repo);
+    let strategy = (written(&own, &repo), prop::bool::weighted(0.1));
     let until = Instant::now() + Duration::from_secs(seconds);
-    let (mut sent, mut answered) = (0_u64, 0_u64);
+    let (mut sent, mut answered, mut left) = (0_u64, 0_u64, 0_u64);
     while Instant::now() < until {
-        let written = strategy.new_tree(&mut runner).unwrap().current();
+        let (written, leaves) = strategy.new_tree(&mut runner).unwrap().current();
         if written.stops() {
             continue;
+        }
+        if sent.is_multiple_of(50) {
+            repo.write("migrations/2_it.up.sql", format!("SELECT {sent};\n"));
         }
         let mut stream = connect(&repo);
         // The daemon may let go before it has read everything.
         let _ = stream.write_all(&written.bytes());
+        sent += 1;
+        if leaves {
+            left += 1;
+            continue;
+        }
         let _ = stream.shutdown(Shutdown::Write);
         let mut replies = Vec::new();
         let end = stream.read_to_end(&mut replies);
         let late = end.err().filter(|error| matches!(error.kind(), std::io::ErrorKind::WouldBlock));
         assert!(late.is_none(), "neither answered nor let go: {written:?}");
-        sent += 1;
         answered += u64::from(!replies.is_empty());
     }
     let after = status(&repo);
     assert_eq!(after["pid"].as_u64(), Some(pid), "it is another daemon");
-    eventually("every connection is let go", || connections(&repo) == 0);
+    eventually("every connection but the reader's is let go", || connections(&repo) == 1);
     let memory = |status: &Value| status["memory_bytes"].as_u64().unwrap() >> 20;
     let (least, most) = (memory(&before), memory(&after));
-    println!("{sent} requests in {seconds} s, {answered} answered; memory {least} MB before, {most} MB after");
-    assert!(answered > 0 && answered < sent, "one kind of request only");
+    println!(
+        "{sent} requests in {seconds} s, {answered} answered, {left} left at once; \
+         memory {least} MB before, {most} MB after"
+    );
+    assert!(answered > 0 && answered < sent - left, "one kind of request only");
     assert!(most < least + 48, "{most} MB after {least} MB");
+    repo.migration(2, "it", BROKEN, GOOD_DOWN);
+    reader.outcome("fail");
     repo.migration(2, "it", GOOD, GOOD_DOWN);
     repo.commit(&[]).ok();
 }
