@@ -62,11 +62,14 @@ fn ask(request: impl FnOnce(Place) -> Request) -> Option<ExitCode> {
                 let kind = if block { "error" } else { "warning" };
                 // Tenths, because what formats a float is larger than all else in here.
                 let tenths = waited.as_millis() / 100;
+                let error = ClientError::Late { waited, block };
                 let text = format!(
-                    "migd: {kind}: the daemon gave no verdict within {}.{} s\nmigd: see `migd logs`; to commit without \
-                     a verdict: `MIGD=0 git commit` or `git commit --no-verify`\n",
+                    "migd: {kind}: the daemon gave no answer within {}.{} s [{}]\nmigd: help: {}\nmigd: help: to commit \
+                     without a verdict: `MIGD=0 git commit` or `git commit --no-verify`\n",
                     tenths / 10,
-                    tenths % 10
+                    tenths % 10,
+                    error.code(),
+                    error.help(),
                 );
                 say(&mut io::stderr(), &text);
                 return Some(ExitCode::from(if block { 3 } else { 0 }));
@@ -83,8 +86,8 @@ fn hand_over() -> ExitCode {
         Err(error) => error,
     };
     let text = format!(
-        "migd: error: cannot run the migd beside migd-hook: {error}\nmigd: install it again, or commit without a \
-         verdict: `MIGD=0 git commit` or `git commit --no-verify`\n"
+        "migd: error: the migd beside migd-hook cannot be run: {error} [daemon.start]\nmigd: help: install it again\n\
+         migd: help: to commit without a verdict: `MIGD=0 git commit` or `git commit --no-verify`\n"
     );
     say(&mut io::stderr(), &text);
     ExitCode::from(3)

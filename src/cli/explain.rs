@@ -49,6 +49,7 @@ pub(super) fn family(name: &str) -> &'static str {
     match name {
         "apply" => "the chain, or a staged migration, does not apply on a fresh database",
         "config" => "the configuration or the repository cannot be used",
+        "daemon" => "the daemon that judges cannot be had",
         "data" => "rows that the schema before accepts make the migration fail",
         "design" => "a constraint or an index is missing",
         "engine" => "there is no server to judge with",

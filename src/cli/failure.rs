@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use crate::daemon::spawn;
 use crate::judge;
 use crate::render::line;
-use crate::wire::{ClientError, Terminal};
+use crate::wire::Terminal;
 
 /// Why a command ends without having done what it should.
 #[derive(Debug)]
@@ -56,13 +56,6 @@ impl From<judge::Error> for Failure {
 
 impl From<spawn::Error> for Failure {
     fn from(error: spawn::Error) -> Self {
-        let help = match &error {
-            spawn::Error::Start(_) => "is `migd` installed whole? `migd doctor` looks at everything it needs",
-            spawn::Error::Silent(_) => "`migd logs` shows why; `migd doctor` looks at everything it needs",
-            spawn::Error::Stays => "end the process that `migd status` names, and try again",
-            spawn::Error::Client(ClientError::Late { .. }) => "try again; `migd logs` shows what it is doing",
-            spawn::Error::Client(_) | spawn::Error::Abandoned => "try again; if it stays, `migd restart`",
-        };
-        Failure::broken(error.to_string(), help)
+        Failure::broken(format!("{error} [{}]", error.code()), error.help())
     }
 }

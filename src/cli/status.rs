@@ -4,12 +4,12 @@ use std::io;
 use std::time::Duration;
 
 use super::{Failure, print};
-use crate::daemon::spawn;
+use crate::daemon::spawn::{self, Health};
 use crate::daemon::status::{EngineStatus, Given, Repository, SetStatus, Status, Watched, memory_of, repository};
 use crate::judge::Error;
 use crate::render::line;
 use crate::verdict::Mode;
-use crate::wire::{Endpoint, Place, Reply, Request, Terminal};
+use crate::wire::{Endpoint, Place, Reply, Terminal, env};
 
 /// The options of `migd status`.
 #[derive(Debug, clap::Args)]
@@ -20,7 +20,12 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, endpoint: &Endpoint) -> Result<u8, Failure> {
-    let replies = spawn::ask_running(endpoint, Request::Status).unwrap_or_default();
+    let health = spawn::health(endpoint);
+    let silent = match &health {
+        Health::Silent(pid, help) => Some((*pid, help.clone())),
+        Health::Absent | Health::Well(_) => None,
+    };
+    let replies = if let Health::Well(replies) = health { replies } else { Vec::new() };
     let status = replies.into_iter().find_map(|reply| match reply {
         Reply::Status { json } => Some(json),
         _ => None,
@@ -29,7 +34,7 @@ pub(super) fn run(args: &Args, endpoint: &Endpoint) -> Result<u8, Failure> {
     if args.json {
         let mut object: serde_json::Value = status
             .and_then(|json| serde_json::from_str(&json).ok())
-            .unwrap_or_else(|| serde_json::json!({ "running": false }));
+            .unwrap_or_else(|| serde_json::json!({ "running": false, "silent": silent.is_some() }));
         object["repository"] = match here {
             Some(Ok(repository)) => serde_json::to_value(repository).unwrap_or_default(),
             _ => serde_json::Value::Null,
@@ -39,7 +44,13 @@ pub(super) fn run(args: &Args, endpoint: &Endpoint) -> Result<u8, Failure> {
     }
     let terminal = Terminal::of(&io::stdout());
     let mut text = match status {
-        None => "no daemon is running; the next commit that touches a migration starts one\n".to_owned(),
+        None => match silent {
+            Some((pid, help)) => {
+                let who = pid.map(|pid| format!(" (process {pid})")).unwrap_or_default();
+                format!("the daemon{who} does not answer [daemon.silent]\n{help}\n")
+            }
+            None => "no daemon is running; the next commit that touches a migration starts one\n".to_owned(),
+        },
         Some(json) => {
             let status: Status = serde_json::from_str(&json)
                 .map_err(|_| Failure::broken("the daemon is of another version", "`migd restart` replaces it"))?;
@@ -82,6 +93,11 @@ fn words(status: &Status, root: Option<&str>, terminal: &Terminal) -> String {
     }
     text.push_str(&watched(&status.watched, root, terminal));
     text.push_str(&format!("log         {}\n", status.log));
+    let differing = env::differing(&status.environment, &env::surroundings());
+    if !differing.is_empty() {
+        let names = differing.join(", ");
+        text.push_str(&format!("note        it was started with another {names}: `migd restart` gives it yours\n"));
+    }
     text
 }
 
@@ -105,8 +121,11 @@ fn given_words(first: bool, given: &Given, root: Option<&str>, terminal: &Termin
     let cached = if given.cached { " (cached)" } else { "" };
     let elsewhere = if Some(given.repo.as_str()) == root { String::new() } else { format!("{dot}{}", given.repo) };
     let age = humantime::format_duration(Duration::from_secs(given.age_s));
-    let text =
-        format!("{}: {}{dot}{:.1} ms{cached}{dot}{age} ago{elsewhere}", given.set, given.outcome.as_str(), given.ms);
+    // What could not even be read has no set.
+    let set = if given.set.is_empty() { String::new() } else { format!("{}: ", given.set) };
+    let why = given.why.as_ref().map(|why| format!(" [{}]", why.code)).unwrap_or_default();
+    let outcome = given.outcome.as_str();
+    let text = format!("{set}{outcome}{why}{dot}{:.1} ms{cached}{dot}{age} ago{elsewhere}", given.ms);
     // Cleaning a line takes the blanks at its ends away, so that what is aligned is put before it afterwards.
     format!("{label:<11} {}\n", line(&text, terminal.unicode))
 }

@@ -30,6 +30,8 @@ pub(super) struct Layers<'t> {
     files: Vec<Layer<'t>>,
     /// The variables that are set, and the keys that they override.
     variables: Vec<(&'static str, [&'static str; 2])>,
+    /// The user's own file.
+    pub(super) user: &'t str,
 }
 
 impl Config {
@@ -40,8 +42,8 @@ impl Config {
         repository: Option<&str>,
         overrides: &BTreeMap<String, String>,
     ) -> Result<Config, Error> {
-        let user_name = user_file().display().to_string();
-        let mut layers = Layers { files: Vec::new(), variables: Vec::new() };
+        let user_name = user_file(overrides).display().to_string();
+        let mut layers = Layers { files: Vec::new(), variables: Vec::new(), user: &user_name };
         let mut merged = Table::new();
         for (origin, text) in [(user_name.as_str(), user), (FILE, repository)] {
             let Some(text) = text else { continue };
@@ -72,10 +74,15 @@ impl Config {
     }
 }
 
-/// The user's own file, in the platform's configuration folder.
-pub fn user_file() -> PathBuf {
-    let folder = directories::ProjectDirs::from("", "", "migd").map(|dirs| dirs.config_dir().to_path_buf());
-    folder.unwrap_or_else(|| PathBuf::from("/etc/migd")).join("config.toml")
+/// The user's own file, in the platform's configuration folder: that of whoever has `env`, who need not be who started
+/// this process.
+pub fn user_file(env: &BTreeMap<String, String>) -> PathBuf {
+    let absolute = |name: &str| env.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let below = if cfg!(target_os = "macos") { "Library/Application Support" } else { ".config" };
+    let stated = absolute("XDG_CONFIG_HOME").filter(|_| !cfg!(target_os = "macos"));
+    let folder = stated.or_else(|| absolute("HOME").map(|home| home.join(below))).map(|folder| folder.join("migd"));
+    let own = || directories::ProjectDirs::from("", "", "migd").map(|dirs| dirs.config_dir().to_path_buf());
+    folder.or_else(own).unwrap_or_else(|| PathBuf::from("/etc/migd")).join("config.toml")
 }
 
 impl Layers<'_> {

@@ -182,8 +182,18 @@ fn the_place_has_both_ends_and_the_line() {
 #[test]
 fn the_users_file_is_called_by_its_path() {
     let error = Config::load(Some("[hok]\n"), Some("[hook]\n"), &BTreeMap::new()).unwrap_err();
-    assert_eq!(error.place().unwrap().0, user_file().display().to_string());
-    assert!(user_file().ends_with("migd/config.toml"), "{}", user_file().display());
+    let path = user_file(&BTreeMap::new());
+    assert_eq!(error.place().unwrap().0, path.display().to_string());
+    assert!(path.ends_with("migd/config.toml"), "{}", path.display());
+}
+
+#[test]
+#[cfg(not(target_os = "macos"))]
+fn the_users_file_is_that_of_whoever_asks() {
+    let env = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);
+    assert_eq!(user_file(&env("HOME", "/home/ann")).to_str(), Some("/home/ann/.config/migd/config.toml"));
+    assert_eq!(user_file(&env("XDG_CONFIG_HOME", "/x")).to_str(), Some("/x/migd/config.toml"));
+    assert_eq!(user_file(&env("HOME", "not/absolute")), user_file(&BTreeMap::new()));
 }
 
 #[test]

@@ -9,8 +9,8 @@ use super::{Config, EngineKind, Error};
 
 /// The families of finding codes.
 pub const FAMILIES: &[&str] = &[
-    "apply", "compat", "config", "contract", "data", "design", "engine", "history", "lint", "lock", "loss", "query",
-    "revert", "scenario", "suppress",
+    "apply", "compat", "config", "contract", "daemon", "data", "design", "engine", "history", "lint", "lock", "loss",
+    "query", "revert", "scenario", "suppress",
 ];
 
 /// Settings of the server that migd makes itself: another value, and it does not find its server or somebody else does.
@@ -82,7 +82,7 @@ fn stranger(layers: &Layers<'_>) -> Result<(), Error> {
     match layers.files().find(|layer| layer.origin == FILE && layer.values().is_ok_and(names)) {
         Some(repository) => {
             let message = "`engine.bin_dir` names programs to run, which a repository may not";
-            let help = format!("put it into your own {}, or set MIGD_BIN_DIR", super::user_file().display());
+            let help = format!("put it into your own {}, or set MIGD_BIN_DIR", layers.user);
             Err(repository.error_at_key(&path, message, help))
         }
         None => Ok(()),

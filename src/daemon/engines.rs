@@ -103,7 +103,25 @@ impl Engines {
 
     /// What each engine that `config` allows needs. Starts nothing.
     pub(super) async fn probe(&self, config: &crate::config::Engine) -> Vec<engine::ProbeLine> {
-        engine::probe(config, &self.place).await
+        engine::probe(config, &place_of(&self.place, config)).await
+    }
+
+    /// Whether the daemon's server of `config` could be started, no other process having it.
+    pub(super) fn free(&self, config: &crate::config::Engine) -> Result<(), engine::Error> {
+        engine::free(&place_of(&self.place, config))
+    }
+
+    /// Starts a server as a judgement would, beside whatever runs, and stops it. What it was.
+    pub(super) async fn trial(&self, config: &crate::config::Engine) -> Result<String, engine::Error> {
+        let quiet: Progress = Arc::new(|_| {});
+        let started = Instant::now();
+        let engine = engine::start_once(config, &self.place, &quiet).await?;
+        let took = started.elapsed();
+        let info = engine.info();
+        let place = if info.tmpfs { ", its data in memory" } else { "" };
+        let what = format!("PostgreSQL {} ({}{place}) in {:.1} s", info.version, info.kind, took.as_secs_f64());
+        engine.stop().await;
+        Ok(what)
     }
 
     /// Forgets a server that was lost, unless another has taken its place.
@@ -168,14 +186,8 @@ impl Engines {
     fn slot(&self, config: &Config) -> Arc<Slot> {
         let key = name(&config.engine);
         let mut slots = self.lock();
-        let place = || match self.alone {
-            true => self.place.clone(),
-            false => {
-                let owner = format!("{}{}", self.place.owner, &blake3::hash(key.as_bytes()).to_hex()[..6]);
-                Place { owner, ..self.place.clone() }
-            }
-        };
-        let slot = slots.entry(key.clone()).or_insert_with(|| {
+        let place = || if self.alone { self.place.clone() } else { place_of(&self.place, &config.engine) };
+        let slot = slots.entry(key).or_insert_with(|| {
             Arc::new(Slot {
                 config: config.engine.clone(),
                 place: place(),
@@ -190,6 +202,12 @@ impl Engines {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Slot>>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Where the daemon's server of this configuration is.
+fn place_of(place: &Place, config: &crate::config::Engine) -> Place {
+    let owner = format!("{}{}", place.owner, &blake3::hash(name(config).as_bytes()).to_hex()[..6]);
+    Place { owner, ..place.clone() }
 }
 
 /// Tells engine configurations apart.

@@ -11,9 +11,9 @@ pub mod spawn;
 pub mod status;
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -96,7 +96,11 @@ fn take_lock(endpoint: &Endpoint) -> Result<File, Error> {
     let open = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
     let file = open.map_err(Error::io(format!("cannot open {}", path.display())))?;
     match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
+        Ok(()) => {
+            // Only to be said to a person: should it not be written, nothing is lost.
+            let _ = file.set_len(0).and_then(|()| (&file).write_all(std::process::id().to_string().as_bytes()));
+            Ok(file)
+        }
         Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::Running),
         Err(error) => Err(Error::io("cannot take the lock")(error.into())),
     }
@@ -113,6 +117,7 @@ async fn serve(endpoint: Endpoint) -> Result<(), Error> {
     let listener = UnixListener::bind(&socket).map_err(Error::io("cannot listen"))?;
     fs::set_permissions(&socket, fs::Permissions::from_mode(0o600)).map_err(Error::io("cannot protect the socket"))?;
     let own = inode(&socket);
+    let unreachable = out_of_reach(socket.clone(), own);
     let program = endpoint::program().map_err(Error::io("cannot find this program"))?;
     let daemon = Arc::new(Daemon {
         service: Arc::new(Service::new(&endpoint, false)),
@@ -139,7 +144,7 @@ async fn serve(endpoint: Endpoint) -> Result<(), Error> {
             },
             () = daemon.stop.notified() => break "asked to",
             () = daemon.service.idle() => break "idle",
-            () = out_of_reach(&socket, own) => break "its socket is gone",
+            () = unreachable.notified() => break "its socket is gone",
             _ = terminate.recv() => break "terminated",
             _ = interrupt.recv() => break "interrupted",
         }
@@ -164,11 +169,22 @@ async fn serve(endpoint: Endpoint) -> Result<(), Error> {
     Ok(())
 }
 
-/// Returns when clients no longer find the socket, or find another one there.
-async fn out_of_reach(socket: &Path, own: Option<u64>) {
-    while inode(socket) == own {
-        tokio::time::sleep(LOOK).await;
+/// Notified when clients no longer find the socket, or find another one there.
+///
+/// On a thread that sleeps: the runtime's clock wakes several times for each look, and does little else all day.
+fn out_of_reach(socket: PathBuf, own: Option<u64>) -> Arc<Notify> {
+    let gone = Arc::new(Notify::new());
+    let tell = Arc::clone(&gone);
+    let look = move || {
+        while inode(&socket) == own {
+            std::thread::sleep(LOOK);
+        }
+        tell.notify_one();
+    };
+    if let Err(error) = std::thread::Builder::new().name("look".to_owned()).stack_size(64 << 10).spawn(look) {
+        tracing::warn!(%error, "whether clients still find the daemon is not looked at");
     }
+    gone
 }
 
 fn inode(path: &Path) -> Option<u64> {

@@ -8,13 +8,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::engines::{self, Engines};
 use super::live::{Home, Live};
-use super::status::{EngineStatus, Given, Judgement};
+use super::status::{EngineStatus, Given, Judgement, Why};
 use crate::config::{Config, Unavailable};
 use crate::engine::{Place as EnginePlace, Progress};
 use crate::judge::{self, Bench, Depth, Error, Kept, Order, Plan, Query, Verdicts, plan};
 use crate::repo::{Location, Repo};
-use crate::verdict::{Mode, Outcome, Report, Verdict};
-use crate::wire::{CheckRequest, Endpoint, Place, Selection, endpoint};
+use crate::verdict::{Mode, Outcome, Report, Severity, Verdict};
+use crate::wire::{CheckRequest, Endpoint, Place, Selection, endpoint, env};
 
 /// How many of the last verdicts `migd status` knows.
 const GIVEN: usize = 20;
@@ -142,12 +142,12 @@ impl Service {
         }
         let kept = Arc::clone(&self.kept);
         let request = request.clone();
-        let env = request.place.env.clone();
+        let variables = request.place.env.clone();
         let read = tokio::task::spawn_blocking(move || read(&request, &kept)).await;
         let prepared = read.map_err(|error| Error::Lost(format!("reading the repository failed: {error}")))??;
         self.touch(Some(&prepared.plan.config));
         if let (Some(live), Some(home)) = (&self.live, &prepared.home) {
-            live.serve(home, &env, &prepared.plan.config, prepared.plan.known);
+            live.serve(home, &variables, &prepared.plan.config, prepared.plan.known);
         }
         Ok(prepared)
     }
@@ -198,7 +198,7 @@ impl Service {
         self.touch(None);
         let mut report = match outcome {
             Ok(report) => report,
-            Err(error) => failed(&error, &prepared.repo, plan.mode, started),
+            Err(error) => self.failed_for(&error, &request.place, &prepared.repo, plan.mode, started),
         };
         if report.verdicts.is_empty() && plan.known == 0 {
             report = failed(&Error::no_sets(), &prepared.repo, plan.mode, started);
@@ -354,6 +354,28 @@ impl Service {
         Ok(lines)
     }
 
+    /// The report that says why there is no verdict, and whether that may be because this process has another environment
+    /// than whoever asks.
+    pub(super) fn failed_for(&self, error: &Error, place: &Place, repo: &str, mode: Mode, started: Instant) -> Report {
+        let mut report = failed(error, repo, mode, started);
+        let differing = env::differing(&env::surroundings(), &place.env);
+        // Where the container engine is, is looked for with the daemon's variables.
+        let others: Vec<&str> = differing.into_iter().filter(|name| *name != "XDG_CONFIG_HOME").collect();
+        if self.live.is_some() && matches!(error, Error::Engine(_)) && !others.is_empty() {
+            let hint = format!(
+                "the daemon was started with another {} than this has: `migd restart` gives it yours",
+                others.join(" and ")
+            );
+            for finding in report.verdicts.iter_mut().flat_map(|verdict| &mut verdict.findings) {
+                finding.help = Some(match finding.help.take() {
+                    Some(help) if !help.is_empty() => format!("{help}; {hint}"),
+                    _ => hint.clone(),
+                });
+            }
+        }
+        report
+    }
+
     /// Notes a verdict that somebody was given.
     pub(super) fn gave(&self, verdict: &Verdict) {
         let given = Given {
@@ -364,6 +386,7 @@ impl Service {
             cached: verdict.cached,
             ms: verdict.elapsed_ms,
             age_s: 0,
+            why: (verdict.outcome == Outcome::Error).then(|| why(verdict)).flatten(),
         };
         let mut all = self.given.lock().unwrap_or_else(PoisonError::into_inner);
         all.push_back((Instant::now(), given));
@@ -381,6 +404,16 @@ impl Service {
     /// What each engine needs, and whether it is there.
     pub async fn probe(&self, config: &crate::config::Engine) -> Vec<crate::engine::ProbeLine> {
         self.engines.probe(config).await
+    }
+
+    /// Whether no other process has the daemon's server of `config`.
+    pub fn free(&self, config: &crate::config::Engine) -> Result<(), crate::engine::Error> {
+        self.engines.free(config)
+    }
+
+    /// Starts a server as a judgement would, beside whatever runs, and stops it. What it was.
+    pub async fn trial(&self, config: &crate::config::Engine) -> Result<String, crate::engine::Error> {
+        self.engines.trial(config).await
     }
 
     /// The servers that run.
@@ -523,6 +556,13 @@ fn read(request: &CheckRequest, kept: &Kept) -> Result<Prepared, Error> {
 pub fn failed(error: &Error, repo: &str, mode: Mode, started: Instant) -> Report {
     let verdict = Verdict::error(repo, "", mode, vec![error.finding()]);
     Report::new(repo, mode, elapsed_ms(started), vec![verdict])
+}
+
+/// Why there is no verdict.
+fn why(verdict: &Verdict) -> Option<Why> {
+    let finding = verdict.findings.iter().find(|finding| finding.severity == Severity::Error)?;
+    let (code, message) = (finding.code.clone(), finding.message.clone());
+    Some(Why { code, message, help: finding.help.clone().unwrap_or_default() })
 }
 
 fn elapsed_ms(started: Instant) -> f64 {

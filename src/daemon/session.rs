@@ -16,7 +16,7 @@ use crate::engine::Progress;
 use crate::render::{self, Format};
 use crate::verdict::{Mode, Report};
 use crate::wire::message::{CheckRequest, Envelope, Place, Reply, Request, Wanted};
-use crate::wire::{Selection, frame};
+use crate::wire::{Selection, env, frame};
 
 /// How long a client may take to say what it wants.
 const REQUEST: Duration = Duration::from_secs(5);
@@ -96,6 +96,7 @@ async fn check(daemon: &Arc<Daemon>, stream: &mut UnixStream, request: &CheckReq
         Ok(prepared) => prepared,
         Err(error) => {
             let report = service::failed(&error, &request.place.cwd.to_string_lossy(), mode(request), started);
+            report.verdicts.iter().for_each(|verdict| daemon.service.gave(verdict));
             // Without the repository's configuration, the user's own still says what an unjudged commit may do.
             let lenient = request.hook && unavailable(request) == Unavailable::Warn;
             answer(stream, request, &report, lenient).await?;
@@ -193,7 +194,7 @@ fn mode(request: &CheckRequest) -> Mode {
 }
 
 fn unavailable(request: &CheckRequest) -> Unavailable {
-    let user = std::fs::read_to_string(crate::config::user_file()).ok();
+    let user = std::fs::read_to_string(crate::config::user_file(&request.place.env)).ok();
     let config = crate::config::Config::load(user.as_deref(), None, &request.place.env);
     config.map(|config| config.hook.unavailable).unwrap_or(Unavailable::Block)
 }
@@ -211,6 +212,7 @@ fn status(daemon: &Daemon) -> Status {
         cache: daemon.service.engines_in_use().verdicts().figures(),
         verdicts: daemon.service.given(),
         watched: daemon.service.live().map(|live| live.watched()).unwrap_or_default(),
+        environment: env::surroundings(),
     }
 }
 

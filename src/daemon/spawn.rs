@@ -23,14 +23,49 @@ pub enum Error {
     #[error("the daemon did not start listening; its log is {0}")]
     Silent(String),
     /// The one of another build does not leave.
-    #[error("the daemon that runs does not stop")]
-    Stays,
+    #[error("the daemon that runs{} does not stop", process(*.0))]
+    Stays(Option<u32>),
     /// The connection.
     #[error(transparent)]
     Client(#[from] ClientError),
     /// Whoever asked has lost interest.
     #[error("the request was abandoned")]
     Abandoned,
+}
+
+impl Error {
+    /// The finding code that names it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::Start(_) | Error::Silent(_) => "daemon.start",
+            Error::Stays(_) => "daemon.stays",
+            Error::Client(error) => error.code(),
+            Error::Abandoned => "daemon.lost",
+        }
+    }
+
+    /// What to do about it.
+    pub fn help(&self) -> String {
+        match self {
+            Error::Start(_) => "is `migd` installed whole? `migd doctor` looks at everything it needs".to_owned(),
+            Error::Silent(_) => "`migd logs` shows why; `migd doctor` looks at everything it needs".to_owned(),
+            Error::Stays(pid) => end(*pid),
+            Error::Client(error) => error.help().to_owned(),
+            Error::Abandoned => "try again".to_owned(),
+        }
+    }
+}
+
+fn process(pid: Option<u32>) -> String {
+    pid.map(|pid| format!(" (process {pid})")).unwrap_or_default()
+}
+
+/// What to do about a daemon that does not do what it is asked to.
+fn end(pid: Option<u32>) -> String {
+    match pid {
+        Some(pid) => format!("end it: `kill -9 {pid}`; what it leaves, the next one takes over"),
+        None => "end the process `migd daemon`; what it leaves, the next one takes over".to_owned(),
+    }
 }
 
 /// Lets a request be abandoned while another thread waits for its replies.
@@ -160,7 +195,37 @@ fn converse(
     }
 }
 
-/// Asks the daemon that runs, of whatever build; none when none runs.
+/// How the daemon is.
+#[derive(Debug)]
+pub enum Health {
+    /// None runs.
+    Absent,
+    /// It answers.
+    Well(Vec<Reply>),
+    /// One has the lock and does not answer: its process, and what to do.
+    Silent(Option<u32>, String),
+}
+
+/// How the daemon is, of whatever build.
+pub fn health(endpoint: &Endpoint) -> Health {
+    if let Some(replies) = ask_running(endpoint, Request::Status) {
+        return Health::Well(replies);
+    }
+    match is_locked(endpoint) {
+        true => {
+            let pid = holder(endpoint);
+            Health::Silent(pid, end(pid))
+        }
+        false => Health::Absent,
+    }
+}
+
+/// The process that has the lock, as it wrote down itself.
+fn holder(endpoint: &Endpoint) -> Option<u32> {
+    std::fs::read_to_string(endpoint.lock()).ok()?.trim().parse().ok()
+}
+
+/// Asks the daemon that runs, of whatever build; none when none runs, or none answers.
 pub fn ask_running(endpoint: &Endpoint, request: Request) -> Option<Vec<Reply>> {
     let mut replies = Vec::new();
     let envelope = Envelope { build: String::new(), request };
@@ -217,7 +282,7 @@ pub fn stop(endpoint: &Endpoint) -> Result<bool, Error> {
 }
 
 fn stop_within(patience: Duration, endpoint: &Endpoint) -> Result<bool, Error> {
-    if ask_running(endpoint, Request::Stop).is_none() {
+    if ask_running(endpoint, Request::Stop).is_none() && !is_locked(endpoint) {
         return Ok(false);
     }
     let deadline = Instant::now() + patience;
@@ -227,7 +292,7 @@ fn stop_within(patience: Duration, endpoint: &Endpoint) -> Result<bool, Error> {
         }
         std::thread::sleep(LOOK * 5);
     }
-    Err(Error::Stays)
+    Err(Error::Stays(holder(endpoint)))
 }
 
 fn is_locked(endpoint: &Endpoint) -> bool {

@@ -1,5 +1,7 @@
 //! What the daemon says about itself.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::judge::{self, Error, Kept, Query, plan};
@@ -36,6 +38,9 @@ pub struct Status {
     /// The repositories that are watched.
     #[serde(default)]
     pub watched: Vec<Watched>,
+    /// What it has of whoever started it: where the user's configuration and the container engine are.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
 }
 
 /// One verdict that was given.
@@ -55,6 +60,20 @@ pub struct Given {
     pub ms: f64,
     /// Seconds since then.
     pub age_s: u64,
+    /// Why nothing could be judged, where that is what it came to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<Why>,
+}
+
+/// Why nothing could be judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Why {
+    /// The finding code.
+    pub code: String,
+    /// What.
+    pub message: String,
+    /// What to do.
+    pub help: String,
 }
 
 /// One repository that is watched.

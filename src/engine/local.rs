@@ -165,10 +165,19 @@ impl Plan<'_> {
     ) -> Result<Arc<dyn Engine>, Error> {
         let data = folder.data();
         folder.create(&self.account)?;
+        let mut kept = false;
         if fresh {
             progress(&format!("initialising a PostgreSQL {} cluster, once", self.binaries.version));
             seed::initdb(&self.binaries, &data, &self.account).await?;
-            seed::set_aside(folder, &data).await?;
+            kept = match seed::set_aside(folder, &data).await {
+                Ok(()) => true,
+                // A disk that has room for one cluster only: the next start makes it anew.
+                Err(error) => {
+                    tracing::warn!(%error, "the fresh cluster is not kept");
+                    let _ = fs::remove_dir_all(folder.aside());
+                    false
+                }
+            };
         } else {
             seed.plant(&data, &self.account).await?;
         }
@@ -180,7 +189,7 @@ impl Plan<'_> {
         write(&folder.record(), &serde_json::to_vec(&record).unwrap_or_default())?;
         self.await_ready(folder, &mut child).await?;
         let version = self.prepare(folder).await?;
-        if fresh {
+        if kept {
             // Only now is it known to be good.
             seed.keep(folder);
         }
@@ -404,7 +413,11 @@ fn died(folder: &Folder, what: &str) -> Error {
     let said: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
     let said = said[said.len().saturating_sub(4)..].join("; ");
     let message = if said.is_empty() { what.to_owned() } else { format!("{what}: {said}") };
-    Error::new(ErrorKind::Start, message, "look at engine.settings and run `migd doctor`")
+    Error::new(
+        ErrorKind::Start,
+        message,
+        "mend what the server names; engine.settings, memory and space on the disk are the usual causes",
+    )
 }
 
 /// What the local engine needs.
@@ -415,8 +428,8 @@ pub(super) async fn probe(config: &config::Engine, place: &Place) -> Vec<ProbeLi
             let text = format!("PostgreSQL {} in {}", found.version, found.folder.display());
             let mut line = ProbeLine::ok("PostgreSQL server programs", text);
             if let Some(mismatch) = mismatch(config, found.major) {
-                line =
-                    ProbeLine { ok: false, optional: true, found: mismatch, remedy: Some(binaries::remedy()), ..line };
+                let (remedy, code) = (Some(binaries::remedy()), Some(ErrorKind::Version.code()));
+                line = ProbeLine { ok: false, optional: true, found: mismatch, remedy, code, ..line };
             }
             lines.push(line);
             lines.push(match bootstrap::settings(found.major, true, &config.settings) {
@@ -434,11 +447,15 @@ pub(super) async fn probe(config: &config::Engine, place: &Place) -> Vec<ProbeLi
                 account.client.clone()
             };
             lines.push(ProbeLine::ok("the server's user", who));
-            let root = folder::roots(place, &account).into_iter().find(folder::has_room);
+            let mut refused = Error::new(ErrorKind::Folder, "none", "free some space");
+            let root = folder::roots(place, &account).into_iter().filter(folder::has_room).find(|root| {
+                // Somebody else's is passed over.
+                Folder::at(root, place).exists().map_err(|error| refused = error).is_ok()
+            });
             lines.push(match root {
                 Some(root) if root.tmpfs => ProbeLine::ok("data folder", format!("{}, in memory", root.path.display())),
                 Some(root) => ProbeLine::ok("data folder", format!("{}, on disk (slower)", root.path.display())),
-                None => ProbeLine::missing("data folder", &Error::new(ErrorKind::Folder, "none", "free some space")),
+                None => ProbeLine::missing("data folder", &refused),
             });
         }
         Err(error) => lines.push(ProbeLine::missing("the server's user", &error)),

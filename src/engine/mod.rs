@@ -165,6 +165,11 @@ async fn sweep(place: &Place, kind: &str) {
     }
 }
 
+/// Whether no other process has this owner's engine.
+pub fn free(place: &Place) -> Result<(), Error> {
+    lock::Lock::take(place).map(drop)
+}
+
 /// Removes the container that could not be removed when its server was given up, if one is written down: its engine did not
 /// answer then.
 pub async fn forsake(place: &Place) {
@@ -198,11 +203,13 @@ pub struct ProbeLine {
     pub remedy: Option<String>,
     /// There is a verdict without it: another engine is chosen, it comes by itself, or the verdict says so.
     pub optional: bool,
+    /// The finding code of a judgement that fails for want of it.
+    pub code: Option<&'static str>,
 }
 
 impl ProbeLine {
     fn ok(what: &str, found: impl Into<String>) -> Self {
-        ProbeLine { what: what.to_owned(), ok: true, found: found.into(), remedy: None, optional: false }
+        ProbeLine { what: what.to_owned(), ok: true, found: found.into(), remedy: None, optional: false, code: None }
     }
 
     fn missing(what: &str, error: &Error) -> Self {
@@ -212,6 +219,7 @@ impl ProbeLine {
             found: error.to_string(),
             remedy: Some(error.help().to_owned()).filter(|help| !help.is_empty()),
             optional: false,
+            code: Some(error.code()),
         }
     }
 }

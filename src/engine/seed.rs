@@ -128,7 +128,12 @@ pub(super) async fn initdb(binaries: &Binaries, data: &Path, account: &Account) 
         }
     }
     let said = said.lines().filter(|line| !line.is_empty()).take(5).collect::<Vec<_>>().join("; ");
-    Err(Error::new(ErrorKind::Start, format!("initdb failed: {said}"), "run `migd doctor`"))
+    if said.contains("No space left on device") {
+        let help = format!("free some space for {}, 100 MB at least", data.display());
+        return Err(Error::new(ErrorKind::Folder, format!("initdb failed: {said}"), help));
+    }
+    let help = "mend what initdb names; or set engine.kind = \"container\"";
+    Err(Error::new(ErrorKind::Start, format!("initdb failed: {said}"), help))
 }
 
 /// Copies a fresh cluster, on which no server has run yet, to where [`Seed::keep`] finds it.

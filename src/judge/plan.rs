@@ -164,7 +164,7 @@ pub fn kept_configuration(
             Err(error) => return Err(Error::unreadable(CONFIG_FILE, &error)),
         };
     }
-    let user = std::fs::read_to_string(crate::config::user_file()).ok();
+    let user = std::fs::read_to_string(crate::config::user_file(overrides)).ok();
     let mut key = blake3::Hasher::new();
     let variables = OVERRIDES.iter().map(|name| overrides.get(*name).map(String::as_str));
     for part in [user.as_deref(), text.as_deref()].into_iter().chain(variables) {

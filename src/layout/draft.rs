@@ -112,7 +112,8 @@ impl<'a> Draft<'a> {
         let entry = self.tree.files.get(file)?;
         let Some(bytes) = &entry.bytes else {
             let message = format!("the file has {} bytes, more than `limits.file_bytes` allows", entry.size);
-            self.find(Finding::new("config.file-too-large", Severity::Error, message), file);
+            let help = "raise `limits.file_bytes` in migd.toml, or load so many rows by other means than a migration";
+            self.find(Finding::new("config.file-too-large", Severity::Error, message).help(help), file);
             return None;
         };
         if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {

@@ -43,12 +43,37 @@ impl std::fmt::Display for ClientError {
             }
             ClientError::Refused(why) => write!(f, "the daemon cannot read the request: {why}"),
             ClientError::Broken(error) => write!(f, "the connection to the daemon broke: {error}"),
-            ClientError::Late { waited, .. } => write!(f, "no verdict within {:.1} s", waited.as_secs_f64()),
+            ClientError::Late { waited, .. } => {
+                write!(f, "the daemon gave no answer within {:.1} s", waited.as_secs_f64())
+            }
         }
     }
 }
 
 impl std::error::Error for ClientError {}
+
+impl ClientError {
+    /// The finding code that names it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            ClientError::Absent(_) | ClientError::Broken(_) => "daemon.lost",
+            ClientError::TooLarge(_) | ClientError::Refused(_) => "daemon.request",
+            ClientError::Late { .. } => "daemon.silent",
+        }
+    }
+
+    /// What to do about it.
+    pub fn help(&self) -> &'static str {
+        match self {
+            ClientError::Absent(_) | ClientError::Broken(_) => "try again; if it stays, `migd restart`",
+            ClientError::TooLarge(_) => {
+                "save what the editor holds, and unset what git does not need (`env | grep ^GIT_`)"
+            }
+            ClientError::Refused(_) => "`migd restart`; migd and migd-hook are of one installation",
+            ClientError::Late { .. } => "`migd doctor` says whether the daemon answers, `migd logs` what it is doing",
+        }
+    }
+}
 
 /// A connection that has sent its request.
 #[derive(Debug)]

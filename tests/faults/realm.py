@@ -42,6 +42,37 @@ class Realm:
         return dict(PATH=path, HOME=self.folder + "/home", MIGD_RUNTIME_DIR=self.run_dir, MIGD_STATE_DIR=self.state,
                     GIT_CONFIG_NOSYSTEM="1", LC_ALL="C.UTF-8", **self.extra)
 
+    def apart(self, **mounts):
+        """Has all that follows run where each of these folders is a file system of its own, of so many bytes or inodes."""
+        mounted = " && ".join(f"mkdir -p {folder} && mount -t tmpfs -o mode=711,{size} none {folder}"
+                              for folder, size in mounts.items())
+        self.within("mnt", mounted)
+
+    def within(self, kind, prepare):
+        """Has all that follows run in a namespace of its own, prepared by a command."""
+        option = {"mnt": "mount"}.get(kind, kind)
+        holder = subprocess.Popen(["unshare", f"--{option}", "sh", "-c", "echo up; exec sleep 3600"],
+                                  stdout=subprocess.PIPE, text=True)
+        self.closing.append(lambda: (holder.kill(), holder.wait()))
+        assert holder.stdout.readline() == "up\n", "this needs root"
+        for numbers in ("uid_map", "gid_map") if kind == "user" else ():
+            with open(f"/proc/{holder.pid}/{numbers}", "w") as file: file.write("0 0 65536")
+        enter = f"nsenter --{option}=/proc/{holder.pid}/ns/{kind} --"
+        prepared = sh(*enter.split(), "sh", "-c", prepare)
+        assert prepared.returncode == 0, prepared.stderr
+        there = 'cd "$0" && exec "$@"'
+        self.entry = ["sh", "-c", f"exec {enter} sh -c '{there}' \"$PWD\" \"$@\"", "enter"]
+        self.root = f"/proc/{holder.pid}/root"
+
+    def fill(self, folder):
+        """Leaves no room in the folder. What gives it back."""
+        path = self.root + folder + "/filler"
+        with open(path, "ab", buffering=0) as file:
+            try:
+                while True: file.write(b"x" * 4096)
+            except OSError: pass
+        return lambda: os.remove(path)
+
     def docker(self, *arguments):
         return sh("docker", *arguments, env=dict(os.environ, **self.extra))
 
@@ -121,7 +152,7 @@ class Realm:
         return found
 
     def owner(self):
-        found = re.findall(r"engine-([0-9a-f]{8})", " ".join(os.listdir(self.run_dir))) if os.path.isdir(self.run_dir) else []
+        found = re.findall(r"engine-([0-9a-f]{8})", " ".join(os.listdir(self.root + self.run_dir))) if os.path.isdir(self.root + self.run_dir) else []
         self.known = found[0] if found else getattr(self, "known", "none")
         return self.known
 
@@ -172,7 +203,7 @@ class Realm:
         while time.monotonic() < until and (self.processes() or self.data() or self.containers()):
             time.sleep(0.1)
         left = [f"process {p}" for p in self.processes()] + self.data() + [f"container {c}" for c in self.containers()]
-        files = [f for f in os.listdir(self.run_dir) if not f.endswith(".lock")] if os.path.isdir(self.run_dir) else []
+        files = [f for f in os.listdir(self.root + self.run_dir) if not f.endswith(".lock")] if os.path.isdir(self.root + self.run_dir) else []
         return left + files
 
     def close(self):

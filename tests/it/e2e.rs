@@ -2,6 +2,7 @@
 
 mod access;
 mod cli;
+mod codes;
 mod commit;
 mod containment;
 mod files;

@@ -14,7 +14,14 @@ const IN_COMMON_DIR: &[&str] = &["HEAD", "FETCH_HEAD", "packed-refs", "config", 
 const SOUGHT: usize = 32;
 const SOUGHT_DEPTH: usize = 3;
 /// The variables that decide how git reads a repository that it finds by itself; the others belong to one command.
-const LASTING: &[&str] = &["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_CEILING_DIRECTORIES"];
+const LASTING: &[&str] = &[
+    "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_SYSTEM",
+    "GIT_CONFIG_NOSYSTEM",
+    "GIT_CEILING_DIRECTORIES",
+    "HOME",
+    "XDG_CONFIG_HOME",
+];
 
 /// A repository's folders.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
