@@ -516,7 +516,10 @@ impl Folder<'_> {
 
     fn kept_file(&self, id: &str) -> Option<File> {
         let files = locked(&self.kept.files);
-        files.by_id.get(id).filter(|file| file.bytes.is_some() || file.size > self.max).cloned()
+        let file = files.by_id.get(id).filter(|file| file.bytes.is_some() || file.size > self.max)?;
+        // It may have been read while the limit was a higher one.
+        let bytes = file.bytes.clone().filter(|_| file.size <= self.max);
+        Some(File { bytes, ..file.clone() })
     }
 
     fn keep(&self, file: &File) {

@@ -119,6 +119,17 @@ fn fifty_megabytes_are_refused_by_their_size_alone() {
 }
 
 #[test]
+fn a_limit_that_is_lowered_holds_for_what_was_read_before() {
+    let repo = Sandbox::new();
+    repo.migration(2, "it", GOOD, GOOD_DOWN);
+    repo.migd(&["check"]).ok();
+    repo.configure("[limits]\nfile_bytes = 10\n");
+    repo.migd(&["check"]).status(1).says("config.file-too-large").says("migrations/2_it.up.sql");
+    repo.configure("[limits]\nfile_bytes = 10000\n");
+    repo.migd(&["check"]).ok();
+}
+
+#[test]
 fn fifteen_megabytes_of_rows_are_judged_within_the_budget() {
     let repo = Sandbox::new();
     let mut up = String::from("INSERT INTO users (id, email) VALUES (0, '');\n");
