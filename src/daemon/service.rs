@@ -169,7 +169,7 @@ impl Service {
             ..Moment::aside(prepared.repo.clone())
         };
         // Where nobody waits for this any more, somebody waits for the next.
-        let _halt = order.fleeting.then(|| order.halt.clone().drop_guard());
+        let halt = order.halt.clone().drop_guard();
         let until = order.deadline;
         let outcome = if let Some(files) = &request.scenarios {
             let work = Arc::clone(self).scenarios(Arc::clone(plan), files.clone(), order.clone(), progress);
@@ -189,6 +189,8 @@ impl Service {
             };
             self.judged_by(plan, order, progress).await
         };
+        // Past its deadline the chain goes on being built, for the next try.
+        halt.disarm();
         if let (Some(live), Ok(report)) = (&self.live, &outcome) {
             live.remember(plan, report);
         }

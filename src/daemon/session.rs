@@ -110,12 +110,11 @@ async fn check(daemon: &Arc<Daemon>, stream: &mut UnixStream, request: &CheckReq
     send(stream, &Reply::Accepted { budget_ms, block: prepared.block }).await?;
     let (progress, mut told) = channel();
     let mut work = std::pin::pin!(daemon.service.check(request, &prepared, progress));
-    // Whoever types on lets go of the question about the text before.
-    let fleeting = !request.overlays.is_empty();
     let reported = loop {
         tokio::select! {
             reported = &mut work => break reported,
-            () = gone(stream), if fleeting => return Err(io::ErrorKind::ConnectionAborted.into()),
+            // Whoever types on, presses Ctrl-C or is killed takes the question back.
+            () = gone(stream) => return Err(io::ErrorKind::ConnectionAborted.into()),
             Some(text) = told.recv() => send(stream, &Reply::Progress { text }).await?,
         }
     };

@@ -240,7 +240,8 @@ class Dockerd:
     def start(self):
         at = self.folder
         self.process = subprocess.Popen(
-            ["dockerd", "--config-file", at + "/daemon.json", "--data-root", at + "/data", "--exec-root", at + "/exec",
+            # Without a network of its own it would take away the machine's bridge.
+            ["unshare", "--net", "dockerd", "--config-file", at + "/daemon.json", "--data-root", at + "/data", "--exec-root", at + "/exec",
              "--pidfile", at + "/pid", "-H", self.host, "--bridge=none", "--iptables=false", "--ip-masq=false"],
             stdout=open(at + "/log", "ab"), stderr=subprocess.STDOUT, start_new_session=True)
         until = time.monotonic() + 60

@@ -161,8 +161,9 @@ fn a_migration_whose_process_crashes_every_time_is_refused_with_its_place() {
     let here = repo.at("");
     let commit = thread::spawn(move || here.commit(&[]));
     // As a function with a bug would: wherever the statement runs, its process ends by a signal.
-    let busy =
-        |pid: &u32| fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|title| title.contains("SELECT"));
+    let title = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    // The migration's own session, not the administrator's that reads the catalog.
+    let busy = |pid: &u32| title(pid).starts_with("postgres: postgres ") && title(pid).contains("SELECT");
     while !commit.is_finished() {
         for pid in repo.realm().processes().into_iter().filter(busy) {
             let _ = kill(Pid::from_raw(pid.try_into().unwrap()), Signal::SIGKILL);

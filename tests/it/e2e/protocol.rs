@@ -187,6 +187,25 @@ fn a_client_that_does_not_read_its_reply_holds_nothing() {
 }
 
 #[test]
+fn the_judgements_of_commits_that_were_killed_keep_nobody_waiting() {
+    let repo = Sandbox::alone();
+    repo.configure("[limits]\nstatement = \"100s\"\n");
+    repo.migration(2, "it", GOOD, GOOD_DOWN);
+    repo.migd(&["check"]).ok();
+    repo.migration(3, "slow", "SELECT pg_sleep(40);", "SELECT 1;");
+    for _ in 0..5 {
+        let mut hook = repo.command(repo.realm().migd().with_file_name("migd-hook"));
+        let mut hook = hook.arg("pre-commit").stderr(std::process::Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(500));
+        hook.kill().unwrap();
+        hook.wait().unwrap();
+    }
+    repo.migration(3, "slow", "ALTER TABLE users ADD COLUMN x integer;", "ALTER TABLE users DROP COLUMN x;");
+    let ran = repo.commit(&[]).ok();
+    assert!(ran.took < Duration::from_secs(30), "it waited for commits that there are not any more: {ran}");
+}
+
+#[test]
 fn a_question_about_an_unsaved_text_ends_with_its_connection() {
     let repo = Sandbox::alone();
     repo.configure("[limits]\nstatement = \"100s\"\n");
