@@ -128,6 +128,9 @@ async fn serve(endpoint: Endpoint) -> Result<(), Error> {
         connections: AtomicUsize::new(0),
         warming: Arc::new(Semaphore::new(MAX_WARMING)),
     });
+    if let (Some(live), Some(own)) = (daemon.service.live(), own) {
+        live.listens_at(socket.clone(), own);
+    }
     tracing::info!(build = daemon.build, pid = std::process::id(), "listening");
     tokio::spawn(Arc::clone(&daemon.service).watch());
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::io("cannot handle signals"))?;

@@ -277,7 +277,7 @@ impl Service {
             let crashed = crashes.first().filter(|first| crashes.len() == 2 && crashes.iter().all(|at| at == *first));
             let crashed = crashed.map(|at| (at.as_str(), 2));
             let outcome = bench.judge(&plan, Order { crashed, ..order.with(&*progress) }).await;
-            if let Err(Error::Crashed(at)) = &outcome {
+            if let Err(Error::Crashed(at) | Error::Full(at, _)) = &outcome {
                 crashes.push(at.clone());
             }
             match outcome {

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Error;
+use super::loss::no_room;
 use super::run::{Work, fresh_session};
 use crate::check;
 use crate::layout::Source;
@@ -119,6 +120,9 @@ impl Work<'_> {
                 let bookkeeping = self.set.layout.bookkeeping(migration).applied;
                 let run = self.run_aside(&held, &migration.up, &bookkeeping).await?;
                 if let Some(failure) = &run.failure {
+                    if let Some(said) = no_room(&run) {
+                        return Err(Error::Full(migration.up.path.clone(), said.to_owned()));
+                    }
                     return broken(self.chain_fails(at, failure));
                 }
                 fresh_session(&held).await?;

@@ -30,6 +30,10 @@ pub enum Error {
     /// It was lost while a statement of a migration ran; where that is.
     #[error("the server went away while it judged {0}")]
     Crashed(String),
+    /// The disk that the server writes to was full while a statement of a migration ran; where that is, and the server's
+    /// words.
+    #[error("the disk that the server's data is on is full: {1}")]
+    Full(String, String),
     /// Something in the configuration that only shows with the repository.
     #[error("{message}")]
     Set {
@@ -86,6 +90,7 @@ impl Error {
             Error::Config(error) => error.code(),
             Error::Engine(error) => error.code(),
             Error::Pool(_) | Error::Lost(_) | Error::Crashed(_) => "engine.lost",
+            Error::Full(..) => "engine.folder",
             Error::Deadline | Error::Halted => "engine.timeout",
             Error::Set { code, .. } => code,
         }
@@ -100,6 +105,7 @@ impl Error {
             Error::Pool(_) | Error::Lost(_) | Error::Crashed(_) => {
                 "try again; if it stays, `migd restart` and `migd logs`".to_owned()
             }
+            Error::Full(..) => "free some space; `migd doctor` names the folder".to_owned(),
             Error::Deadline | Error::Halted => {
                 "try again: the chain is being made ready meanwhile; or raise `hook.budget` in migd.toml".to_owned()
             }
@@ -109,7 +115,7 @@ impl Error {
 
     /// Whether another try, on another server, may succeed.
     pub fn is_loss(&self) -> bool {
-        matches!(self, Error::Pool(_) | Error::Lost(_) | Error::Crashed(_))
+        matches!(self, Error::Pool(_) | Error::Lost(_) | Error::Crashed(_) | Error::Full(..))
     }
 
     /// Whether it is the user's configuration or arguments that are wrong.

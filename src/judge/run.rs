@@ -399,7 +399,7 @@ impl Work<'_> {
             }
             return Err(Error::Lost("the server went away while it judged".to_owned()));
         }
-        Ok(run)
+        self.full(source, &run).map_or(Ok(run), Err)
     }
 
     /// What this server lends to statements that need more rights.

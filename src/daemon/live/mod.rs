@@ -13,6 +13,7 @@ mod roster;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -51,6 +52,8 @@ pub(crate) struct Live {
     /// What is known.
     pub(crate) board: Board,
     work: Work,
+    /// The daemon's socket, and its inode.
+    socket: OnceLock<(PathBuf, u64)>,
     /// Where what is watched is remembered, and told when it changes.
     state: PathBuf,
     changes: Notify,
@@ -123,7 +126,19 @@ impl Live {
             fresh: Mutex::default(),
             board: Board::new(),
             work: Work::new(),
+            socket: OnceLock::new(),
         }
+    }
+
+    /// Works only as long as clients find this daemon on `socket`.
+    pub(super) fn listens_at(&self, socket: PathBuf, inode: u64) {
+        let _ = self.socket.set((socket, inode));
+    }
+
+    /// Whether clients find another daemon, or none: it may have taken over the servers by now.
+    fn is_forsaken(&self) -> bool {
+        let there = |socket: &Path| std::fs::symlink_metadata(socket).ok().map(|metadata| metadata.ino());
+        self.socket.get().is_some_and(|(socket, own)| there(socket) != Some(*own))
     }
 
     /// Watches the repository at `home` from now on, as it is configured now. It has as many sets as are `known`.

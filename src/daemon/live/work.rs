@@ -248,6 +248,9 @@ impl Service {
                 tokio::time::sleep(left).await;
                 continue;
             }
+            if live.is_forsaken() {
+                return;
+            }
             let Some(job) = live.work.next() else { return };
             if job.depth == Depth::Full {
                 tokio::time::sleep(CALM).await;
