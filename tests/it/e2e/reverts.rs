@@ -102,3 +102,25 @@ fn a_down_that_fills_the_rows_is_not_told() {
         "ALTER TABLE users ADD COLUMN email text NOT NULL DEFAULT '';\nALTER TABLE users ALTER email DROP DEFAULT;\n";
     assert!(brought_back_by(down).is_null());
 }
+
+#[test]
+fn rows_that_down_does_not_bring_back_are_told_table_by_table_wherever_it_is() {
+    let repo = Sandbox::new();
+    let made = "CREATE SCHEMA app;\nCREATE TABLE jobs (id int, v text);\nCREATE TABLE app.\"Odd ones\" (v text);\n\
+                CREATE TABLE app.calm (id int);\nCREATE TABLE bare (id int);\n\
+                INSERT INTO jobs VALUES (1, 'a'), (2, E'b\\nc');\nINSERT INTO app.\"Odd ones\" VALUES ('x');\n\
+                INSERT INTO app.calm VALUES (1);\n";
+    repo.migration(2, "made", made, "DROP TABLE jobs, app.\"Odd ones\", app.calm, bare;\nDROP SCHEMA app;\n");
+    repo.git(&["commit", "--quiet", "--no-verify", "-m", "made"]);
+    let up = "DELETE FROM jobs WHERE id = 1;\nUPDATE app.\"Odd ones\" SET v = 'y';\n";
+    repo.migration(3, "it", up, "INSERT INTO bare VALUES (1);\n");
+    let report = repo.check(&[]);
+    let findings = report["findings"].as_array().into_iter().flatten();
+    let told: Vec<_> = findings.filter(|finding| finding["code"] == "revert.rows-lost").collect();
+    let [finding] = told.as_slice() else { panic!("{report:#}") };
+    assert_eq!(
+        finding["detail"].as_str().unwrap(),
+        "table app.\"Odd ones\": other values in its 1 row\ntable bare: 0 rows before, 1 after\n\
+         table jobs: 2 rows before, 1 after"
+    );
+}
