@@ -111,6 +111,7 @@ pub static CODES: &[Code] = codes! {
     "config.file-too-large" Error "a file of the set is larger than the limit",
     "config.invalid" Error "the configuration cannot be used",
     "config.layout" Error "the set follows no known layout",
+    "config.link" Error "a file or folder of the set is a link that leads out of the repository",
     "config.no-sets" Error "the repository has no migration set",
     "config.not-a-repository" Error "this is no git repository",
     "config.placeholder" Error "a placeholder of the migration has no value",

@@ -171,6 +171,15 @@ impl Error {
         }
     }
 
+    /// A set's folder is a link that leads out of the repository.
+    pub(super) fn linked_away(path: &str, target: &str) -> Error {
+        Error::Set {
+            code: "config.link",
+            message: format!("the migration set `{path}` is a link to {target}, where the repository has no folder"),
+            help: "put the migrations into the repository, or name the folder in migd.toml that has them".to_owned(),
+        }
+    }
+
     pub(super) fn unreadable(path: &str, error: &std::io::Error) -> Error {
         Error::Set {
             code: "config.invalid",

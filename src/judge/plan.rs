@@ -2,6 +2,7 @@
 
 mod cases;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::PathBuf;
@@ -153,7 +154,7 @@ pub fn kept_configuration(
 ) -> Result<Config, Error> {
     let prefixes = [CONFIG_FILE.to_owned()];
     let mut text = None;
-    if staged && let Some(entry) = repo.staged(&prefixes)?.into_iter().find(|entry| entry.path == CONFIG_FILE) {
+    if staged && let Some(entry) = repo.staged(&prefixes)?.into_iter().find(|entry| entry.path == CONFIG_FILE && !entry.is_link) {
         text = repo.read(&entry.id, 1 << 20)?.bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     }
     if text.is_none() && repo.root().is_some() {
@@ -365,11 +366,16 @@ impl From<Listed> for Listing {
             names.update(path.as_bytes()).update(&[0]).update(id.as_bytes()).update(&[0]);
         };
         match &files {
-            Listed::Git(entries) => entries.iter().for_each(|entry| add(&entry.path, &entry.id)),
+            Listed::Git(entries) => entries.iter().for_each(|entry| add(&entry.path, &named(entry))),
             Listed::Disk(tree) => tree.files.iter().for_each(|(path, file)| add(path, &file.id)),
         }
         Listing { names: names.finalize(), files }
     }
+}
+
+/// A name for an entry's content: a link is no file with the same text.
+fn named(entry: &Entry) -> Cow<'_, str> {
+    if entry.is_link { format!("link {}", entry.id).into() } else { entry.id.as_str().into() }
 }
 
 impl Listing {
@@ -414,8 +420,14 @@ impl Folder<'_> {
         // What stands in for a step lies elsewhere.
         let folder = if self.set.replace.is_empty() { self.repo.staged_folder(self.root) } else { None };
         match folder {
-            Some(folder) => self.named(&folder),
-            None => Ok(self.listing(self.repo.staged(&self.prefixes())?)),
+            Some(folder) => self.named(&folder, || self.repo.staged(&self.prefixes())),
+            None => {
+                let entries = self.repo.staged(&self.prefixes())?;
+                match entries.iter().find(|entry| entry.is_link && entry.path == self.root) {
+                    Some(link) => Err(Error::linked_away(self.root, &self.target(link)?)),
+                    None => Ok(self.listing(entries)),
+                }
+            }
         }
     }
 
@@ -423,17 +435,22 @@ impl Folder<'_> {
         let Some(rev) = rev else { return Ok(self.listing(Vec::new())) };
         let folder = if self.set.replace.is_empty() { self.repo.folder(rev, self.root) } else { None };
         match folder {
-            Some(folder) => self.named(&folder),
+            Some(folder) => self.named(&folder, || self.repo.tree(rev, &self.prefixes())),
             None => Ok(self.listing(self.repo.tree(rev, &self.prefixes())?)),
         }
     }
 
     /// The files of a folder that git has a name for: what is kept under it never changes.
-    fn named(&self, folder: &FolderId) -> Result<Arc<Listing>, Error> {
+    fn named(
+        &self,
+        folder: &FolderId,
+        followed: impl FnOnce() -> Result<Vec<Entry>, crate::repo::Error>,
+    ) -> Result<Arc<Listing>, Error> {
         if let Some(listing) = locked(&self.kept.listings).get(folder) {
             return Ok(listing);
         }
-        let listing = Arc::new(Listing::from(Listed::Git(self.repo.list(folder)?)));
+        let Some(entries) = self.repo.list(folder)? else { return Ok(self.listing(followed()?)) };
+        let listing = Arc::new(Listing::from(Listed::Git(entries)));
         locked(&self.kept.listings).put(folder.clone(), Arc::clone(&listing), KEPT_LISTINGS);
         Ok(listing)
     }
@@ -447,15 +464,25 @@ impl Folder<'_> {
         };
         let mut tree = Tree::default();
         for (path, seen) in self.repo.worktree_unless(&self.prefixes(), known)? {
+            if let Seen::Link(target) = &seen
+                && path == self.root
+            {
+                return Err(Error::linked_away(self.root, &String::from_utf8_lossy(target)));
+            }
             let Some(own) = self.relative(&path) else { continue };
             let file = match seen {
                 Seen::Known(file) => file,
+                Seen::Link(target) => {
+                    let link = Entry { path: String::new(), id: self.repo.blob_id(&target)?, is_link: true };
+                    let id = named(&link).into_owned();
+                    File { id, size: target.len() as u64, bytes: Some(target.into()), is_link: true }
+                }
                 Seen::Read(bytes, mark) => {
                     let size = bytes.len() as u64;
                     // Named as git would name it, so that an unchanged file is seen to be one.
                     let id = self.repo.blob_id(&bytes)?;
                     let bytes = (size <= self.max).then(|| bytes.into());
-                    let file = File { id, bytes, size };
+                    let file = File { id, bytes, size, is_link: false };
                     if let Some(mark) = mark {
                         self.keep(&file);
                         let mut marks = locked(&self.kept.marks);
@@ -499,9 +526,17 @@ impl Folder<'_> {
         };
         let mut tree = Tree::default();
         for entry in entries {
-            tree.files.insert(entry.path.clone(), self.file(&entry.id)?);
+            let file = self.file(&entry.id)?;
+            let id = named(entry).into_owned();
+            tree.files.insert(entry.path.clone(), File { id, is_link: entry.is_link, ..file });
         }
         Ok(tree)
+    }
+
+    /// Where a link leads.
+    fn target(&self, link: &Entry) -> Result<String, Error> {
+        let bytes = self.repo.read(&link.id, self.max)?.bytes.unwrap_or_default();
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     fn file(&self, id: &str) -> Result<File, Error> {
@@ -509,7 +544,7 @@ impl Folder<'_> {
             return Ok(file);
         }
         let blob = self.repo.read(id, self.max)?;
-        let file = File { id: id.to_owned(), bytes: blob.bytes, size: blob.size };
+        let file = File { id: id.to_owned(), bytes: blob.bytes, size: blob.size, is_link: false };
         self.keep(&file);
         Ok(file)
     }
@@ -568,7 +603,7 @@ impl Folder<'_> {
         for path in &set.setup_sql {
             let path = path.to_string_lossy().into_owned();
             let staged = self.repo.staged(std::slice::from_ref(&path))?;
-            let bytes = match staged.iter().find(|entry| entry.path == path) {
+            let bytes = match staged.iter().find(|entry| entry.path == path && !entry.is_link) {
                 Some(entry) => self.repo.read(&entry.id, self.max)?.bytes.map(|bytes| bytes.to_vec()),
                 None => self.repo.work_file(&path).ok(),
             };

@@ -231,7 +231,7 @@ impl<'a> Repository<'a> {
         let files = inside().map(|file| {
             let wanted = sampled.contains(file) || matches!(file, "meta/_journal.json" | "migration_lock.toml");
             let bytes = if wanted { (self.read)(&format!("{prefix}{file}")).map(Arc::from) } else { None };
-            (file.to_owned(), File { id: String::new(), bytes, size: 0 })
+            (file.to_owned(), File { id: String::new(), bytes, size: 0, is_link: false })
         });
         Tree { files: files.collect() }
     }

@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use super::marked::Refusal;
-use super::{Chain, Migration, Mode, Source, Tree};
+use super::{Chain, File, Migration, Mode, Source, Tree};
 use crate::sql::{self, Kind, LineIndex, is_blank};
 use crate::verdict::{Finding, Severity};
 
@@ -110,6 +110,10 @@ impl<'a> Draft<'a> {
     /// The file's text, or a finding that says why there is none.
     pub(super) fn text(&mut self, file: &str) -> Option<Arc<str>> {
         let entry = self.tree.files.get(file)?;
+        if entry.is_link {
+            self.find(linked_away(entry), file);
+            return None;
+        }
         let Some(bytes) = &entry.bytes else {
             let message = format!("the file has {} bytes, more than `limits.file_bytes` allows", entry.size);
             let help = "raise `limits.file_bytes` in migd.toml, or load so many rows by other means than a migration";
@@ -204,6 +208,14 @@ impl<'a> Draft<'a> {
         }
         self.chain
     }
+}
+
+/// A link that leads to nothing in the repository: nobody who clones it has what is meant.
+pub(super) fn linked_away(link: &File) -> Finding {
+    let target = link.bytes.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+    let message = format!("this is a link to {target}, where the repository has no file that migd may read");
+    let finding = Finding::new("config.link", Severity::Error, message);
+    finding.help("put the file itself into the repository, or what the link leads to")
 }
 
 /// Computes both hashes anew.

@@ -98,6 +98,8 @@ pub struct File {
     pub bytes: Option<Arc<[u8]>>,
     /// How many bytes the file has, whether loaded or not.
     pub size: u64,
+    /// Whether it is a symbolic link that leads to no file of the repository; `bytes` is then where it leads.
+    pub is_link: bool,
 }
 
 /// What a layout makes of a [`Tree`].

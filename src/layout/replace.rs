@@ -30,19 +30,37 @@ pub fn plan_replaced(
     replacements: &[Replacement],
 ) -> Chain {
     if replacements.is_empty() {
-        return layout.plan_with(root, tree, vars);
+        let mut chain = layout.plan_with(root, tree, vars);
+        linked_folders(layout, root, tree, &mut chain);
+        return chain;
     }
     let mut tree = tree.clone();
     let elsewhere = |step: &str| step.contains('.') && !step.ends_with(".sql") && !step.ends_with('.');
     for replacement in replacements.iter().filter(|replacement| elsewhere(&replacement.step)) {
-        let nothing = File { id: String::new(), bytes: None, size: 0 };
+        let nothing = File { id: String::new(), bytes: None, size: 0, is_link: false };
         tree.files.entry(replacement.step.clone()).or_insert(nothing);
     }
     let mut chain = layout.plan_with(root, &tree, vars);
     for replacement in replacements {
         replace(&mut chain, replacement);
     }
+    linked_folders(layout, root, &tree, &mut chain);
     chain
+}
+
+/// Links that lead to nothing in the repository and may be folders of migrations, where the runner looks into folders.
+fn linked_folders(layout: &dyn Layout, root: &str, tree: &Tree, chain: &mut Chain) {
+    if !layout.is_deep() {
+        return;
+    }
+    let draft = Draft::new(root, tree, layout.name());
+    for (path, link) in tree.files.iter().filter(|(_, file)| file.is_link) {
+        let is_file = path.rsplit('/').next().is_some_and(|name| name.rsplit_once('.').is_some_and(|(_, end)| end.len() < 5));
+        let full = draft.path(path);
+        if !is_file && !chain.findings.iter().any(|finding| finding.path.as_ref() == Some(&full)) {
+            chain.findings.push(draft::linked_away(link).in_file(full));
+        }
+    }
 }
 
 /// Versions are often recorded without the zeros that the file's name has.

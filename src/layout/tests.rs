@@ -18,6 +18,7 @@ pub(super) fn tree(files: &[(&str, &str)]) -> Tree {
 /// A tree of these files' bytes.
 pub(super) fn bytes(files: &[(&str, &[u8])]) -> Tree {
     let file = |content: &[u8]| File {
+        is_link: false,
         id: blake3::hash(content).to_hex().to_string(),
         bytes: Some(Arc::from(content)),
         size: content.len() as u64,
@@ -130,7 +131,7 @@ fn bad_bytes_are_findings() {
         ("4_d.sql", b"-- nothing\n"),
     ]);
     let mut tree = tree;
-    tree.files.insert("5_e.sql".to_owned(), File { id: "x".to_owned(), bytes: None, size: 123_456 });
+    tree.files.insert("5_e.sql".to_owned(), File { id: "x".to_owned(), bytes: None, size: 123_456, is_link: false });
     let chain = by_name("sqlx").unwrap().plan("db", &tree);
     assert_eq!(
         findings(&chain),

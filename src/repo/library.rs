@@ -91,8 +91,9 @@ impl Library {
             }
             if (entry.flags >> 12) & 3 != 0 {
                 found.conflicted.push(path.into_owned());
-            } else if entry.flags_extended & INTENT_TO_ADD == 0 && entry.mode != GITLINK && entry.mode != LINK {
-                found.entries.push(Entry { path: path.into_owned(), id: entry.id.to_string() });
+            } else if entry.flags_extended & INTENT_TO_ADD == 0 && entry.mode != GITLINK {
+                let (path, id) = (path.into_owned(), entry.id.to_string());
+                found.entries.push(Entry { path, id, is_link: entry.mode == LINK });
             }
         }
         found.conflicted.dedup();
@@ -159,10 +160,11 @@ impl Library {
                 let tree = self.repo.find_tree(entry.id()).map_err(unreadable)?;
                 self.walk(&tree, &format!("{path}/"), found)?;
             }
-            Some(ObjectType::Blob) if entry.filemode() as u32 != LINK => {
-                found.push(Entry { path, id: entry.id().to_string() });
+            Some(ObjectType::Blob) => {
+                let is_link = entry.filemode() as u32 == LINK;
+                found.push(Entry { path, id: entry.id().to_string(), is_link });
             }
-            // Links and submodules.
+            // Submodules.
             _ => {}
         }
         Ok(())

@@ -4,8 +4,10 @@
 //! indexes, reftable, SHA-256). Everything follows from what the client sent: the process's own environment belongs to
 //! whoever started the daemon, and is never asked.
 
+mod disk;
 mod error;
 mod library;
+mod links;
 mod program;
 mod whole;
 
@@ -38,6 +40,9 @@ pub struct Entry {
     pub path: String,
     /// The object name of its content.
     pub id: String,
+    /// Whether it is a symbolic link that leads to no file of the same tree; its content is then where it leads. Others
+    /// are followed, and stand for what they lead to.
+    pub is_link: bool,
 }
 
 /// A folder of some tree, by the name that git gives to all that is in it.
@@ -51,6 +56,8 @@ pub struct WorkFile {
     pub path: String,
     /// Its content.
     pub bytes: Vec<u8>,
+    /// Whether it is a symbolic link that leads to no file of the repository; the content is then where it leads.
+    pub is_link: bool,
 }
 
 /// What tells one state of a file on disk from the next, as git's own index does: another content has another one, but for
@@ -85,6 +92,8 @@ pub enum Seen<T> {
     Known(T),
     /// Its content, and what tells it from the next; no mark where that cannot be relied on.
     Read(Vec<u8>, Option<Mark>),
+    /// A symbolic link that leads to no file of the repository, and where it leads.
+    Link(Vec<u8>),
 }
 
 /// An object's content.
@@ -170,8 +179,10 @@ impl Repo {
         let Some(root) = &self.place.root else { return };
         let own = contents.iter().filter_map(|(path, text)| {
             let name = path.strip_prefix(root).ok()?.to_str()?;
-            // A link is no file of the tree, whatever lies behind it.
-            let usable = path.symlink_metadata().map_or(true, |meta| meta.is_file());
+            let usable = match path.symlink_metadata() {
+                Ok(meta) => meta.is_file() || (meta.is_symlink() && disk::is_file(root, name)),
+                Err(_) => true,
+            };
             usable.then(|| (name.to_owned(), text.clone().into_bytes()))
         });
         self.overlays = own.collect();
@@ -211,7 +222,10 @@ impl Repo {
     /// The files below `prefixes` (`""`: all) in the index that is being committed, in order of path.
     pub fn staged(&self, prefixes: &[String]) -> Result<Vec<Entry>, Error> {
         let index = self.index(prefixes)?;
-        if index.conflicted.is_empty() { Ok(index.entries) } else { Err(Error::Conflicted(index.conflicted)) }
+        if !index.conflicted.is_empty() {
+            return Err(Error::Conflicted(index.conflicted));
+        }
+        self.followed(prefixes, index.entries, || Ok(self.index(&[String::new()])?.entries))
     }
 
     fn index(&self, prefixes: &[String]) -> Result<Index, Error> {
@@ -255,26 +269,57 @@ impl Repo {
         }
     }
 
-    /// The files of a folder, by their paths in it, in order.
-    pub fn list(&self, folder: &FolderId) -> Result<Vec<Entry>, Error> {
-        match &self.backend {
-            Backend::Library(library) => library.list(&folder.0),
-            Backend::Program(program) => program.tree(&folder.0, &[String::new()]),
-        }
+    /// The files of a folder, by their paths in it, in order. None where there are links among them: what they lead to may
+    /// change without it.
+    pub fn list(&self, folder: &FolderId) -> Result<Option<Vec<Entry>>, Error> {
+        let entries = match &self.backend {
+            Backend::Library(library) => library.list(&folder.0)?,
+            Backend::Program(program) => program.tree(&folder.0, &[String::new()])?,
+        };
+        Ok((!entries.iter().any(|entry| entry.is_link)).then_some(entries))
     }
 
-    /// The paths in the index, those in conflict too.
+    /// `entries`, which the tree has below `prefixes`, with the files that links lead to; `whole` is all of the tree.
+    fn followed(
+        &self,
+        prefixes: &[String],
+        entries: Vec<Entry>,
+        whole: impl FnOnce() -> Result<Vec<Entry>, Error>,
+    ) -> Result<Vec<Entry>, Error> {
+        // The work tree tells of folders above that are links; of those in another tree alone nobody is told.
+        let above = |prefix: &String| {
+            let Some(root) = &self.place.root else { return false };
+            Path::new(prefix).ancestors().skip(1).any(|folder| root.join(folder) != *root && root.join(folder).is_symlink())
+        };
+        if !entries.iter().any(|entry| entry.is_link) && !prefixes.iter().any(above) {
+            return Ok(entries);
+        }
+        let target = |link: &Entry| {
+            let bytes = self.read(&link.id, LONGEST_TARGET).ok()?.bytes?;
+            String::from_utf8(bytes.to_vec()).ok()
+        };
+        let entries = whole()?.into_iter().map(|entry| (entry.path.clone(), entry)).collect();
+        let links = links::Links { entries, target: &target };
+        let mut found: Vec<Entry> = prefixes.iter().flat_map(|prefix| links.below(prefix)).collect();
+        found.sort_by(|a, b| a.path.cmp(&b.path));
+        found.dedup();
+        Ok(found)
+    }
+
+    /// The paths in the index, those in conflict too, without links.
     fn tracked(&self, prefixes: &[String]) -> Result<BTreeSet<String>, Error> {
         let index = self.index(prefixes)?;
-        Ok(index.entries.into_iter().map(|entry| entry.path).chain(index.conflicted).collect())
+        let files = index.entries.into_iter().filter(|entry| !entry.is_link);
+        Ok(files.map(|entry| entry.path).chain(index.conflicted).collect())
     }
 
     /// The files below `prefixes` in the commit `rev`, in order of path.
     pub fn tree(&self, rev: &str, prefixes: &[String]) -> Result<Vec<Entry>, Error> {
-        match &self.backend {
+        let below = |prefixes: &[String]| match &self.backend {
             Backend::Library(library) => library.tree(rev, prefixes),
             Backend::Program(program) => program.tree(rev, prefixes),
-        }
+        };
+        self.followed(prefixes, below(prefixes)?, || below(&[String::new()]))
     }
 
     /// The tracked files below `prefixes` that are on disk, and those that are neither tracked nor ignored.
@@ -284,7 +329,8 @@ impl Repo {
             .into_iter()
             .map(|(path, seen)| match seen {
                 Seen::Known(file) => file,
-                Seen::Read(bytes, _) => WorkFile { path, bytes },
+                Seen::Read(bytes, _) => WorkFile { path, bytes, is_link: false },
+                Seen::Link(bytes) => WorkFile { path, bytes, is_link: true },
             })
             .collect())
     }
@@ -296,18 +342,28 @@ impl Repo {
         known: impl Fn(&str, &Mark) -> Option<T>,
     ) -> Result<Vec<(String, Seen<T>)>, Error> {
         let Some(root) = &self.place.root else { return Err(Error::Bare(self.place.git_dir.clone())) };
-        let mut paths = self.tracked(prefixes)?;
-        for prefix in prefixes {
-            paths.extend(on_disk(root, prefix));
+        let mut paths: BTreeMap<String, bool> = self.tracked(prefixes)?.into_iter().map(|path| (path, false)).collect();
+        for found in prefixes.iter().flat_map(|prefix| disk::below(root, prefix, true)) {
+            paths.insert(found.path, found.is_link);
         }
-        paths.extend(self.unwritten(root).filter(|path| prefixes.iter().any(|prefix| is_below(path, prefix))));
-        let read = |path: String| {
+        let unwritten = self.unwritten(root).filter(|path| prefixes.iter().any(|prefix| is_below(path, prefix)));
+        paths.extend(unwritten.map(|path| (path, false)));
+        let read = |(path, is_link): (String, bool)| {
             if let Some(bytes) = self.overlays.get(&path) {
                 return Some((path, Seen::Read(bytes.clone(), None)));
             }
             let file = root.join(&path);
-            // What was a file when it was staged may be a pipe by now.
-            let meta = file.symlink_metadata().ok().filter(std::fs::Metadata::is_file)?;
+            if is_link {
+                let target = std::fs::read_link(file).ok()?.into_os_string().into_encoded_bytes();
+                return Some((path, Seen::Link(target)));
+            }
+            // What was a file when it was staged may be a pipe by now, or lead elsewhere.
+            let meta = file.symlink_metadata().ok()?;
+            let meta = match meta.is_symlink() && disk::is_file(root, &path) {
+                true => file.metadata().ok()?,
+                false => meta,
+            };
+            meta.is_file().then_some(())?;
             let mark = Mark::of(&meta);
             if let Some(known) = mark.as_ref().and_then(|mark| known(&path, mark)) {
                 return Some((path, Seen::Known(known)));
@@ -420,7 +476,8 @@ impl Repo {
     pub fn paths(&self) -> Result<Vec<String>, Error> {
         let mut paths = self.tracked(&[String::new()])?;
         if let Some(root) = &self.place.root {
-            paths.extend(on_disk(root, ""));
+            let found = disk::below(root, "", false).into_iter().filter(|found| !found.is_link);
+            paths.extend(found.map(|found| found.path));
             paths.extend(self.unwritten(root));
         }
         Ok(paths.into_iter().collect())
@@ -448,21 +505,8 @@ impl Repo {
     }
 }
 
-/// The files below `root/prefix` that git does not ignore, relative to `root`.
-fn on_disk(root: &Path, prefix: &str) -> Vec<String> {
-    let mut walk = ignore::WalkBuilder::new(root.join(prefix));
-    walk.hidden(false).ignore(false).require_git(false).follow_links(false);
-    // A folder with a `.git` of its own is another repository.
-    walk.filter_entry(|entry| {
-        let folder = entry.depth() > 0 && entry.file_type().is_some_and(|kind| kind.is_dir());
-        entry.file_name() != ".git" && !(folder && entry.path().join(".git").exists())
-    });
-    walk.build()
-        .filter_map(Result::ok)
-        .filter(|entry| entry.file_type().is_some_and(|kind| kind.is_file()))
-        .filter_map(|entry| entry.path().strip_prefix(root).ok()?.to_str().map(str::to_owned))
-        .collect()
-}
+/// The longest target of a link that is followed, in bytes.
+const LONGEST_TARGET: u64 = 4096;
 
 /// What relative paths in git's variables are relative to: git goes to the top of the work tree first.
 fn base_of<'a>(cwd: &'a Path, root: Option<&'a Path>) -> &'a Path {

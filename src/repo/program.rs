@@ -101,8 +101,11 @@ impl Program {
             let mut meta = meta.split(' ');
             let (Some(mode), Some(id), Some(stage)) = (meta.next(), meta.next(), meta.next()) else { continue };
             match (stage, mode) {
-                ("0", "160000" | "120000") => {}
-                ("0", _) => found.entries.push(Entry { path: path.to_owned(), id: id.to_owned() }),
+                ("0", "160000") => {}
+                ("0", _) => {
+                    let (path, id) = (path.to_owned(), id.to_owned());
+                    found.entries.push(Entry { path, id, is_link: mode == LINK });
+                }
                 _ => found.conflicted.push(path.to_owned()),
             }
         }
@@ -136,7 +139,8 @@ impl Program {
             let (meta, path) = record.split_once('\t')?;
             let mut meta = meta.split(' ');
             let (mode, kind, id) = (meta.next()?, meta.next()?, meta.next()?);
-            (kind == "blob" && mode != "120000").then(|| Entry { path: path.to_owned(), id: id.to_owned() })
+            let entry = || Entry { path: path.to_owned(), id: id.to_owned(), is_link: mode == LINK };
+            (kind == "blob").then(entry)
         });
         Ok(entries.collect())
     }
@@ -268,6 +272,9 @@ impl Reader {
         Ok(Blob { size, bytes: Some(bytes.into()) })
     }
 }
+
+/// The mode of a symbolic link.
+const LINK: &str = "120000";
 
 /// A path that means itself, from the top of the work tree.
 fn pathspec(path: &str) -> String {

@@ -113,7 +113,7 @@ mod tests {
     fn chain(names: &[&str]) -> Vec<Migration> {
         let file = |name: &&str| {
             let bytes: std::sync::Arc<[u8]> = b"SELECT 1;".as_slice().into();
-            ((*name).to_owned(), layout::File { id: (*name).to_owned(), size: 9, bytes: Some(bytes) })
+            ((*name).to_owned(), layout::File { id: (*name).to_owned(), size: 9, bytes: Some(bytes), is_link: false })
         };
         let tree = Tree { files: names.iter().map(file).collect::<BTreeMap<_, _>>() };
         layout::by_name("sqlx").unwrap().plan("migrations", &tree).migrations

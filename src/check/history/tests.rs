@@ -25,7 +25,7 @@ fn chain(layout: &dyn Layout, files: Files<'_>) -> Chain {
     for (path, text) in files {
         let bytes: Arc<[u8]> = text.as_bytes().into();
         let size = text.len() as u64;
-        tree.files.insert((*path).to_owned(), File { id: (*text).to_owned(), bytes: Some(bytes), size });
+        tree.files.insert((*path).to_owned(), File { id: (*text).to_owned(), bytes: Some(bytes), size, is_link: false });
     }
     layout.plan("db", &tree)
 }

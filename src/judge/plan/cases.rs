@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Entry, Folder, Listed, Listing};
+use super::{Folder, Listed, Listing};
 use crate::config::Set;
 use crate::judge::Error;
 use crate::layout::{self, File, Layout};
@@ -95,7 +95,7 @@ impl Folders {
                     return None;
                 }
                 let rest = entries.iter().filter(|entry| !is_case(&entry.path));
-                Listed::Git(rest.map(|entry| Entry { path: entry.path.clone(), id: entry.id.clone() }).collect())
+                Listed::Git(rest.cloned().collect())
             }
             Listed::Disk(tree) => {
                 let mut tree = tree.clone();
@@ -144,15 +144,16 @@ impl Folder<'_> {
                 Tree::At(Some(rev)) => self.repo.tree(rev, prefix)?,
                 Tree::At(None) => Vec::new(),
                 Tree::Worktree => {
-                    for file in self.repo.worktree(prefix)? {
+                    for file in self.repo.worktree(prefix)?.into_iter().filter(|file| !file.is_link) {
                         let (size, id) = (file.bytes.len() as u64, self.repo.blob_id(&file.bytes)?);
                         let bytes = (size <= self.max).then(|| file.bytes.into());
-                        add(file.path, &id.clone(), Some(&File { id, bytes, size }));
+                        add(file.path, &id.clone(), Some(&File { id, bytes, size, is_link: false }));
                     }
                     Vec::new()
                 }
             };
-            entries.into_iter().for_each(|entry| add(entry.path, &entry.id, None));
+            let files = entries.into_iter().filter(|entry| !entry.is_link);
+            files.for_each(|entry| add(entry.path, &entry.id, None));
         }
         Ok(cases)
     }

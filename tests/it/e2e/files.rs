@@ -240,3 +240,40 @@ fn what_was_committed_before_is_not_held_against_the_next_commit() {
     let all = repo.check(&["--all"]);
     assert!(all["findings"].to_string().contains("apply.empty"), "{all}");
 }
+
+#[test]
+fn a_migration_that_is_a_link_is_judged_by_what_it_leads_to() {
+    let repo = Sandbox::new();
+    repo.write("shared/2_it.up.sql", "ALTER TABLE nowhere ADD COLUMN x int;\n");
+    repo.write("shared/2_it.down.sql", "SELECT 1;\n");
+    repo.write("migd.toml", "[[migrations]]\npath = \"migrations\"\n");
+    for name in ["2_it.up.sql", "2_it.down.sql"] {
+        std::os::unix::fs::symlink(format!("../shared/{name}"), repo.path().join("migrations").join(name)).unwrap();
+    }
+    repo.git(&["add", "."]);
+    let found = findings_of(&repo);
+    assert!(found.iter().any(|f| f["code"] == "apply.error" && f["path"] == "migrations/2_it.up.sql"), "{found:#?}");
+}
+
+#[test]
+fn a_migration_that_is_a_link_out_of_the_repository_is_said() {
+    let repo = Sandbox::new();
+    std::os::unix::fs::symlink("/srv/2_it.up.sql", repo.path().join("migrations/2_it.up.sql")).unwrap();
+    repo.git(&["add", "."]);
+    let found = findings_of(&repo);
+    let link = found.iter().find(|f| f["code"] == "config.link").unwrap_or_else(|| panic!("{found:#?}"));
+    assert_eq!(link["path"], "migrations/2_it.up.sql");
+    assert!(link["message"].as_str().unwrap().contains("/srv/2_it.up.sql"), "{link:#}");
+}
+
+#[test]
+fn a_set_that_is_a_link_out_of_the_repository_cannot_be_judged() {
+    let repo = Sandbox::new();
+    repo.git(&["rm", "-rq", "migrations"]);
+    std::fs::remove_dir_all(repo.path().join("migrations")).ok();
+    repo.write("migd.toml", "[[migrations]]\npath = \"migrations\"\nlayout = \"sqlx\"\n");
+    std::os::unix::fs::symlink("/srv", repo.path().join("migrations")).unwrap();
+    repo.git(&["add", "."]);
+    let found = findings_of(&repo);
+    assert_eq!(found[0]["code"], "config.link", "{found:#?}");
+}

@@ -91,10 +91,8 @@ fn entries_that_are_no_files() {
     let sandbox = Sandbox::new();
     sandbox.write("migrations/later.sql", "not yet");
     sandbox.git(&["add", "-N", "migrations/later.sql"]);
-    std::os::unix::fs::symlink("1.sql", sandbox.top().join("migrations/link.sql")).unwrap();
     let id = sandbox.git(&["rev-parse", "HEAD"]);
     sandbox.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{id},migrations/module")]);
-    sandbox.git(&["add", "migrations/link.sql"]);
     // An empty file is no intent to add.
     sandbox.write("migrations/empty.sql", "");
     sandbox.git(&["add", "migrations/empty.sql"]);
@@ -102,8 +100,55 @@ fn entries_that_are_no_files() {
         let staged = repo.staged(&["migrations".to_owned()]).unwrap();
         assert_eq!(paths(&staged), ["migrations/1.sql", "migrations/2.sql", "migrations/empty.sql"], "{how}");
         let disk = repo.worktree(&["migrations".to_owned()]).unwrap();
-        assert!(disk.iter().all(|file| file.path != "migrations/link.sql"), "{how}");
         assert!(disk.iter().any(|file| file.path == "migrations/later.sql"), "{how}");
+    }
+}
+
+#[test]
+fn links_inside_the_repository_are_followed() {
+    let sandbox = Sandbox::new();
+    sandbox.write("shared/3.sql", "three").write("more/4.sql", "four").write("shared/.gitkeep", "");
+    let link = |target: &str, path: &str| std::os::unix::fs::symlink(target, sandbox.top().join(path)).unwrap();
+    link("../shared/3.sql", "migrations/3.sql");
+    link("../more", "migrations/more");
+    link("migrations", "app");
+    sandbox.git(&["add", "."]);
+    sandbox.git(&["commit", "-qm", "links"]);
+    for (how, repo) in sandbox.both(&sandbox.location("repo")) {
+        for (set, inside) in [("migrations", "migrations"), ("app", "app")] {
+            let expected: BTreeMap<String, String> =
+                [("1.sql", "one"), ("2.sql", "two"), ("3.sql", "three"), ("more/4.sql", "four")]
+                    .map(|(name, text)| (format!("{inside}/{name}"), text.to_owned()))
+                    .into();
+            let sets = [set.to_owned()];
+            assert_eq!(contents(&repo, &repo.staged(&sets).unwrap()), expected, "{how}");
+            let head = repo.head().unwrap().unwrap();
+            assert_eq!(contents(&repo, &repo.tree(&head, &sets).unwrap()), expected, "{how}");
+            let disk = repo.worktree(&sets).unwrap().into_iter();
+            let disk: BTreeMap<_, _> = disk.map(|f| (f.path, String::from_utf8(f.bytes).unwrap())).collect();
+            assert_eq!(disk, expected, "{how}");
+        }
+        // The same folder twice would be two sets.
+        let paths = repo.paths().unwrap();
+        assert!(paths.contains(&"migrations/3.sql".to_owned()), "{how}: {paths:?}");
+        assert!(!paths.iter().any(|path| path.starts_with("app") || path.starts_with("migrations/more")), "{how}");
+    }
+}
+
+#[test]
+fn links_out_of_the_repository_stay_links() {
+    let sandbox = Sandbox::new();
+    std::fs::write(sandbox.path("3.sql"), "elsewhere").unwrap();
+    std::os::unix::fs::symlink("../../3.sql", sandbox.top().join("migrations/3.sql")).unwrap();
+    std::os::unix::fs::symlink(sandbox.path(""), sandbox.top().join("migrations/all")).unwrap();
+    sandbox.git(&["add", "."]);
+    for (how, repo) in sandbox.both(&sandbox.location("repo")) {
+        let sets = ["migrations".to_owned()];
+        let links = |entries: Vec<Entry>| entries.into_iter().filter(|e| e.is_link).map(|e| e.path).collect::<Vec<_>>();
+        assert_eq!(links(repo.staged(&sets).unwrap()), ["migrations/3.sql", "migrations/all"], "{how}");
+        let disk = repo.worktree(&sets).unwrap();
+        let disk: Vec<_> = disk.iter().filter(|file| file.is_link).map(|file| file.path.as_str()).collect();
+        assert_eq!(disk, ["migrations/3.sql", "migrations/all"], "{how}");
     }
 }
 
@@ -119,8 +164,12 @@ fn what_an_editor_has_not_saved_stands_for_the_work_tree() {
         repo.overlay(&overlays);
         let disk = repo.worktree(&["migrations".to_owned()]).unwrap();
         let disk: Vec<_> = disk.iter().map(|file| (file.path.as_str(), file.bytes.as_slice())).collect();
-        let expected: [(&str, &[u8]); 3] =
-            [("migrations/1.sql", b"unsaved"), ("migrations/2.sql", b"two"), ("migrations/3.sql", b"unsaved")];
+        let expected: [(&str, &[u8]); 4] = [
+            ("migrations/1.sql", b"unsaved"),
+            ("migrations/2.sql", b"two"),
+            ("migrations/3.sql", b"unsaved"),
+            ("migrations/link.sql", b"unsaved"),
+        ];
         assert_eq!(disk, expected, "{how}");
         assert!(repo.paths().unwrap().contains(&"migrations/3.sql".to_owned()), "{how}");
         assert_eq!(repo.staged(&["migrations".to_owned()]).unwrap().len(), 2, "{how}");
