@@ -2,7 +2,7 @@
 
 use super::View;
 use crate::check::{at, default_severity};
-use crate::layout::{Heed, Migration};
+use crate::layout::{Heed, Migration, Source};
 use crate::sql::{is_blank, same_statements};
 use crate::verdict::{Finding, Severity};
 
@@ -19,7 +19,10 @@ pub(super) fn changed<'a>(view: &View<'a>) -> Changed<'a> {
     for old in view.history.base.iter().filter(|old| !old.repeatable) {
         match view.now.get(old.version.as_str()) {
             Some((_, new)) if comparable(old) && comparable(new) => {
-                found.findings.extend(edited(view, old, new));
+                let edited = edited(view, old, new);
+                let untouched = edited.is_none();
+                found.findings.extend(edited);
+                found.findings.extend(edited_down(view, old, new).filter(|_| untouched));
                 if old.name != new.name {
                     found.findings.push(renamed(view, old, new));
                 }
@@ -103,6 +106,29 @@ fn edited(view: &View<'_>, old: &Migration, new: &Migration) -> Option<Finding> 
         Severity::Note => finding.help("nothing has to be done"),
         _ => finding.help(format!("{}, and write a new migration for the change", restore(view, &old.up.path))),
     })
+}
+
+/// No runner compares downs: the next revert runs the text that is there then.
+fn edited_down(view: &View<'_>, old: &Migration, new: &Migration) -> Option<Finding> {
+    let text = |source: &Source| source.text[source.body.clone()].to_owned();
+    let version = &new.version;
+    let runner = view.runner();
+    let (place, message, consequence) = match (&old.down, &new.down) {
+        (Some(was), Some(is)) if was.mode != is.mode || !same_statements(&text(was), &text(is)) => (
+            is,
+            format!("the down of migration {version} is edited, and production may already have the migration"),
+            format!("{runner} compares no downs: the next revert runs the new text, on databases that ran the old up too"),
+        ),
+        (Some(_), None) if view.history.layout.has_downs() => (
+            &new.up,
+            format!("the down of migration {version} is gone, and production may already have the migration"),
+            format!("{runner} compares no downs: the migration cannot be reverted any more"),
+        ),
+        _ => return None,
+    };
+    let mut finding = at(place, None, "history.edited", message).detail(format!("{}; {consequence}", view.origin()));
+    finding.severity = Severity::Note;
+    Some(finding.help("nothing has to be done: the down is judged as it is now"))
 }
 
 /// The same version with another name.

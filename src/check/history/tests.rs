@@ -370,3 +370,18 @@ fn a_mark_covers_what_is_under_it() {
     assert!(count("SELECT 1; -- DEV ONLY\nSELECT 2;\n").starts_with("`SELECT 1` is"), "beside a statement");
     assert!(count("SELECT 1;\n-- DEV ONLY\n").is_empty(), "nothing is under it");
 }
+
+#[test]
+fn an_edited_down_of_the_base_is_a_note() {
+    let up = ("1_a.up.sql", "CREATE TABLE a (id int);");
+    for layout in ["sqlx", "golang-migrate"] {
+        let down = |text: &'static str| ("1_a.down.sql", text);
+        let edited = case(layout, &[up, down("DROP TABLE a;")], &[up, down("DROP TABLE a CASCADE;")]).only();
+        assert_eq!((edited.code.as_ref(), edited.severity), ("history.edited", Severity::Note), "{layout}");
+        assert_eq!(edited.path.as_deref(), Some("db/1_a.down.sql"), "{layout}");
+        let gone = case(layout, &[up, down("DROP TABLE a;")], &[up]).only();
+        assert!(gone.message.contains("gone"), "{layout}: {}", gone.message);
+        assert!(case(layout, &[up, down("DROP TABLE a;")], &[up, down("-- all of it\nDROP TABLE a;")]).findings().is_empty());
+        assert!(case(layout, &[up], &[up, down("DROP TABLE a;")]).findings().is_empty());
+    }
+}
