@@ -54,6 +54,8 @@ fn found(repo: &Repo, config: &Config) -> Result<Vec<String>, Error> {
     let mut lines: Vec<String> = plan.sets.iter().map(describe).collect();
     let paths = repo.paths()?;
     for set in &plan.sets {
+        let doubts = set.findings.iter().filter(|finding| finding.code == "config.layout");
+        lines.extend(doubts.map(|finding| format!("{}: change `layout` in migd.toml if it is", finding.message)));
         lines.extend(not_sql(set));
         lines.extend(elsewhere(set, &paths));
     }
@@ -117,6 +119,10 @@ fn text(sets: &[Set]) -> String {
         ));
         if let Some(layout) = &set.layout {
             text.push_str(&format!("layout = {}\n", quoted(layout)));
+        }
+        if !set.locations.is_empty() {
+            let folders: Vec<String> = set.locations.iter().map(|folder| quoted(folder)).collect();
+            text.push_str(&format!("locations = [{}]\n", folders.join(", ")));
         }
         if let Some(name) = &set.name {
             text.push_str(&format!("name = {}\n", quoted(name)));

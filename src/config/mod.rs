@@ -219,6 +219,9 @@ pub struct Set {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub layout: Option<String>,
+    /// Further folders of the same set, relative to the repository: Flyway's other locations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub locations: Vec<String>,
     /// The set's name; none: the path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
@@ -236,6 +239,9 @@ pub struct Set {
     /// The runner's placeholders.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub vars: BTreeMap<String, String>,
+    /// Why the layout may be another one, where nobody stated it.
+    #[serde(skip)]
+    pub doubt: Option<String>,
 }
 
 impl Default for Engine {

@@ -182,6 +182,16 @@ fn migrations(config: &mut Config, layers: &Layers<'_>) -> Result<(), Error> {
             })?;
             *file = path.into();
         }
+        for stated in &mut set.locations {
+            let path = normalised(stated).map_err(|(message, help)| {
+                layers.error(&here("locations"), format!("the location \"{stated}\" {message}"), help)
+            })?;
+            *stated = path;
+        }
+        if !set.locations.is_empty() && set.layout.as_deref() != Some("flyway") {
+            let help = "state `layout = \"flyway\"`, or a set of its own for each folder";
+            return Err(layers.error(&here("locations"), "only flyway's sets have further locations", help));
+        }
         if let Some(stated) = &set.scenarios {
             let path = normalised(stated).and_then(|path| match path.as_str() {
                 "" => Err(("names no folder", "name a folder for files that end in .slt")),

@@ -1,12 +1,14 @@
 //! From a repository to what is to be judged: the sets, their chains, what changed. Reads git, runs nothing.
 
 mod cases;
+mod listing;
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use listing::{Listed, Listing, named};
 
 use super::Error;
 use crate::config::{Config, Set};
@@ -154,7 +156,10 @@ pub fn kept_configuration(
 ) -> Result<Config, Error> {
     let prefixes = [CONFIG_FILE.to_owned()];
     let mut text = None;
-    if staged && let Some(entry) = repo.staged(&prefixes)?.into_iter().find(|entry| entry.path == CONFIG_FILE && !entry.is_link) {
+    if staged
+        && let Some(entry) =
+            repo.staged(&prefixes)?.into_iter().find(|entry| entry.path == CONFIG_FILE && !entry.is_link)
+    {
         text = repo.read(&entry.id, 1 << 20)?.bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     }
     if text.is_none() && repo.root().is_some() {
@@ -189,10 +194,12 @@ pub fn sets(repo: &Repo, config: &Config) -> Result<Vec<Set>, Error> {
     }
     let read = |path: &str| repo.work_file(path).ok();
     let found = layout::discover(&repo.paths()?, &read);
-    Ok(found
-        .into_iter()
-        .map(|found| Set { path: found.path, layout: Some(found.layout.name().to_owned()), ..Set::default() })
-        .collect())
+    let set = |found: layout::Found| {
+        let doubt = found.doubt();
+        let (path, locations) = (found.path, found.locations);
+        Set { path, layout: Some(found.layout.name().to_owned()), locations, doubt, ..Set::default() }
+    };
+    Ok(found.into_iter().map(set).collect())
 }
 
 /// Finds out what is to be judged.
@@ -240,7 +247,7 @@ pub fn plan(repo: &Repo, config: Config, kept: &Kept, query: &Query<'_>) -> Resu
             Some(base) => base,
             None => base.insert(repo.base(&config.history.upstream)?),
         };
-        let layout = layout_of(set, &now, &before, &folder)?;
+        let (layout, doubt) = layout_of(set, &now, &before, &folder)?;
         let chain = folder.chain(layout, set, &now)?;
         let old = folder.chain(layout, set, &before)?;
         let base_chain = match &from.rev {
@@ -259,7 +266,11 @@ pub fn plan(repo: &Repo, config: Config, kept: &Kept, query: &Query<'_>) -> Resu
             }
         }
         let changes = changes(&chain, &old);
-        let findings = own_findings(&chain, &changes, &base_chain, mode);
+        let mut findings = own_findings(&chain, &changes, &base_chain, mode);
+        findings.extend(doubt.map(|doubt| {
+            Finding::new("config.layout", Severity::Note, doubt)
+                .help("state `layout` in the set's section of migd.toml: order and transactions belong to the runner")
+        }));
         let same = |at: &usize| old.migrations.get(*at).is_some_and(|old| old.hash == chain.migrations[*at].hash);
         let first = (0..chain.migrations.len()).take_while(same).count();
         plans.push(SetPlan {
@@ -277,7 +288,7 @@ pub fn plan(repo: &Repo, config: Config, kept: &Kept, query: &Query<'_>) -> Resu
             scenarios: folder.scenarios(&cases)?,
             scenarios_changed,
             scenario_folder: folders.home(layout),
-            setup: folder.setup(set)?,
+            setup: folder.setup(set, layout)?,
             chain,
             base_chain,
             upstream_chain,
@@ -296,16 +307,24 @@ pub fn set_name(set: &Set) -> &str {
     }
 }
 
-fn layout_of(set: &Set, now: &Listing, before: &Listing, folder: &Folder<'_>) -> Result<&'static dyn Layout, Error> {
+fn layout_of(
+    set: &Set,
+    now: &Listing,
+    before: &Listing,
+    folder: &Folder<'_>,
+) -> Result<(&'static dyn Layout, Option<String>), Error> {
     match &set.layout {
-        Some(name) => layout::by_name(name).ok_or_else(|| Error::unknown_layout(name)),
+        Some(name) => {
+            let layout = layout::by_name(name).ok_or_else(|| Error::unknown_layout(name))?;
+            Ok((layout, set.doubt.clone()))
+        }
         None => {
             let tree = folder.tree(if now.is_empty() { before } else { now })?;
             // What lies around a set tells runners apart that name their files alike.
             let around = |path: &str| folder.repo.work_file(path).ok();
-            layout::recognise_at(&set.path, &folder.repo.paths()?, &around)
-                .or_else(|| layout::recognise(&tree))
-                .ok_or_else(|| Error::no_layout(&set.path))
+            let found = layout::recognise_at(&set.path, &folder.repo.paths()?, &around);
+            let found = found.map(|found| (found.layout, found.doubt()));
+            found.or_else(|| Some((layout::recognise(&tree)?, None))).ok_or_else(|| Error::no_layout(&set.path))
         }
     }
 }
@@ -345,56 +364,13 @@ fn changes(chain: &Chain, old: &Chain) -> Vec<Change> {
     chain.migrations.iter().map(change).collect()
 }
 
-/// The files of one set in one tree, by path relative to the set.
-struct Listing {
-    /// Paths and object names, hashed: equal where all files are.
-    names: blake3::Hash,
-    files: Listed,
-}
-
-enum Listed {
-    /// Named by git.
-    Git(Vec<Entry>),
-    /// Read from disk.
-    Disk(Tree),
-}
-
-impl From<Listed> for Listing {
-    fn from(files: Listed) -> Self {
-        let mut names = blake3::Hasher::new();
-        let mut add = |path: &str, id: &str| {
-            names.update(path.as_bytes()).update(&[0]).update(id.as_bytes()).update(&[0]);
-        };
-        match &files {
-            Listed::Git(entries) => entries.iter().for_each(|entry| add(&entry.path, &named(entry))),
-            Listed::Disk(tree) => tree.files.iter().for_each(|(path, file)| add(path, &file.id)),
-        }
-        Listing { names: names.finalize(), files }
-    }
-}
-
-/// A name for an entry's content: a link is no file with the same text.
-fn named(entry: &Entry) -> Cow<'_, str> {
-    if entry.is_link { format!("link {}", entry.id).into() } else { entry.id.as_str().into() }
-}
-
-impl Listing {
-    fn is_empty(&self) -> bool {
-        match &self.files {
-            Listed::Git(entries) => entries.is_empty(),
-            Listed::Disk(tree) => tree.files.is_empty(),
-        }
-    }
-
-    fn same(&self, other: &Listing) -> bool {
-        self.names == other.names
-    }
-}
-
 /// Whether a file lies in the folder `root`, both relative to the repository.
 pub fn is_inside(path: &str, root: &str) -> bool {
     root.is_empty() || path.strip_prefix(root).is_some_and(|rest| rest.starts_with('/'))
 }
+
+/// Before the name of a layout under `setup_sql`: what its platform brings.
+const BUILT_IN: &str = "builtin:";
 
 /// Before the paths of files that stand in for steps: none that git knows starts like this.
 const REPLACEMENT: &str = "//";
@@ -411,14 +387,19 @@ struct Folder<'a> {
 
 impl Folder<'_> {
     /// What is read of a tree: the set's folder, and what stands in for steps that are not SQL.
+    /// Whether the set is all in one folder.
+    fn is_alone(&self) -> bool {
+        self.set.replace.is_empty() && self.set.locations.is_empty()
+    }
+
     fn prefixes(&self) -> Vec<String> {
         let replacements = self.set.replace.values().map(|path| path.to_string_lossy().into_owned());
-        std::iter::once(self.root.to_owned()).chain(replacements).collect()
+        std::iter::once(self.root.to_owned()).chain(self.set.locations.iter().cloned()).chain(replacements).collect()
     }
 
     fn staged(&self) -> Result<Arc<Listing>, Error> {
         // What stands in for a step lies elsewhere.
-        let folder = if self.set.replace.is_empty() { self.repo.staged_folder(self.root) } else { None };
+        let folder = if self.is_alone() { self.repo.staged_folder(self.root) } else { None };
         match folder {
             Some(folder) => self.named(&folder, || self.repo.staged(&self.prefixes())),
             None => {
@@ -433,7 +414,7 @@ impl Folder<'_> {
 
     fn at(&self, rev: Option<&str>) -> Result<Arc<Listing>, Error> {
         let Some(rev) = rev else { return Ok(self.listing(Vec::new())) };
-        let folder = if self.set.replace.is_empty() { self.repo.folder(rev, self.root) } else { None };
+        let folder = if self.is_alone() { self.repo.folder(rev, self.root) } else { None };
         match folder {
             Some(folder) => self.named(&folder, || self.repo.tree(rev, &self.prefixes())),
             None => Ok(self.listing(self.repo.tree(rev, &self.prefixes())?)),
@@ -515,8 +496,12 @@ impl Folder<'_> {
         if self.set.replace.values().any(|replacement| replacement.as_os_str() == path) {
             return Some(format!("{REPLACEMENT}{path}"));
         }
-        let own = if self.root.is_empty() { Some(path) } else { path.strip_prefix(self.root)?.strip_prefix('/') };
-        own.map(str::to_owned)
+        let below = |folder: &str| {
+            if folder.is_empty() { Some(path) } else { path.strip_prefix(folder)?.strip_prefix('/') }
+        };
+        let elsewhere = || self.set.locations.iter().any(|folder| below(folder).is_some());
+        // A path of the repository's own, where it is none of the set's folder.
+        below(self.root).map(str::to_owned).or_else(|| elsewhere().then(|| format!("/{path}")))
     }
 
     fn tree(&self, listing: &Listing) -> Result<Tree, Error> {
@@ -598,10 +583,20 @@ impl Folder<'_> {
     }
 
     /// The set's `setup_sql`, as staged, else as it lies in the work tree.
-    fn setup(&self, set: &Set) -> Result<Vec<layout::Source>, Error> {
+    fn setup(&self, set: &Set, layout: &dyn Layout) -> Result<Vec<layout::Source>, Error> {
         let mut sources = Vec::new();
-        for path in &set.setup_sql {
-            let path = path.to_string_lossy().into_owned();
+        let source = |path: String, text: Arc<str>| {
+            let body = 0..text.len();
+            layout::Source { path, text, body, mode: layout::Mode::PerStatement, pieces: None }
+        };
+        let stated = set.setup_sql.iter().map(|path| path.to_string_lossy().into_owned());
+        let built_in = format!("{BUILT_IN}{}", layout.name());
+        let unstated = (set.setup_sql.is_empty() && layout.before().is_some()).then(|| built_in.clone());
+        for path in stated.chain(unstated) {
+            if let Some(text) = layout.before().filter(|_| path == built_in) {
+                sources.push(source(path, text.into()));
+                continue;
+            }
             let staged = self.repo.staged(std::slice::from_ref(&path))?;
             let bytes = match staged.iter().find(|entry| entry.path == path && !entry.is_link) {
                 Some(entry) => self.repo.read(&entry.id, self.max)?.bytes.map(|bytes| bytes.to_vec()),
@@ -609,8 +604,7 @@ impl Folder<'_> {
             };
             let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
             let text: Arc<str> = text.ok_or_else(|| Error::no_setup_file(&path))?.into();
-            let body = 0..text.len();
-            sources.push(layout::Source { path, text, body, mode: layout::Mode::PerStatement, pieces: None });
+            sources.push(source(path, text));
         }
         Ok(sources)
     }

@@ -18,6 +18,19 @@ pub struct Found {
     pub path: String,
     /// Its layout.
     pub layout: &'static dyn Layout,
+    /// Another runner that names its files alike, where nothing in the repository tells which of the two it is.
+    pub rival: Option<&'static dyn Layout>,
+    /// Further folders of the same set.
+    pub locations: Vec<String>,
+}
+
+impl Found {
+    /// What to say where the choice is a guess.
+    pub fn doubt(&self) -> Option<String> {
+        let (taken, rival) = (self.layout.name(), self.rival?.name());
+        let set = if self.path.is_empty() { "." } else { &self.path };
+        Some(format!("{set} is taken for a set of {taken}'s; nothing in the repository tells it from one of {rival}'s"))
+    }
 }
 
 impl fmt::Debug for Found {
@@ -38,11 +51,11 @@ pub fn discover(paths: &[String], read: Read<'_>) -> Vec<Found> {
         if found.iter().any(|f| f.path.is_empty() || is_inside(folder, &f.path)) {
             continue;
         }
-        if let Some((layout, _)) = surest(repository.scores(folder, false)) {
-            found.push(Found { path: folder.to_owned(), layout });
-        }
+        found.extend(best(folder, repository.scores(folder, false)));
     }
-    joined(found)
+    let mut sets = joined(found);
+    super::locations::apply(&mut sets, &repository.paths, read);
+    sets
 }
 
 /// From so many on, neighbours that are named by versions are the releases of one set.
@@ -61,7 +74,12 @@ fn joined(found: Vec<Found>) -> Vec<Found> {
     releases.retain(|_, count| *count >= RELEASES);
     let mut sets: Vec<Found> =
         found.into_iter().filter(|set| release(set).is_none_or(|parent| !releases.contains_key(&parent))).collect();
-    sets.extend(releases.into_keys().map(|path| Found { path, layout: &super::plain::Plain }));
+    sets.extend(releases.into_keys().map(|path| Found {
+        path,
+        layout: &super::plain::Plain,
+        rival: None,
+        locations: Vec::new(),
+    }));
     sets.sort_by(|a, b| a.path.cmp(&b.path));
     sets
 }
@@ -70,9 +88,31 @@ fn joined(found: Vec<Found>) -> Vec<Found> {
 const NUMBERED: &[&str] = &["plain", "golang-migrate", "sqlx"];
 
 /// The layout of the set in the folder `root`, told by its files and by what lies around it.
-pub fn recognise_at(root: &str, paths: &[String], read: Read<'_>) -> Option<&'static dyn Layout> {
+pub fn recognise_at(root: &str, paths: &[String], read: Read<'_>) -> Option<Found> {
     let root = root.trim_end_matches('/');
-    surest(Repository::new(paths, read).scores(if root == "." { "" } else { root }, true)).map(|(layout, _)| layout)
+    let root = if root == "." { "" } else { root };
+    best(root, Repository::new(paths, read).scores(root, true))
+}
+
+/// What speaks for a layout.
+struct Score {
+    layout: &'static dyn Layout,
+    score: u32,
+    /// Whether something other than the files' names does.
+    traced: bool,
+}
+
+/// So close are two layouts when a guess decides.
+const CLOSE: u32 = 7;
+
+fn best(folder: &str, scores: Vec<Score>) -> Option<Found> {
+    let (layout, score) = surest(scores.iter().map(|s| (s.layout, s.score)))?;
+    let is_best = |s: &&Score| s.layout.name() == layout.name();
+    let sure = scores.iter().find(is_best).is_some_and(|s| s.traced);
+    // A folder of numbered files with nothing else about it is `plain` to whoever names no runner.
+    let close = |s: &&Score| !is_best(s) && s.score + CLOSE > score && layout.name() != "plain";
+    let rival = if sure { None } else { scores.iter().filter(close).max_by_key(|s| s.score).map(|s| s.layout) };
+    Some(Found { path: folder.to_owned(), layout, rival, locations: Vec::new() })
 }
 
 /// Folders that hold other people's files.
@@ -117,6 +157,13 @@ const OTHER_DATABASES: &[&str] = &[
     "duckdb",
     "d1",
     "h2",
+    "hsqldb",
+    "hsql",
+    "derby",
+    "db2",
+    "tidb",
+    "libsql",
+    "turso",
 ];
 
 /// Those of them that are one word among others in a folder's name: `migrations_sqlite`, `jdbc-h2`.
@@ -132,6 +179,7 @@ const OTHER_DATABASE_WORDS: &[&str] = &[
     "mongodb",
     "duckdb",
     "h2",
+    "hsqldb",
 ];
 
 /// Folders whose numbered files prepare or check something, and are run by no runner of migrations.
@@ -152,6 +200,9 @@ const OTHER_WORDS: &[&str] = &[
     " datetime not null",
 ];
 
+/// From this score on a file's own marks decide.
+const MARKED: u32 = 70;
+
 /// From this score on a layout's marks or its file names decide, whatever the folder's name.
 const CONVENTION: u8 = 58;
 
@@ -163,7 +214,11 @@ struct Repository<'a> {
 
 impl<'a> Repository<'a> {
     fn new(paths: &'a [String], read: Read<'a>) -> Self {
-        let ours = |path: &&str| !path.split('/').any(|part| VENDORED.contains(&part));
+        let ours = |path: &&str| {
+            !path.split('/').any(|part| VENDORED.contains(&part))
+                && !path.contains("src/test/resources/")
+                && !path.contains("src/test/java/")
+        };
         let paths = paths.iter().map(String::as_str).filter(ours).collect();
         Repository { paths, read, texts: RefCell::default() }
     }
@@ -190,7 +245,7 @@ impl<'a> Repository<'a> {
     }
 
     /// Every layout's score for `folder`; `stated` folders need no name that speaks of migrations.
-    fn scores(&self, folder: &str, stated: bool) -> impl Iterator<Item = (&'static dyn Layout, u32)> {
+    fn scores(&self, folder: &str, stated: bool) -> Vec<Score> {
         let tree = self.tree(folder);
         let foreign = tree.files.values().filter_map(|f| f.bytes.as_deref()).any(is_foreign);
         let checking = folder.split('/').any(|part| CHECKING.contains(&part.to_ascii_lowercase().as_str()));
@@ -211,13 +266,18 @@ impl<'a> Repository<'a> {
                 Trace::Elsewhere | Trace::None => 0,
                 Trace::Found(bonus) => bonus,
             };
-            scores.push((layout, u32::from(score) + bonus + if home { 10 } else { 0 }));
+            // Its runner would refuse the folder: it is another's, whose versions are whole names.
+            if bonus == 0 && super::draft::has_duplicates(layout, &tree) {
+                continue;
+            }
+            let score = u32::from(score) + bonus + if home { 10 } else { 0 };
+            scores.push(Score { layout, score, traced: bonus > 0 || home || score >= MARKED });
         }
         // The runner that these files fit is used here with another database: they are no other runner's either.
         if elsewhere && !traced && !stated {
             scores.clear();
         }
-        scores.into_iter()
+        scores
     }
 
     /// The set's files, a few of them read.
@@ -243,6 +303,14 @@ impl<'a> Repository<'a> {
         while let Some(at) = above {
             for (name, word) in layout.traces() {
                 let path = if at.is_empty() { (*name).to_owned() } else { format!("{at}/{name}") };
+                // Of a folder, its first file speaks.
+                let first = || {
+                    self.paths
+                        .range::<str, _>((Bound::Included(path.as_str()), Bound::Unbounded))
+                        .next()
+                        .filter(|p| p.starts_with(&path))
+                };
+                let path = if name.ends_with('/') { first().map_or(path, |p| (*p).to_owned()) } else { path };
                 if self.paths.contains(path.as_str()) {
                     let text = self.text(path);
                     if text.contains(word) {
@@ -274,9 +342,9 @@ impl<'a> Repository<'a> {
 }
 
 /// Drivers and features that speak of PostgreSQL.
-const POSTGRES: &[&str] = &["postgres", "pgx", "lib/pq", "psycopg", "asyncpg"];
+const POSTGRES: &[&str] = &["postgres", "PostgreSQL", "pgx", "lib/pq", "psycopg", "asyncpg"];
 /// Those that speak of another database.
-const NOT_POSTGRES: &[&str] = &["mysql", "sqlite"];
+const NOT_POSTGRES: &[&str] = &["mysql", "sqlite", "MySQL", "SQLite"];
 
 /// What the files around a set say of a layout.
 enum Trace {
@@ -314,13 +382,13 @@ fn is_named(folder: &str, tree: &Tree) -> bool {
     // `db/001_init.sql`, `db/002_users.sql`: every file has a number.
     let numbered = |name: &str| name.starts_with(['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'v', 'V']);
     let own = || tree.files.keys().filter(|f| f.ends_with(".sql") && !f.contains('/'));
-    matches!(last.as_str(), "db" | "database" | "upgrades" | "changesets" | "patches")
+    matches!(last.as_str(), "db" | "database" | "sql" | "upgrades" | "changesets" | "patches")
         && own().all(|f| numbered(f))
         && own().count() > 1
 }
 
 /// Whether a folder's name says that what is in it is for another database.
-fn is_of_other_database(name: &str) -> bool {
+pub(super) fn is_of_other_database(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let words = || name.split(['-', '_', '.', ' ']);
     let other = || words().any(|word| OTHER_DATABASE_WORDS.contains(&word));
@@ -330,5 +398,7 @@ fn is_of_other_database(name: &str) -> bool {
 
 fn is_foreign(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(64 << 10)]).to_ascii_lowercase();
-    OTHER_WORDS.iter().any(|word| text.contains(word))
+    // MySQL's way of altering a column, which PostgreSQL does not know.
+    let altered = |line: &str| line.trim_start().starts_with("alter table") && line.contains(" modify ");
+    OTHER_WORDS.iter().any(|word| text.contains(word)) || text.lines().any(altered)
 }

@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use super::marked::Refusal;
-use super::{Chain, File, Migration, Mode, Source, Tree};
+use super::{Chain, File, Layout, Migration, Mode, Source, Tree};
 use crate::sql::{self, Kind, LineIndex, is_blank};
 use crate::verdict::{Finding, Severity};
 
@@ -16,6 +16,8 @@ pub(super) struct Draft<'a> {
     runner: &'static str,
     /// Whether the runner drops a UTF-8 byte order mark. If not it reaches the server, which takes it for a name.
     strips_bom: bool,
+    /// Whether the layout itself puts values into placeholders.
+    fills: bool,
     /// Whether the runner fails on an up without a statement.
     refuses_blank: bool,
     chain: Chain,
@@ -23,11 +25,16 @@ pub(super) struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     pub(super) fn new(root: &'a str, tree: &'a Tree, runner: &'static str) -> Self {
-        Draft { root, tree, runner, strips_bom: false, refuses_blank: false, chain: Chain::default() }
+        Draft { root, tree, runner, strips_bom: false, fills: false, refuses_blank: false, chain: Chain::default() }
     }
 
     pub(super) fn strips_bom(mut self) -> Self {
         self.strips_bom = true;
+        self
+    }
+
+    pub(super) fn fills(mut self) -> Self {
+        self.fills = true;
         self
     }
 
@@ -38,6 +45,9 @@ impl<'a> Draft<'a> {
 
     /// `file` of the set, relative to the repository.
     pub(super) fn path(&self, file: &str) -> String {
+        if let Some(elsewhere) = file.strip_prefix('/') {
+            return elsewhere.to_owned();
+        }
         let root = self.root.trim_end_matches('/');
         if root.is_empty() || root == "." { file.to_owned() } else { format!("{root}/{file}") }
     }
@@ -102,6 +112,13 @@ impl<'a> Draft<'a> {
         self.find(Finding::new("history.duplicate-version", Severity::Error, message), file);
     }
 
+    /// Two files have the same number, and nobody knows whether that is their version.
+    pub(super) fn same_number(&mut self, number: &str, first: &str, file: &str) {
+        let message = format!("the number {number} is {}'s too: by name this one runs after it", self.path(first));
+        let finding = Finding::new("history.duplicate-version", Severity::Warning, message);
+        self.find(finding.help("if your runner goes by the number, give one of them another"), file);
+    }
+
     pub(super) fn down_without_up(&mut self, file: &str) {
         let message = "this down migration has no up migration";
         self.find(Finding::new("history.down-without-up", Severity::Warning, message), file);
@@ -127,6 +144,15 @@ impl<'a> Draft<'a> {
         }
         match std::str::from_utf8(bytes) {
             Ok(text) => {
+                if !self.fills
+                    && file.ends_with(".sql")
+                    && let Some(at) = super::fill::placeholder(text)
+                {
+                    let lines = LineIndex::new(text);
+                    let span = lines.span(at.clone());
+                    self.find(super::fill::unfilled(&text[at]).at(span, lines.lines(span)), file);
+                    return None;
+                }
                 let stripped = text.strip_prefix('\u{feff}');
                 if stripped.is_some() && !self.strips_bom {
                     let message = format!(
@@ -208,6 +234,17 @@ impl<'a> Draft<'a> {
         }
         self.chain
     }
+}
+
+/// Whether two ups of `tree` have the same version in `layout`, which goes by numbers alone.
+pub(super) fn has_duplicates(layout: &dyn Layout, tree: &Tree) -> bool {
+    let version = |file: &String| {
+        let (head, rest) = file.split_once('_').filter(|_| file.ends_with(".sql") && !file.contains('/'))?;
+        Some((head.parse::<u64>().ok()?, rest.ends_with(".down.sql")))
+    };
+    let mut seen = std::collections::BTreeSet::new();
+    matches!(layout.name(), "sqlx" | "golang-migrate")
+        && tree.files.keys().filter_map(version).any(|version| !seen.insert(version))
 }
 
 /// A link that leads to nothing in the repository: nobody who clones it has what is meant.

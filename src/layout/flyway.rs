@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::discover::is_of_other_database;
 use super::draft::{Draft, literal};
-use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Reach, Source, Tree};
+use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Reach, Source, Tree, fill};
 use crate::sql::{Kind, LineIndex, split};
 use crate::verdict::{Finding, Severity};
 
@@ -41,9 +42,15 @@ impl Layout for Flyway {
     }
 
     fn plan_with(&self, root: &str, tree: &Tree, vars: &BTreeMap<String, String>) -> Chain {
-        let mut draft = Draft::new(root, tree, self.name()).strips_bom();
+        let mut draft = Draft::new(root, tree, self.name()).strips_bom().fills();
         let mut sides: BTreeMap<char, Side<'_>> = BTreeMap::new();
         for file in tree.files.keys() {
+            // `{vendor}` in a location: one folder for each database.
+            let folders = file.rsplit_once('/').map_or("", |(folders, _)| folders);
+            if folders.split('/').any(is_of_other_database) {
+                draft.unknown(file);
+                continue;
+            }
             let Some(parsed) = parse(file) else {
                 let settings = file.strip_suffix(".conf").is_some_and(|f| tree.files.contains_key(f));
                 let looks =
@@ -255,7 +262,7 @@ fn sql(draft: &mut Draft<'_>, file: &str, tree: &Tree, vars: &BTreeMap<String, S
         return None;
     }
     let text = draft.text(file)?;
-    let text = substitute(draft, file, text, vars);
+    let text = substitute(draft, file, text, vars)?;
     let script = split(&text);
     let bare = |kind: Kind| matches!(kind, Kind::NoTransaction | Kind::Database);
     let transaction_of_its_own = script.statements.iter().find(|s| bare(s.kind));
@@ -280,9 +287,9 @@ fn sql(draft: &mut Draft<'_>, file: &str, tree: &Tree, vars: &BTreeMap<String, S
 }
 
 /// Replaces `${name}`, everywhere, comments included. A name without a value is an error.
-fn substitute(draft: &mut Draft<'_>, file: &str, text: Arc<str>, vars: &BTreeMap<String, String>) -> Arc<str> {
+fn substitute(draft: &mut Draft<'_>, file: &str, text: Arc<str>, vars: &BTreeMap<String, String>) -> Option<Arc<str>> {
     if !text.contains("${") {
-        return text;
+        return Some(text);
     }
     let mut out = String::with_capacity(text.len());
     let mut rest: &str = &text;
@@ -299,14 +306,13 @@ fn substitute(draft: &mut Draft<'_>, file: &str, text: Arc<str>, vars: &BTreeMap
                 let at = text.len() - after.len() - 2;
                 let lines = LineIndex::new(&text);
                 let span = lines.span(at..at + name.len() + 3);
-                let message = format!("no value for the placeholder ${{{name}}}");
-                let finding = Finding::new("config.placeholder", Severity::Error, message).at(span, lines.lines(span));
-                draft.find(finding.help("set it under `vars` of the migration set"), file);
-                out.push_str(&text[at..at + name.len() + 3]);
+                let finding = fill::unfilled(&text[at..at + name.len() + 3]).at(span, lines.lines(span));
+                draft.find(finding, file);
+                return None;
             }
         }
         rest = behind;
     }
     out.push_str(rest);
-    Arc::from(out)
+    Some(Arc::from(out))
 }

@@ -3,6 +3,7 @@
 //! Each file is one simple query outside of any transaction of the runner's, whose table holds one row: where it stands.
 
 use super::draft::{Direction, Draft, Pairs};
+use super::plain::has_dialects;
 use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Tree};
 
 /// See the module.
@@ -14,13 +15,17 @@ impl Layout for GolangMigrate {
     }
 
     fn recognise(&self, tree: &Tree) -> u8 {
+        if has_dialects(tree) {
+            return 0;
+        }
         let names: Vec<_> = tree.files.keys().filter(|f| f.ends_with(".sql") && !f.contains('/')).collect();
         let parsed: Vec<_> = names.iter().filter_map(|f| parse(f)).collect();
         if parsed.is_empty() || (names.len() - parsed.len()) * 4 > names.len() {
             return 0;
         }
-        // `migrate create -seq` pads to six digits.
-        match (parsed.len() == names.len(), parsed.iter().all(|p| p.digits.len() == 6)) {
+        // `migrate create -seq` pads to six digits; seconds since 1970 are another of its formats.
+        let own = |p: &Parsed<'_>| p.digits.len() == 6 || (p.digits.len() == 10 && p.digits.starts_with('1'));
+        match (parsed.len() == names.len(), parsed.iter().all(own)) {
             (true, true) => 65,
             (true, false) => 60,
             (false, _) => 50,

@@ -32,7 +32,7 @@ impl Layout for Goose {
     }
 
     fn plan_with(&self, root: &str, tree: &Tree, vars: &BTreeMap<String, String>) -> Chain {
-        let mut draft = Draft::new(root, tree, self.name());
+        let mut draft = Draft::new(root, tree, self.name()).fills();
         let mut steps: BTreeMap<i64, (&str, &str)> = BTreeMap::new();
         for file in tree.files.keys() {
             let (stem, extension) = file.rsplit_once('.').unwrap_or((file, ""));

@@ -9,9 +9,11 @@ mod diesel;
 mod discover;
 mod draft;
 mod drizzle;
+mod fill;
 mod flyway;
 mod golang_migrate;
 mod goose;
+mod locations;
 mod marked;
 mod plain;
 mod prisma;
@@ -243,7 +245,8 @@ pub trait Layout: Send + Sync {
         false
     }
 
-    /// Files in a set's folder or above it that point to this runner, each with a word that it then contains.
+    /// Files in a set's folder or above it that point to this runner, each with a word that it then contains; with a `/` at
+    /// the end, folders.
     fn traces(&self) -> &'static [(&'static str, &'static str)] {
         &[]
     }
@@ -256,6 +259,12 @@ pub trait Layout: Send + Sync {
     /// Whether the runner passes over folders in the set's folder that hold something else.
     fn passes_over_folders(&self) -> bool {
         true
+    }
+
+    /// SQL that makes what the runner's platform has in every database before the first migration. It stands in where the
+    /// configuration names no `setup_sql`.
+    fn before(&self) -> Option<&'static str> {
+        None
     }
 
     /// Whether folders inside the set's folder belong to the set.

@@ -2,7 +2,8 @@
 //!
 //! Ordered by their leading number where all have one (`7`, `0042`, `1.2.3`, `2024-05-01`), else by name. Where the folder
 //! itself has no numbered file, those of its numbered folders (one for each release) count, in the folders' order. Each runs
-//! in one transaction, or statement by statement when the file starts with `-- no-transaction`. Nothing is recorded.
+//! in one transaction, or statement by statement when the file starts with `-- no-transaction`. Nothing is recorded. Of a
+//! file that is there for several databases (`7_a.mysql.up.sql`, `7_a.postgres.up.sql`), PostgreSQL's counts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -23,6 +24,9 @@ impl Layout for Plain {
     fn recognise(&self, tree: &Tree) -> u8 {
         let stems: Vec<_> = own(tree).filter_map(|f| stem(f)).collect();
         let versioned = stems.iter().filter(|s| number(s).is_some()).count();
+        if has_dialects(tree) && versioned == stems.len() {
+            return 60;
+        }
         if versioned > 0 && versioned * 2 > stems.len() { 30 } else { 0 }
     }
 
@@ -38,6 +42,10 @@ impl Layout for Plain {
                 continue;
             };
             let (base, direction) = direction(stem, &stems);
+            let Some(base) = of_postgres(base, stem, &stems) else {
+                draft.unknown(file);
+                continue;
+            };
             let side = if direction == Direction::Up { &mut ups } else { &mut downs };
             if let Some(first) = side.insert(base, file) {
                 draft.duplicate(base, first, file);
@@ -50,12 +58,13 @@ impl Layout for Plain {
         }
         let mut order: Vec<(&str, &str)> = ups.into_iter().collect();
         order.extend(programs(&own, &order));
-        let numbers: Option<Vec<Vec<u64>>> = order.iter().map(|(base, _)| number(base).map(|(_, n)| n)).collect();
+        let numbers: Option<Vec<Vec<u128>>> = order.iter().map(|(base, _)| number(base).map(|(_, n)| n)).collect();
         if numbers.is_some() {
             self.by_number(&mut draft, &mut order);
         } else {
             order.sort();
         }
+        let mut taken = BTreeSet::new();
         for (base, file) in order {
             let text = if is_program(file) { None } else { draft.source(file, mode) };
             let (up, inner) = match text.map(directions) {
@@ -63,9 +72,11 @@ impl Layout for Plain {
                 None => (None, None),
             };
             let outer = downs.get(base).and_then(|down| draft.source(down, mode));
-            let version = number(base).map_or(base, |(digits, _)| digits);
-            let name = base[version.len().min(base.len())..].trim_start_matches(['_', '-', '.', ' ']);
+            let digits = number(base).map_or(base, |(digits, _)| digits);
+            let name = base[digits.len().min(base.len())..].trim_start_matches(['_', '-', '.', ' ']);
             let name = if number(base).is_some() { name } else { base };
+            // The runner that takes two of one number goes by whole names.
+            let version = if taken.insert(digits) { digits } else { base };
             draft.push(file, version.to_owned(), name, up, outer.or(inner));
         }
         draft.finish()
@@ -106,7 +117,7 @@ impl Plain {
             let (a, b) = (number(first), number(second));
             if let (Some((digits, a)), Some((_, b))) = (a, b) {
                 if a == b {
-                    draft.duplicate(digits, first_file, file);
+                    draft.same_number(digits, first_file, file);
                 } else if name(file) < name(first_file) && folder(file) == folder(first_file) {
                     let message = format!("by number this runs after {first_file}, by name before it");
                     let finding = Finding::new("history.lexical-order", Severity::Warning, message);
@@ -142,6 +153,35 @@ pub(super) fn is_release(folder: &str) -> bool {
     number(folder).is_some_and(|(digits, _)| digits.len() == folder.len())
 }
 
+/// Names of databases between a migration's name and its direction.
+const DIALECTS: &[&str] =
+    &["mysql", "mariadb", "sqlite", "sqlite3", "cockroach", "cockroachdb", "postgres", "postgresql", "pg"];
+
+/// `base` without the names of databases; none where the file is another database's, or PostgreSQL has one of its own.
+fn of_postgres<'a>(base: &'a str, stem: &str, stems: &BTreeSet<&str>) -> Option<&'a str> {
+    let base = base.strip_suffix(".autocommit").unwrap_or(base);
+    let plain = |stem: &str| stem.strip_suffix(".up").or_else(|| stem.strip_suffix(".down")).map_or(0, str::len);
+    let end = &stem[if plain(stem) == 0 { stem.len() } else { plain(stem) }..];
+    match base.rsplit_once('.').filter(|(_, dialect)| DIALECTS.contains(dialect)) {
+        Some((own, "postgres" | "postgresql" | "pg")) => Some(own),
+        Some(_) => None,
+        None => {
+            let own = ["postgres", "postgresql", "pg", "postgres.autocommit"];
+            (!own.iter().any(|dialect| stems.contains(format!("{base}.{dialect}{end}").as_str()))).then_some(base)
+        }
+    }
+}
+
+/// Whether a folder's files are there for several databases.
+pub(super) fn has_dialects(tree: &Tree) -> bool {
+    let named = |file: &String| {
+        let stem = file.strip_suffix(".up.sql").or_else(|| file.strip_suffix(".down.sql"))?;
+        let stem = stem.strip_suffix(".autocommit").unwrap_or(stem);
+        stem.rsplit_once('.').map(|(_, dialect)| DIALECTS.contains(&dialect))
+    };
+    tree.files.keys().filter(|file| !file.contains('/')).any(|file| named(file) == Some(true))
+}
+
 /// The path of an SQL file without `.sql`.
 fn stem(file: &str) -> Option<&str> {
     let at = file.len().checked_sub(4)?;
@@ -152,7 +192,7 @@ fn stem(file: &str) -> Option<&str> {
 
 /// The leading number, with those of the folders: its characters and its values. `001-2fa` is 1, `2024-05-01_x` is 2024, 5,
 /// 1, and `3/01_x` is 3, 1.
-fn number(stem: &str) -> Option<(&str, Vec<u64>)> {
+fn number(stem: &str) -> Option<(&str, Vec<u128>)> {
     let Some((folders, name)) = stem.rsplit_once('/') else { return leading(stem) };
     let mut values = Vec::new();
     for folder in folders.split('/') {
@@ -163,7 +203,7 @@ fn number(stem: &str) -> Option<(&str, Vec<u64>)> {
     Some((&stem[..folders.len() + 1 + digits.len()], values))
 }
 
-fn leading(stem: &str) -> Option<(&str, Vec<u64>)> {
+fn leading(stem: &str) -> Option<(&str, Vec<u128>)> {
     let start = usize::from(stem.starts_with(['v', 'V']));
     let bytes = stem.as_bytes();
     let run = |from: usize| bytes[from..].iter().take_while(|b| b.is_ascii_digit()).count();

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::draft::{self, Draft};
-use super::{Chain, File, Layout, Migration, Tree, plain};
+use super::{Chain, File, Layout, Migration, Tree, fill, plain};
 use crate::verdict::{Finding, Severity};
 
 /// One line of the configuration's `replace`.
@@ -29,6 +29,8 @@ pub fn plan_replaced(
     vars: &BTreeMap<String, String>,
     replacements: &[Replacement],
 ) -> Chain {
+    let filled = fill::fill(layout, tree, vars);
+    let tree = filled.as_ref().unwrap_or(tree);
     if replacements.is_empty() {
         let mut chain = layout.plan_with(root, tree, vars);
         linked_folders(layout, root, tree, &mut chain);
@@ -55,7 +57,8 @@ fn linked_folders(layout: &dyn Layout, root: &str, tree: &Tree, chain: &mut Chai
     }
     let draft = Draft::new(root, tree, layout.name());
     for (path, link) in tree.files.iter().filter(|(_, file)| file.is_link) {
-        let is_file = path.rsplit('/').next().is_some_and(|name| name.rsplit_once('.').is_some_and(|(_, end)| end.len() < 5));
+        let is_file =
+            path.rsplit('/').next().is_some_and(|name| name.rsplit_once('.').is_some_and(|(_, end)| end.len() < 5));
         let full = draft.path(path);
         if !is_file && !chain.findings.iter().any(|finding| finding.path.as_ref() == Some(&full)) {
             chain.findings.push(draft::linked_away(link).in_file(full));

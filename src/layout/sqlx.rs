@@ -6,7 +6,9 @@
 use sha2::{Digest, Sha384};
 
 use super::draft::{Direction, Draft, Pairs, hex, literal};
+use super::plain::has_dialects;
 use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Tree};
+use crate::sql::Kind;
 
 /// See the module.
 pub(super) struct Sqlx;
@@ -17,6 +19,9 @@ impl Layout for Sqlx {
     }
 
     fn recognise(&self, tree: &Tree) -> u8 {
+        if has_dialects(tree) {
+            return 0;
+        }
         let sql = || tree.files.keys().filter(|f| f.ends_with(".sql") && !f.contains('/'));
         let versions: Vec<_> = sql().filter_map(|f| parse(f).map(|p| (f, p.digits))).collect();
         let others = sql().count() - versions.len();
@@ -24,10 +29,13 @@ impl Layout for Sqlx {
             return 0;
         }
         let marked = tree.files.values().filter_map(|f| f.bytes.as_deref()).any(|b| b.starts_with(MARKER.as_bytes()));
+        // sqlx would wrap it in a transaction, which the server refuses.
+        let bare = tree.files.values().filter_map(|f| f.bytes.as_deref()).any(is_refused_in_a_transaction);
         let stamped = versions.iter().all(|(_, d)| d.len() == 14);
         let reversible = versions.iter().filter(|(f, _)| f.ends_with(".up.sql") || f.ends_with(".down.sql")).count();
         match (reversible > 0, stamped) {
             _ if marked => 70,
+            (true, _) if bare => 56,
             (true, _) if reversible < versions.len() => 64,
             (true, true) => 62,
             (true, false) => 58,
@@ -89,8 +97,13 @@ impl Layout for Sqlx {
     }
 
     fn traces(&self) -> &'static [(&'static str, &'static str)] {
-        &[("Cargo.toml", "sqlx"), ("sqlx.toml", "")]
+        &[("Cargo.toml", "sqlx"), ("sqlx.toml", ""), ("sqlx-data.json", ""), (".sqlx/", "")]
     }
+}
+
+fn is_refused_in_a_transaction(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    crate::sql::split(&text).statements.iter().any(|s| matches!(s.kind, Kind::NoTransaction | Kind::Database))
 }
 
 const MARKER: &str = "-- no-transaction";

@@ -1,6 +1,7 @@
 //! Supabase: `N_name.sql` in `supabase/migrations`; ordered by file name, recorded by its digits.
 //!
-//! The statements of a file and its record are one pipeline, which is one transaction. No downs.
+//! The statements of a file and its record are one pipeline, which is one transaction. No downs. Every project has roles,
+//! schemas, tables and functions before its first migration: `supabase.sql`.
 
 use std::collections::BTreeMap;
 
@@ -74,6 +75,10 @@ impl Layout for Supabase {
     /// `--include-all`, and at remote versions that have no local file.
     fn conduct(&self) -> Conduct {
         Conduct { late: Late::Refuses, edited: Heed::Ignores, deleted: Heed::Refuses, renamed: Heed::Ignores }
+    }
+
+    fn before(&self) -> Option<&'static str> {
+        Some(include_str!("supabase.sql"))
     }
 
     fn has_downs(&self) -> bool {

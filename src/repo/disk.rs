@@ -37,7 +37,8 @@ fn take(root: &Path, folder: &Path, shown: &str, folders: bool, around: &mut Vec
     });
     for entry in walk.build().filter_map(Result::ok) {
         let Some(rest) = entry.path().strip_prefix(folder).ok().and_then(Path::to_str) else { continue };
-        let path = if shown.is_empty() || rest.is_empty() { format!("{shown}{rest}") } else { format!("{shown}/{rest}") };
+        let path =
+            if shown.is_empty() || rest.is_empty() { format!("{shown}{rest}") } else { format!("{shown}/{rest}") };
         let kind = entry.file_type();
         if kind.is_some_and(|kind| kind.is_file()) {
             found.push(Found { path, is_link: false });

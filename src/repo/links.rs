@@ -129,7 +129,10 @@ mod tests {
     #[test]
     fn a_link_to_a_file_is_that_file() {
         assert_eq!(below(&["a/1.sql", "m/1.sql -> ../a/1.sql"], "m"), ["m/1.sql = a/1.sql"]);
-        assert_eq!(below(&["a/1.sql", "m/1.sql -> ./2.sql", "m/2.sql -> ../a/1.sql"], "m/1.sql"), ["m/1.sql = a/1.sql"]);
+        assert_eq!(
+            below(&["a/1.sql", "m/1.sql -> ./2.sql", "m/2.sql -> ../a/1.sql"], "m/1.sql"),
+            ["m/1.sql = a/1.sql"]
+        );
     }
 
     #[test]

@@ -289,7 +289,10 @@ impl Repo {
         // The work tree tells of folders above that are links; of those in another tree alone nobody is told.
         let above = |prefix: &String| {
             let Some(root) = &self.place.root else { return false };
-            Path::new(prefix).ancestors().skip(1).any(|folder| root.join(folder) != *root && root.join(folder).is_symlink())
+            Path::new(prefix)
+                .ancestors()
+                .skip(1)
+                .any(|folder| root.join(folder) != *root && root.join(folder).is_symlink())
         };
         if !entries.iter().any(|entry| entry.is_link) && !prefixes.iter().any(above) {
             return Ok(entries);

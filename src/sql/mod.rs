@@ -5,7 +5,7 @@
 
 mod directive;
 mod kind;
-mod lexer;
+pub(crate) mod lexer;
 mod lines;
 mod split;
 #[cfg(test)]

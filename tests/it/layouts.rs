@@ -180,7 +180,8 @@ fn tree(root: &Path) -> Tree {
             let bytes = fs::read(&path).unwrap();
             let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
             let id = blake3::hash(&bytes).to_hex().to_string();
-            tree.files.insert(name, File { id, size: bytes.len() as u64, bytes: Some(Arc::from(bytes)), is_link: false });
+            tree.files
+                .insert(name, File { id, size: bytes.len() as u64, bytes: Some(Arc::from(bytes)), is_link: false });
         }
     }
     tree

@@ -117,7 +117,9 @@ fn edited_down(view: &View<'_>, old: &Migration, new: &Migration) -> Option<Find
         (Some(was), Some(is)) if was.mode != is.mode || !same_statements(&text(was), &text(is)) => (
             is,
             format!("the down of migration {version} is edited, and production may already have the migration"),
-            format!("{runner} compares no downs: the next revert runs the new text, on databases that ran the old up too"),
+            format!(
+                "{runner} compares no downs: the next revert runs the new text, on databases that ran the old up too"
+            ),
         ),
         (Some(_), None) if view.history.layout.has_downs() => (
             &new.up,

@@ -25,7 +25,8 @@ fn chain(layout: &dyn Layout, files: Files<'_>) -> Chain {
     for (path, text) in files {
         let bytes: Arc<[u8]> = text.as_bytes().into();
         let size = text.len() as u64;
-        tree.files.insert((*path).to_owned(), File { id: (*text).to_owned(), bytes: Some(bytes), size, is_link: false });
+        tree.files
+            .insert((*path).to_owned(), File { id: (*text).to_owned(), bytes: Some(bytes), size, is_link: false });
     }
     layout.plan("db", &tree)
 }
@@ -381,7 +382,11 @@ fn an_edited_down_of_the_base_is_a_note() {
         assert_eq!(edited.path.as_deref(), Some("db/1_a.down.sql"), "{layout}");
         let gone = case(layout, &[up, down("DROP TABLE a;")], &[up]).only();
         assert!(gone.message.contains("gone"), "{layout}: {}", gone.message);
-        assert!(case(layout, &[up, down("DROP TABLE a;")], &[up, down("-- all of it\nDROP TABLE a;")]).findings().is_empty());
+        assert!(
+            case(layout, &[up, down("DROP TABLE a;")], &[up, down("-- all of it\nDROP TABLE a;")])
+                .findings()
+                .is_empty()
+        );
         assert!(case(layout, &[up], &[up, down("DROP TABLE a;")]).findings().is_empty());
     }
 }

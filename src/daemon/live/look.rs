@@ -329,8 +329,8 @@ fn found_sets(live: &Live, served: &Served, repo: &Repo, config: &Config) -> Res
 }
 
 fn folders_of(sets: &[Set], home: &Home) -> Vec<PathBuf> {
-    let folder = |set: &Set| if set.path.is_empty() { home.root.clone() } else { home.root.join(&set.path) };
-    sets.iter().map(folder).collect()
+    let folder = |path: &String| if path.is_empty() { home.root.clone() } else { home.root.join(path) };
+    sets.iter().flat_map(|set| std::iter::once(&set.path).chain(&set.locations)).map(folder).collect()
 }
 
 fn location(served: &Served) -> Location {

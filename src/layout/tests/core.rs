@@ -214,3 +214,51 @@ fn plain_can_leave_out_the_transaction() {
     let chain = plan("plain", &[("1_a.sql", "-- no-transaction\nVACUUM;")]);
     assert_eq!(chain.migrations[0].up.mode, Mode::PerStatement);
 }
+
+#[test]
+fn of_files_for_several_databases_postgresqls_run() {
+    let chain = plan(
+        "plain",
+        &[
+            ("20200101000000_a.mysql.up.sql", "m"),
+            ("20200101000000_a.postgres.up.sql", "SELECT 1"),
+            ("20200101000000_a.postgres.down.sql", "SELECT 2"),
+            ("20200101000000_a.up.sql", "general"),
+            ("20200102000000_b.up.sql", "SELECT 3"),
+            ("20210817181232000001_c.cockroach.up.sql", "c"),
+            ("20210817181232000001_c.up.sql", "SELECT 4"),
+        ],
+    );
+    let ups: Vec<_> = chain.migrations.iter().map(|m| (&m.version[..], &m.up.text[..])).collect();
+    let expected =
+        [("20200101000000", "SELECT 1"), ("20200102000000", "SELECT 3"), ("20210817181232000001", "SELECT 4")];
+    assert_eq!(ups, expected);
+    assert_eq!(chain.migrations[0].down.as_ref().map(|down| &down.text[..]), Some("SELECT 2"));
+    assert_eq!(findings(&chain), [""; 0]);
+}
+
+#[test]
+fn without_a_runner_two_of_one_number_are_a_warning_and_run_by_name() {
+    let chain = plan("plain", &[("0001_a.sql", "SELECT 1"), ("0001_b.sql", "SELECT 2")]);
+    let versions: Vec<_> = chain.migrations.iter().map(|m| &m.version[..]).collect();
+    assert_eq!(versions, ["0001", "0001_b"]);
+    assert_eq!(chain.findings[0].code, "history.duplicate-version");
+    assert_eq!(chain.findings[0].severity, Severity::Warning);
+}
+
+#[test]
+fn a_template_without_values_is_one_finding_and_no_step() {
+    for layout in ["golang-migrate", "sqlx", "plain"] {
+        let files = tree(&[("1_a.up.sql", "CREATE SCHEMA {{ .Schema }};\nCREATE TABLE {{ .Schema }}.t ();")]);
+        let layout = by_name(layout).unwrap();
+        let chain = plan_replaced(layout, "m", &files, &BTreeMap::new(), &[]);
+        assert_eq!(findings(&chain), ["config.placeholder m/1_a.up.sql"]);
+        assert!(chain.findings[0].message.contains("{{ .Schema }}"), "{}", chain.findings[0].message);
+        assert_eq!((chain.findings[0].line, chain.findings[0].column), (Some(1), Some(15)));
+        assert!(chain.migrations[0].foreign.is_some());
+        let vars = BTreeMap::from([("Schema".to_owned(), "shop".to_owned())]);
+        let chain = plan_replaced(layout, "m", &files, &vars, &[]);
+        assert_eq!(&chain.migrations[0].up.text[..], "CREATE SCHEMA shop;\nCREATE TABLE shop.t ();");
+        assert_eq!(findings(&chain), [""; 0]);
+    }
+}

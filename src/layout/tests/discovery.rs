@@ -122,7 +122,7 @@ fn what_lies_around_tells_twins_apart() {
 fn a_stated_folder_needs_no_name() {
     let paths = ["queries/1_a.sql", "queries/2_b.sql", "src/x.rs"].map(str::to_owned);
     let read = |_: &str| Some(b"SELECT 1".to_vec());
-    assert_eq!(recognise_at("queries/", &paths, &read).map(|l| l.name()), Some("plain"));
+    assert_eq!(recognise_at("queries/", &paths, &read).map(|found| found.layout.name()), Some("plain"));
     assert!(recognise_at("src", &paths, &read).is_none());
 }
 
@@ -158,4 +158,103 @@ fn every_layout_is_found_by_its_marks() {
         "h/supabase/migrations (supabase)",
     ];
     assert_eq!(found(&files), expected);
+}
+
+/// The sets as they were found, with what is doubtful about them.
+fn sets(files: &[(&str, &str)]) -> Vec<Found> {
+    let paths: Vec<String> = files.iter().map(|(path, _)| (*path).to_owned()).collect();
+    let read = |path: &str| files.iter().find(|(p, _)| *p == path).map(|(_, text)| text.as_bytes().to_vec());
+    discover(&paths, &read)
+}
+
+/// `layout` of the only set, and the runner that it may be instead.
+fn told(files: &[(&str, &str)]) -> (&'static str, Option<&'static str>) {
+    let [set] = &sets(files)[..] else { panic!("{:?}", sets(files)) };
+    (set.layout.name(), set.rival.map(|rival| rival.name()))
+}
+
+#[test]
+fn sqlx_and_golang_migrate_are_told_apart_by_what_they_leave_behind() {
+    let pair = [("m/migrations/20240101000000_a.up.sql", "SELECT 1"), ("m/migrations/20240101000000_a.down.sql", "")];
+    let with = |more: &[(&'static str, &'static str)]| told(&[&pair[..], more].concat());
+    assert_eq!(with(&[]), ("sqlx", Some("golang-migrate")), "nothing tells");
+    assert_eq!(with(&[("m/.sqlx/query-1.json", "{\"db_name\": \"PostgreSQL\"}")]), ("sqlx", None));
+    assert_eq!(with(&[("m/sqlx-data.json", "{\"db\": \"PostgreSQL\"}")]), ("sqlx", None));
+    assert_eq!(with(&[("go.mod", "github.com/golang-migrate/migrate/v4 v4.17.0")]), ("golang-migrate", None));
+    let concurrently = [("m/migrations/20240101000001_b.up.sql", "CREATE INDEX CONCURRENTLY i ON t (a)")];
+    assert_eq!(with(&concurrently).0, "golang-migrate", "sqlx would fail on it");
+    let seconds = [("migrations/1510262030_a.up.sql", "SELECT 1"), ("migrations/1510262030_a.down.sql", "")];
+    assert_eq!(told(&seconds).0, "golang-migrate");
+}
+
+#[test]
+fn two_ups_of_one_number_are_of_a_runner_that_goes_by_names() {
+    let files = [
+        ("migrations/0001_a.up.sql", "SELECT 1"),
+        ("migrations/0001_b.up.sql", "SELECT 1"),
+        ("migrations/0002_c.up.sql", "SELECT 1"),
+    ];
+    assert_eq!(told(&files), ("plain", None));
+    let stated = [&files[..], &[("go.mod", "github.com/golang-migrate/migrate/v4")]].concat();
+    assert_eq!(told(&stated).0, "golang-migrate", "it refuses the folder, and that is to be said");
+}
+
+#[test]
+fn files_for_several_databases_are_no_runners_that_knows_one() {
+    let files = [
+        ("migrations/20200101000000_a.mysql.up.sql", "SELECT 1"),
+        ("migrations/20200101000000_a.postgres.up.sql", "SELECT 1"),
+    ];
+    assert_eq!(told(&files), ("plain", None));
+}
+
+#[test]
+fn a_folder_called_sql_with_numbered_files_alone_is_a_set() {
+    assert_eq!(found(&[("sql/000001.sql", "SELECT 1"), ("sql/000002.sql", "SELECT 1")]), ["sql (plain)"]);
+    assert_eq!(found(&[("sql/000001.sql", "SELECT 1"), ("sql/report.sql", "SELECT 1")]), [""; 0]);
+}
+
+#[test]
+fn what_altering_a_column_in_mysql_looks_like_is_no_set() {
+    let files = [
+        ("db/migration/V1__a.sql", "CREATE TABLE t (a int)"),
+        ("db/migration/V2__b.sql", "alter table t modify a text"),
+    ];
+    assert_eq!(found(&files), [""; 0]);
+}
+
+#[test]
+fn flyways_locations_are_one_set() {
+    let sql = [
+        ("lib/src/main/resources/db/migration/V1__a.sql", ""),
+        ("lib/src/main/resources/db/specific/postgresql/V2__b.sql", ""),
+        ("lib/src/main/resources/db/specific/h2/V2__b.sql", ""),
+        ("lib/src/test/resources/db/more/V3__c.sql", ""),
+    ];
+    let spring = "spring:\n  flyway:\n    enabled: true\n    locations: classpath:/db/migration, classpath:/db/specific/{vendor}\n";
+    let list = "spring:\n  flyway:\n    locations:\n      - classpath:db/migration\n      - 'classpath:db/specific/{vendor}'\n  x: 1\n";
+    let properties = "a=b\nspring.flyway.locations=classpath:db/migration,classpath:db/specific/{vendor}\n";
+    let toml = "[flyway]\nlocations = [\"filesystem:src/main/resources/db/migration\", \
+                \"filesystem:src/main/resources/db/specific/postgresql\"]\n";
+    for (name, text) in [
+        ("app/src/main/resources/application.yml", spring),
+        ("lib/src/main/resources/application.yaml", list),
+        ("lib/src/main/resources/application.properties", properties),
+        ("lib/flyway.toml", toml),
+    ] {
+        let found = sets(&[&sql[..], &[(name, text)]].concat());
+        let [set] = &found[..] else { panic!("{name}: {found:?}") };
+        assert_eq!(set.path, "lib/src/main/resources/db/migration", "{name}");
+        assert_eq!(set.locations, ["lib/src/main/resources/db/specific/postgresql"], "{name}");
+    }
+}
+
+#[test]
+fn flyways_folders_for_other_databases_are_passed_over() {
+    let chain = plan("flyway", &[("H2/V1__a.sql", "x"), ("POSTGRESQL/V1__a.sql", "y"), ("MYSQL/V2__b.sql", "z")]);
+    assert_eq!(
+        chain.migrations.iter().map(|m| &m.up.path[..]).collect::<Vec<_>>(),
+        ["migrations/POSTGRESQL/V1__a.sql"]
+    );
+    assert_eq!(findings(&chain), [""; 0]);
 }

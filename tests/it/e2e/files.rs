@@ -277,3 +277,35 @@ fn a_set_that_is_a_link_out_of_the_repository_cannot_be_judged() {
     let found = findings_of(&repo);
     assert_eq!(found[0]["code"], "config.link", "{found:#?}");
 }
+
+#[test]
+fn a_supabase_set_finds_what_every_project_has() {
+    let repo = Sandbox::empty(Sandbox::new().realm());
+    repo.write("supabase/config.toml", "project_id = \"shop\"\n");
+    repo.write(
+        "supabase/migrations/20240101000000_profiles.sql",
+        "CREATE EXTENSION IF NOT EXISTS citext WITH SCHEMA extensions;\n\
+         CREATE TABLE profiles (id uuid PRIMARY KEY REFERENCES auth.users (id), name citext, x uuid DEFAULT uuid_generate_v4());\n\
+         ALTER TABLE profiles ENABLE ROW LEVEL SECURITY;\n\
+         CREATE POLICY own ON profiles FOR ALL TO authenticated USING (auth.uid() = id);\n\
+         INSERT INTO storage.buckets (id, name) VALUES ('avatars', 'avatars');\n\
+         CREATE POLICY avatars ON storage.objects FOR SELECT TO anon USING (bucket_id = 'avatars');\n\
+         ALTER PUBLICATION supabase_realtime ADD TABLE profiles;\n\
+         GRANT ALL ON profiles TO service_role;\n",
+    );
+    repo.git(&["add", "-A"]);
+    let found = findings_of(&repo);
+    assert!(found.iter().all(|finding| finding["severity"] != "error"), "{found:#?}");
+}
+
+#[test]
+fn a_template_is_filled_in_with_the_sets_values() {
+    let repo = Sandbox::new();
+    repo.migration(2, "it", "ALTER TABLE {{ .Table }} ADD n int;", "ALTER TABLE {{ .Table }} DROP n;");
+    let found = findings_of(&repo);
+    assert_eq!(found[0]["code"], "config.placeholder", "{found:#?}");
+    assert!(found.iter().all(|finding| finding["code"] != "apply.error"), "{found:#?}");
+    repo.configure("[[migrations]]\npath = \"migrations\"\nlayout = \"sqlx\"\nvars = { Table = \"users\" }\n");
+    repo.git(&["add", "-A"]);
+    is_none(&findings_of(&repo));
+}

@@ -1,0 +1,52 @@
+//! The files of one set in one tree, by name and by what names their content.
+
+use std::borrow::Cow;
+
+use crate::layout::Tree;
+use crate::repo::Entry;
+
+/// The files of one set in one tree, by path relative to the set.
+pub(super) struct Listing {
+    /// Paths and object names, hashed: equal where all files are.
+    pub(super) names: blake3::Hash,
+    pub(super) files: Listed,
+}
+
+pub(super) enum Listed {
+    /// Named by git.
+    Git(Vec<Entry>),
+    /// Read from disk.
+    Disk(Tree),
+}
+
+impl From<Listed> for Listing {
+    fn from(files: Listed) -> Self {
+        let mut names = blake3::Hasher::new();
+        let mut add = |path: &str, id: &str| {
+            names.update(path.as_bytes()).update(&[0]).update(id.as_bytes()).update(&[0]);
+        };
+        match &files {
+            Listed::Git(entries) => entries.iter().for_each(|entry| add(&entry.path, &named(entry))),
+            Listed::Disk(tree) => tree.files.iter().for_each(|(path, file)| add(path, &file.id)),
+        }
+        Listing { names: names.finalize(), files }
+    }
+}
+
+/// A name for an entry's content: a link is no file with the same text.
+pub(super) fn named(entry: &Entry) -> Cow<'_, str> {
+    if entry.is_link { format!("link {}", entry.id).into() } else { entry.id.as_str().into() }
+}
+
+impl Listing {
+    pub(super) fn is_empty(&self) -> bool {
+        match &self.files {
+            Listed::Git(entries) => entries.is_empty(),
+            Listed::Disk(tree) => tree.files.is_empty(),
+        }
+    }
+
+    pub(super) fn same(&self, other: &Listing) -> bool {
+        self.names == other.names
+    }
+}
