@@ -19,7 +19,11 @@ pub fn configure(place: &Place) -> Result<Vec<String>, Error> {
         return Err(crate::repo::Error::Bare(repo.git_dir().to_owned()).into());
     };
     let sets = plan::sets(&repo, &config)?;
+    let others = of_other_databases(&repo)?;
     if sets.is_empty() {
+        if let Some(first) = others.first() {
+            return Err(Error::other_database(first));
+        }
         return Err(Error::no_sets());
     }
     for set in &sets {
@@ -28,6 +32,7 @@ pub fn configure(place: &Place) -> Result<Vec<String>, Error> {
         }
     }
     let mut lines = found(&repo, &config)?;
+    lines.extend(others);
     let path = root.join(CONFIG_FILE);
     // A link that leads nowhere is there too.
     if path.symlink_metadata().is_ok() {
@@ -38,6 +43,21 @@ pub fn configure(place: &Place) -> Result<Vec<String>, Error> {
     write(&path, &text(&sets)).map_err(|error| Error::unwritable(CONFIG_FILE, &error))?;
     lines.push(format!("wrote {CONFIG_FILE}: commit it with the rest"));
     Ok(lines)
+}
+
+/// Sets whose own files say that they are for another database, in words.
+fn of_other_databases(repo: &Repo) -> Result<Vec<String>, Error> {
+    let lock = |path: &String| path.rsplit('/').next() == Some("migration_lock.toml");
+    let told = |path: String| {
+        let bytes = repo.work_file(&path).ok()?;
+        let table = String::from_utf8_lossy(&bytes).parse::<toml::Table>().ok()?;
+        let provider = table.get("provider")?.as_str()?;
+        let folder = path.rsplit_once('/').map_or(".", |(folder, _)| folder);
+        let ours = provider.contains("postgres") || provider.contains("cockroach");
+        (!ours).then(|| format!("{folder}: passed over, its migration_lock.toml says that it is for {provider}"))
+    };
+    let vendored = |path: &String| path.split('/').any(|part| part == "node_modules");
+    Ok(repo.paths()?.into_iter().filter(lock).filter(|path| !vendored(path)).filter_map(told).collect())
 }
 
 /// Each set with its layout and how many migrations it has.

@@ -171,6 +171,15 @@ impl Error {
         }
     }
 
+    /// There are sets, but none for PostgreSQL.
+    pub fn other_database(which: &str) -> Error {
+        Error::Set {
+            code: "config.no-sets",
+            message: format!("no migration set for PostgreSQL was found in this repository ({which})"),
+            help: "migd judges PostgreSQL's migrations only; name a set in migd.toml if there is one".to_owned(),
+        }
+    }
+
     /// A set's folder is a link that leads out of the repository.
     pub(super) fn linked_away(path: &str, target: &str) -> Error {
         Error::Set {

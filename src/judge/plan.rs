@@ -350,7 +350,15 @@ fn own_findings(chain: &Chain, changes: &[Change], base: &Chain, mode: Mode) -> 
         }
         _ => finding.clone(),
     };
-    chain.findings.iter().filter(own).map(graded).collect()
+    // Of a set of templates the first says it all: the chain ends there.
+    let mut templates = chain.findings.iter().filter(own).filter(|finding| finding.code == TEMPLATE).skip(1).count();
+    let first = chain.findings.iter().filter(own).find(|finding| finding.code == TEMPLATE && templates > 0);
+    let once = |finding: &&Finding| finding.code != TEMPLATE || first.is_none_or(|first| std::ptr::eq(first, *finding));
+    let counted = |finding: Finding| match finding.code == TEMPLATE && templates > 0 {
+        true => finding.detail(format!("{} more places in the set are like it", std::mem::take(&mut templates))),
+        false => finding,
+    };
+    chain.findings.iter().filter(own).filter(once).map(graded).map(counted).collect()
 }
 
 /// How each migration of `chain` differs from the one of the same version in `old`.
@@ -368,6 +376,9 @@ fn changes(chain: &Chain, old: &Chain) -> Vec<Change> {
 pub fn is_inside(path: &str, root: &str) -> bool {
     root.is_empty() || path.strip_prefix(root).is_some_and(|rest| rest.starts_with('/'))
 }
+
+/// The finding about a template without values.
+const TEMPLATE: &str = "config.placeholder";
 
 /// Before the name of a layout under `setup_sql`: what its platform brings.
 const BUILT_IN: &str = "builtin:";

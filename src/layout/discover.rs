@@ -200,6 +200,9 @@ const OTHER_WORDS: &[&str] = &[
     " datetime not null",
 ];
 
+/// So many versions that are there twice are no slip.
+const MANY: usize = 3;
+
 /// From this score on a file's own marks decide.
 const MARKED: u32 = 70;
 
@@ -267,7 +270,8 @@ impl<'a> Repository<'a> {
                 Trace::Found(bonus) => bonus,
             };
             // Its runner would refuse the folder: it is another's, whose versions are whole names.
-            if bonus == 0 && super::draft::has_duplicates(layout, &tree) {
+            let duplicates = super::draft::duplicates(layout, &tree);
+            if duplicates >= MANY || (bonus == 0 && duplicates > 0) {
                 continue;
             }
             let score = u32::from(score) + bonus + if home { 10 } else { 0 };
@@ -286,8 +290,11 @@ impl<'a> Repository<'a> {
         let range = (Bound::Included(prefix.as_str()), Bound::Unbounded);
         let inside = || self.paths.range::<str, _>(range).map_while(|p| p.strip_prefix(prefix.as_str()));
         let own: Vec<&str> = inside().filter(|f| f.ends_with(".sql") && !f.contains('/')).collect();
-        let sampled = [own.first(), own.get(1), own.get(2), own.get(own.len() / 2), own.last()];
-        let sampled: BTreeSet<&str> = sampled.into_iter().flatten().copied().collect();
+        let all: Vec<&str> = inside().filter(|f| f.ends_with(".sql")).collect();
+        let sample = |of: &[&'a str]| {
+            [of.first(), of.get(1), of.get(2), of.get(of.len() / 2), of.last()].map(Option::<&&str>::copied)
+        };
+        let sampled: BTreeSet<&str> = sample(&own).into_iter().chain(sample(&all)).flatten().collect();
         let files = inside().map(|file| {
             let wanted = sampled.contains(file) || matches!(file, "meta/_journal.json" | "migration_lock.toml");
             let bytes = if wanted { (self.read)(&format!("{prefix}{file}")).map(Arc::from) } else { None };

@@ -236,15 +236,17 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// Whether two ups of `tree` have the same version in `layout`, which goes by numbers alone.
-pub(super) fn has_duplicates(layout: &dyn Layout, tree: &Tree) -> bool {
+/// How many ups or downs of `tree` have the version of another in `layout`, if that goes by numbers alone.
+pub(super) fn duplicates(layout: &dyn Layout, tree: &Tree) -> usize {
     let version = |file: &String| {
         let (head, rest) = file.split_once('_').filter(|_| file.ends_with(".sql") && !file.contains('/'))?;
         Some((head.parse::<u64>().ok()?, rest.ends_with(".down.sql")))
     };
     let mut seen = std::collections::BTreeSet::new();
-    matches!(layout.name(), "sqlx" | "golang-migrate")
-        && tree.files.keys().filter_map(version).any(|version| !seen.insert(version))
+    if !matches!(layout.name(), "sqlx" | "golang-migrate") {
+        return 0;
+    }
+    tree.files.keys().filter_map(version).filter(|version| !seen.insert(*version)).count()
 }
 
 /// A link that leads to nothing in the repository: nobody who clones it has what is meant.

@@ -19,9 +19,8 @@ pub(super) fn placeholder(text: &str) -> Option<Range<usize>> {
     if !MARKS.iter().any(|(open, _)| text.contains(open)) && !text.contains(":") {
         return None;
     }
-    let mut lexer = Lexer::new(text, 0);
     let mut before = None;
-    while let Some(token) = lexer.next() {
+    for token in Lexer::new(text, 0) {
         let rest = &text[token.start..];
         let marked = MARKS.iter().find(|(open, _)| rest.starts_with(open));
         let is_mark = matches!(token.kind, TokenKind::Other(_)) || rest.starts_with("${");

@@ -51,13 +51,13 @@ impl Layout for Plain {
                 draft.duplicate(base, first, file);
             }
         }
+        let mut order: Vec<(&str, &str)> = ups.into_iter().collect();
+        order.extend(programs(&own, &order));
         for (base, file) in &downs {
-            if !ups.contains_key(base) {
+            if !order.iter().any(|(up, _)| up == base) {
                 draft.down_without_up(file);
             }
         }
-        let mut order: Vec<(&str, &str)> = ups.into_iter().collect();
-        order.extend(programs(&own, &order));
         let numbers: Option<Vec<Vec<u128>>> = order.iter().map(|(base, _)| number(base).map(|(_, n)| n)).collect();
         if numbers.is_some() {
             self.by_number(&mut draft, &mut order);
@@ -66,6 +66,8 @@ impl Layout for Plain {
         }
         let mut taken = BTreeSet::new();
         for (base, file) in order {
+            // Pop's mark for a file without a transaction.
+            let mode = |text: &str| if file.contains(".autocommit.") { Mode::Simple } else { mode(text) };
             let text = if is_program(file) { None } else { draft.source(file, mode) };
             let (up, inner) = match text.map(directions) {
                 Some((up, down)) => (Some(up), down),
@@ -141,8 +143,9 @@ fn own(tree: &Tree) -> impl Iterator<Item = &str> {
 fn programs<'a>(own: &BTreeSet<&'a str>, steps: &[(&str, &str)]) -> Vec<(&'a str, &'a str)> {
     let taken: BTreeSet<_> = steps.iter().filter_map(|(base, _)| number(base).map(|(_, values)| values)).collect();
     let program = |&file: &&'a str| {
-        let base = file.rsplit_once('.').filter(|_| is_program(file))?.0;
-        let (_, values) = number(base)?;
+        let stem = file.rsplit_once('.').filter(|_| is_program(file))?.0;
+        let base = stem.strip_suffix(".up").unwrap_or(stem);
+        let (_, values) = number(base).filter(|_| !stem.ends_with(".down"))?;
         (!taken.contains(&values)).then_some((base, file))
     };
     own.iter().filter_map(program).collect()

@@ -262,3 +262,20 @@ fn a_template_without_values_is_one_finding_and_no_step() {
         assert_eq!(findings(&chain), [""; 0]);
     }
 }
+
+#[test]
+fn programs_in_pairs_are_one_step_and_the_up_is_the_step() {
+    let files =
+        [("1_a.up.sql", "SELECT 1"), ("2_b.up.go", ""), ("2_b.down.go", ""), ("3_c.up.go", ""), ("3_c.down.sql", "x")];
+    let chain = plan("plain", &files);
+    let steps: Vec<_> = chain.migrations.iter().map(|m| (&m.version[..], m.foreign.as_deref())).collect();
+    let expected = [("1", None), ("2", Some("migrations/2_b.up.go")), ("3", Some("migrations/3_c.up.go"))];
+    assert_eq!(steps, expected);
+    assert_eq!(findings(&chain), [""; 0]);
+}
+
+#[test]
+fn pops_autocommit_is_no_transaction() {
+    let chain = plan("plain", &[("1_a.postgres.autocommit.up.sql", "CREATE INDEX CONCURRENTLY i ON t (a)")]);
+    assert_eq!(chain.migrations[0].up.mode, Mode::Simple);
+}

@@ -195,8 +195,11 @@ fn two_ups_of_one_number_are_of_a_runner_that_goes_by_names() {
         ("migrations/0002_c.up.sql", "SELECT 1"),
     ];
     assert_eq!(told(&files), ("plain", None));
-    let stated = [&files[..], &[("go.mod", "github.com/golang-migrate/migrate/v4")]].concat();
+    let module = [("go.mod", "github.com/golang-migrate/migrate/v4")];
+    let stated = [&files[..], &module].concat();
     assert_eq!(told(&stated).0, "golang-migrate", "it refuses the folder, and that is to be said");
+    let more = [("migrations/0001_d.up.sql", ""), ("migrations/0002_e.up.sql", "")];
+    assert_eq!(told(&[&stated[..], &more].concat()), ("plain", None), "so many are on purpose");
 }
 
 #[test]
