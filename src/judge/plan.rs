@@ -2,13 +2,15 @@
 
 mod cases;
 mod listing;
+mod own;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use listing::{Listed, Listing, named};
+use own::own_findings;
 
 use super::Error;
 use crate::config::{Config, Set};
@@ -329,38 +331,6 @@ fn layout_of(
     }
 }
 
-/// What is wrong with the files of this change. What was committed before is said when everything is judged, and refuses
-/// no commit that does not touch it.
-fn own_findings(chain: &Chain, changes: &[Change], base: &Chain, mode: Mode) -> Vec<Finding> {
-    let before: BTreeSet<&str> = chain
-        .migrations
-        .iter()
-        .zip(changes)
-        .filter(|(_, change)| mode != Mode::All && **change == Change::Unchanged)
-        .flat_map(|(migration, _)| std::iter::once(&migration.up).chain(&migration.down).map(|s| s.path.as_str()))
-        .collect();
-    let own = |finding: &&Finding| finding.path.as_deref().is_none_or(|path| !before.contains(path));
-    // Names that production has cannot be padded any more.
-    let in_base = |path: &str| base.migrations.iter().any(|migration| migration.up.path == path);
-    let graded = |finding: &Finding| match finding.path.as_deref() {
-        Some(path) if finding.code == "history.lexical-order" && in_base(path) => {
-            let help =
-                "leave the names as they are, production may have them; pad the numbers of new ones to one width";
-            Finding { severity: Severity::Note, ..finding.clone() }.help(help)
-        }
-        _ => finding.clone(),
-    };
-    // Of a set of templates the first says it all: the chain ends there.
-    let mut templates = chain.findings.iter().filter(own).filter(|finding| finding.code == TEMPLATE).skip(1).count();
-    let first = chain.findings.iter().filter(own).find(|finding| finding.code == TEMPLATE && templates > 0);
-    let once = |finding: &&Finding| finding.code != TEMPLATE || first.is_none_or(|first| std::ptr::eq(first, *finding));
-    let counted = |finding: Finding| match finding.code == TEMPLATE && templates > 0 {
-        true => finding.detail(format!("{} more places in the set are like it", std::mem::take(&mut templates))),
-        false => finding,
-    };
-    chain.findings.iter().filter(own).filter(once).map(graded).map(counted).collect()
-}
-
 /// How each migration of `chain` differs from the one of the same version in `old`.
 fn changes(chain: &Chain, old: &Chain) -> Vec<Change> {
     let old: HashMap<&str, &Migration> = old.migrations.iter().map(|m| (m.version.as_str(), m)).collect();
@@ -376,9 +346,6 @@ fn changes(chain: &Chain, old: &Chain) -> Vec<Change> {
 pub fn is_inside(path: &str, root: &str) -> bool {
     root.is_empty() || path.strip_prefix(root).is_some_and(|rest| rest.starts_with('/'))
 }
-
-/// The finding about a template without values.
-const TEMPLATE: &str = "config.placeholder";
 
 /// Before the name of a layout under `setup_sql`: what its platform brings.
 const BUILT_IN: &str = "builtin:";
