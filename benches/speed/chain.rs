@@ -75,7 +75,7 @@ impl Set {
     fn of(name: String, layout: &str, files: BTreeMap<String, Vec<u8>>) -> Result<Set> {
         let file = |(path, bytes): (&String, &Vec<u8>)| {
             let bytes: Arc<[u8]> = bytes.as_slice().into();
-            (path.clone(), File { id: path.clone(), size: bytes.len() as u64, bytes: Some(bytes) })
+            (path.clone(), File { id: path.clone(), size: bytes.len() as u64, bytes: Some(bytes), is_link: false })
         };
         let tree = Tree { files: files.iter().map(file).collect() };
         let known = layout::by_name(layout).ok_or_else(|| format!("there is no layout called {layout}"))?;
