@@ -1,6 +1,7 @@
 //! What a request comes to, with or without a daemon around it.
 
 use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -140,14 +141,13 @@ impl Service {
         if let Some(live) = self.live.as_ref().filter(|_| request.hook) {
             live.hush();
         }
-        let kept = Arc::clone(&self.kept);
-        let request = request.clone();
-        let variables = request.place.env.clone();
-        let read = tokio::task::spawn_blocking(move || read(&request, &kept)).await;
-        let prepared = read.map_err(|error| Error::Lost(format!("reading the repository failed: {error}")))??;
+        // In place: another thread would have to be woken up first, or made, and a commit waits.
+        let reading = AssertUnwindSafe(|| read(request, &self.kept));
+        let read = tokio::task::block_in_place(|| std::panic::catch_unwind(reading));
+        let prepared = read.map_err(|_| Error::Lost("reading the repository failed".to_owned()))??;
         self.touch(Some(&prepared.plan.config));
         if let (Some(live), Some(home)) = (&self.live, &prepared.home) {
-            live.serve(home, &variables, &prepared.plan.config, prepared.plan.known);
+            live.serve(home, &request.place.env, &prepared.plan.config, prepared.plan.known);
         }
         Ok(prepared)
     }

@@ -8,6 +8,7 @@ mod disk;
 mod error;
 mod library;
 mod links;
+mod overrides;
 mod program;
 mod whole;
 
@@ -151,8 +152,8 @@ impl Repo {
     /// The repository that git would use at `location`.
     pub fn open(location: &Location) -> Result<Repo, Error> {
         // Variables that libgit2 has no equal for are left to the program.
-        let special = ["GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_CONFIG_COUNT", "GIT_CONFIG_PARAMETERS"];
-        if special.iter().any(|name| location.git_env.contains_key(*name)) {
+        let special = ["GIT_COMMON_DIR", "GIT_NAMESPACE"];
+        if special.iter().any(|name| location.git_env.contains_key(*name)) || overrides::matter(&location.git_env) {
             return Repo::through_program(location);
         }
         match Library::open(location) {

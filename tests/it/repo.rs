@@ -129,7 +129,9 @@ fn with_settings_on_the_command_line() {
     let mut during = Vec::new();
     sandbox.commit(command, "", |location| {
         assert!(location.git_env.contains_key("GIT_CONFIG_PARAMETERS"));
-        during = Repo::open(&location).unwrap().staged(&all()).unwrap();
+        let repo = Repo::open(&location).unwrap();
+        assert!(repo.is_through_library(), "what says nothing about the repository costs no process");
+        during = repo.staged(&all()).unwrap();
     });
     let repo = sandbox.open();
     assert_eq!(during, repo.tree(&repo.head().unwrap().unwrap(), &all()).unwrap());
