@@ -127,7 +127,7 @@ async fn assertion(
     let (Some(old), Some(table)) = (before.get(oid), after.get(oid)) else { return Ok(None) };
     let stable = table.columns.iter().filter(|(number, column)| {
         let default = column.default.as_deref().unwrap_or_default().to_lowercase();
-        let given = old.columns.contains_key(number) && !column.generated;
+        let given = old.columns.contains_key(*number) && !column.generated;
         given || !VOLATILE.iter().any(|word| default.contains(word))
     });
     let columns: Vec<_> = stable.map(|(_, column)| column).collect();

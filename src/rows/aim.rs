@@ -240,7 +240,7 @@ impl<'a> Aims<'a> {
             let second = Wish { table: at, n: 1, copy: own.clone(), ..Wish::default() };
             // The predicate's columns are as in the first row.
             let mut copy = own.clone();
-            copy.extend(key.read.iter().filter(|number| table.columns.contains_key(number)));
+            copy.extend(key.read.iter().filter(|number| table.columns.contains_key(*number)));
             all.push(vec![first.clone(), Wish { copy, ..second.clone() }].into());
             all.push(vec![first.clone(), second.clone()].into());
             let texts: Vec<i16> = own
@@ -265,7 +265,7 @@ impl<'a> Aims<'a> {
             if key.nulls_equal {
                 let set: BTreeMap<i16, String> = own
                     .iter()
-                    .filter(|number| table.columns.get(number).is_some_and(|column| !column.not_null))
+                    .filter(|number| table.columns.get(*number).is_some_and(|column| !column.not_null))
                     .map(|number| (*number, "NULL".to_owned()))
                     .collect();
                 let row = |n| Wish { table: at, n, set: set.clone(), ..Wish::default() };
@@ -334,7 +334,7 @@ impl<'a> Aims<'a> {
         match &key.predicate {
             Some(predicate) if key.read.iter().all(same) => {
                 let words = |column: &Column| predicate.contains(column.bare.as_str());
-                let read = key.read.iter().filter(|number| table.columns.get(number).is_some_and(words));
+                let read = key.read.iter().filter(|number| table.columns.get(*number).is_some_and(words));
                 vec![(format!("({predicate}) IS TRUE"), read.copied().collect())]
             }
             _ => Vec::new(),

@@ -446,7 +446,7 @@ impl<'a> Site<'a> {
             .filter(|number| !fixed.contains(number) && self.settable(row.table, **number) && !points(number))
             .collect();
         let Some(number) = free.get(attempt % free.len().max(1)) else { return false };
-        let Some(column) = table.columns.get(number) else { return false };
+        let Some(column) = table.columns.get(*number) else { return false };
         row.values.insert(**number, values::key(column, 20 + attempt * 7));
         true
     }

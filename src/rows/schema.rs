@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use indexmap::IndexMap;
 use tokio_postgres::{Client, Row};
 
 use crate::catalog::Snapshot;
 use crate::pool::Lease;
 
-/// How many schemas are kept.
-const KEPT: usize = 12;
+/// How many schemas are kept: those before and after what is being written, in two sets. A large one takes a megabyte.
+const KEPT: usize = 4;
 
 /// The schemas of templates, read once: a template never changes, and its snapshot tells it from every other.
 #[derive(Default)]
@@ -53,8 +54,8 @@ pub struct Table {
     pub bare: String,
     /// As it is written in SQL, with the schema unless that is `public`.
     pub name: String,
-    /// By number.
-    pub columns: BTreeMap<i16, Column>,
+    /// By number, in that order.
+    pub columns: IndexMap<i16, Column>,
     /// Foreign keys.
     pub foreign: Vec<Foreign>,
     /// CHECK constraints.
@@ -252,7 +253,7 @@ impl Schema {
                     oid,
                     bare: row.try_get(1)?,
                     name: row.try_get(2)?,
-                    columns: BTreeMap::new(),
+                    columns: IndexMap::new(),
                     foreign: Vec::new(),
                     checks: Vec::new(),
                     unique: Vec::new(),
