@@ -158,7 +158,7 @@ static PATTERNS: LazyLock<Option<Patterns>> = LazyLock::new(|| {
             r"createGAP+(?:role|user)GAP+NAME(?:GAP+(?:with|(?:no)?(?:login|inherit|createdb|createrole|bypassrls|replication)|nosuperuser|passwordGAP+TEXT))*GAP*;?GAP*\z",
         )?,
         other: compile(
-            r"(?:dropGAP+extension\b|commentGAP+onGAP+extension\b|alterGAP+extensionGAP+NAMEGAP+setGAP+schema\b|(?:create|alter|drop)GAP+(?:eventGAP+trigger|publication)\b|(?P<set>set)GAP+(?:(?:session|local)GAP+)?session_replication_role\b)",
+            r"(?:dropGAP+extension\b|commentGAP+onGAP+extension\b|alterGAP+extensionGAP+NAMEGAP+setGAP+schema\b|(?:create|alter|drop)GAP+(?:eventGAP+trigger|publication)\b|(?P<set>setGAP+(?:(?:session|local)GAP+)?|resetGAP+)session_replication_role\b)",
         )?,
         operators: compile(r"(?:create|alter|drop)GAP+operatorGAP+(?:class|family)\b")?,
     })
@@ -234,6 +234,7 @@ mod tests {
             "CREATE EVENT TRIGGER t ON ddl_command_end EXECUTE FUNCTION f()",
             "CREATE PUBLICATION p FOR ALL TABLES",
             "SET session_replication_role = replica",
+            "reset session_replication_role",
             "CREATE ROLE service_role NOLOGIN NOINHERIT BYPASSRLS",
             "DROP EXTENSION citext CASCADE",
         ] {

@@ -42,6 +42,7 @@ cases! {
     "config.file-too-large" 1 a_file_that_is_too_large,
     "config.invalid" 2 a_key_that_there_is_not,
     "config.layout" 2 a_layout_that_there_is_not,
+    "config.link" 2 a_set_that_lies_elsewhere,
     "config.no-sets" 2 a_repository_without_migrations,
     "config.not-a-repository" 2 a_folder_that_is_no_repository,
     "config.placeholder" 1 a_placeholder_without_a_value,
@@ -235,6 +236,14 @@ mod make {
 
     pub(super) fn a_folder_that_is_no_repository() -> Made {
         both(&Sandbox::plain(&Realm::shared()))
+    }
+
+    pub(super) fn a_set_that_lies_elsewhere() -> Made {
+        let repo = Sandbox::empty(&Realm::shared());
+        std::os::unix::fs::symlink("../elsewhere", repo.path().join("sql")).unwrap();
+        repo.configure("[[migrations]]\npath = \"sql\"\nlayout = \"flyway\"\n");
+        repo.git(&["add", "sql"]);
+        both(&repo)
     }
 
     pub(super) fn a_placeholder_without_a_value() -> Made {

@@ -156,7 +156,7 @@ fn a_server_that_lost_one_process_while_it_judges_recovers_before_the_commit_end
 #[test]
 fn a_migration_whose_process_crashes_every_time_is_refused_with_its_place() {
     let repo = warm();
-    let up = "SELECT 1;\nSELECT pg_sleep(5);\nALTER TABLE users ADD COLUMN slow integer;\n";
+    let up = "SELECT 1;\nSELECT pg_sleep(3);\nALTER TABLE users ADD COLUMN slow integer;\n";
     repo.migration(3, "slow", up, "ALTER TABLE users DROP COLUMN slow;\n");
     let here = repo.at("");
     let commit = thread::spawn(move || here.commit(&[]));

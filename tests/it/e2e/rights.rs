@@ -22,7 +22,7 @@ const NONE: &[&str] = &[];
 
 #[test]
 fn an_administrators_statement_is_let_through_within_a_transaction_too() {
-    assert_eq!(codes("BEGIN;\nSET session_replication_role = replica;\nSELECT 1;\nCOMMIT;\n"), NONE);
+    assert_eq!(codes("BEGIN;\nSET LOCAL session_replication_role = replica;\nSELECT 1;\nCOMMIT;\n"), NONE);
     assert_eq!(codes("BEGIN;\nCREATE PUBLICATION p FOR ALL TABLES;\nCOMMIT;\n"), NONE);
 }
 

@@ -40,6 +40,9 @@ impl Sandbox {
     /// In this realm.
     pub fn within(realm: &Arc<Realm>) -> Sandbox {
         let repo = Sandbox::empty(realm);
+        // What tells golang-migrate's sets from sqlx's.
+        repo.write("go.mod", "module users\nrequire github.com/golang-migrate/migrate/v4 v4.18.0\n");
+        repo.git(&["add", "go.mod"]);
         repo.migration(1, "users", "CREATE TABLE users (id bigint PRIMARY KEY, email text);\n", "DROP TABLE users;\n");
         repo.git(&["commit", "--quiet", "--no-verify", "--message", "users"]);
         repo

@@ -199,7 +199,7 @@ fn what_migrations_need_of_an_administrator_works_or_names_the_way() {
             "CREATE FUNCTION f() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN END $$;\n\
              CREATE EVENT TRIGGER t ON ddl_command_end EXECUTE FUNCTION f();\n",
             "COMMENT ON EXTENSION plpgsql IS 'it''s';\n",
-            "SET session_replication_role = replica;\n",
+            "SET session_replication_role = replica;\nRESET session_replication_role;\n",
             "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO PUBLIC;\n",
         ] {
             assert_eq!(codes(ground, &ground.repository(), up), [""; 0], "{}: {up}", ground.engine);
