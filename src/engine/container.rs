@@ -562,13 +562,16 @@ fn failed(what: &str, error: &bollard::errors::Error) -> Error {
 
 /// A start that failed, with what the container said last.
 async fn died(docker: &Docker, id: &str, what: &str) -> Error {
-    let options = LogsOptionsBuilder::default().stdout(true).stderr(true).tail("4").build();
+    let options = LogsOptionsBuilder::default().stdout(true).stderr(true).tail("30").build();
     let mut said = Vec::new();
-    let mut lines = Box::pin(docker.logs(id, Some(options)).take(8));
+    let mut lines = Box::pin(docker.logs(id, Some(options)).take(60));
     while let Ok(Some(line)) = tokio::time::timeout(SHORT, lines.next()).await {
-        said.extend(line.ok().map(|line| line.to_string()));
+        said.extend(line.ok().map(|line| line.to_string().trim().to_owned()).filter(|line| !line.is_empty()));
     }
-    let said = said.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ");
+    // What initdb had to say is written beside it, in whatever order.
+    let fatal: Vec<_> =
+        said.iter().filter(|line| line.contains("FATAL:") || line.contains("PANIC:")).cloned().collect();
+    let said = if fatal.is_empty() { said.split_off(said.len().saturating_sub(4)) } else { fatal }.join("; ");
     let message = if said.is_empty() { what.to_owned() } else { format!("{what}: {said}") };
     Error::new(ErrorKind::Start, message, "look at engine.image and engine.settings, or set engine.kind = \"local\"")
 }
