@@ -60,7 +60,7 @@ fn ask(request: impl FnOnce(Place) -> Request) -> Option<ExitCode> {
             Ok(_) => {}
             Err(ClientError::Late { waited, block }) => {
                 let kind = if block { "error" } else { "warning" };
-                // Tenths, because what formats a float is larger than all else in here.
+                // Tenths, because what formats a float would be 20 kB of this program.
                 let tenths = waited.as_millis() / 100;
                 let error = ClientError::Late { waited, block };
                 let text = format!(

