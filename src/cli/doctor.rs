@@ -167,7 +167,8 @@ fn repository(place: &Place, root: &mut Option<String>, lines: &mut Vec<Line>) -
     }
     lines.push(match Hooks::of(&repo).and_then(|hooks| hooks.state()) {
         Ok(state) if state.installed && state.problems.is_empty() => {
-            Line::good("git hook", state.folder.display().to_string())
+            let copy = if state.is_copy { ", a copy of migd-hook" } else { "" };
+            Line::good("git hook", format!("{}{copy}", state.folder.display()))
         }
         Ok(state) if state.installed => {
             let problems: Vec<&str> = state.problems.iter().map(|problem| problem.message.as_str()).collect();

@@ -20,16 +20,31 @@ pub(super) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     /// Install the hook into this repository; an existing one is kept
-    Install,
+    Install {
+        /// What the hook is; without it, what was asked for the last time, or auto
+        #[arg(long, value_enum)]
+        form: Option<Form>,
+    },
     /// Remove it and leave what was there before
     Uninstall,
     /// Judge the staged migrations as the hook does
     PreCommit,
 }
 
+/// What the hook is.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(super) enum Form {
+    /// A program where nobody else has a part in it and it needs nothing but Linux, else a script
+    Auto,
+    /// A shell script that calls migd-hook; you can add commands to it
+    Script,
+    /// A copy of migd-hook, which starts sooner than a shell
+    Program,
+}
+
 pub(super) fn run(args: &Args, endpoint: &Endpoint) -> Result<u8, Failure> {
     match args.action {
-        Action::Install => install().map(|lines| say(&lines)),
+        Action::Install { form } => install(form).map(|lines| say(&lines)),
         Action::Uninstall => uninstall().map(|lines| say(&lines)),
         Action::PreCommit => pre_commit(endpoint),
     }
@@ -41,8 +56,13 @@ fn say(lines: &[String]) -> u8 {
 }
 
 /// Installs the hooks into the repository of the current folder. What was done, line by line.
-pub(super) fn install() -> Result<Vec<String>, Failure> {
-    Ok(hooks()?.install(&program()?)?)
+pub(super) fn install(form: Option<Form>) -> Result<Vec<String>, Failure> {
+    let form = form.map(|form| match form {
+        Form::Auto => hooks::Form::Auto,
+        Form::Script => hooks::Form::Script,
+        Form::Program => hooks::Form::Program,
+    });
+    Ok(hooks()?.install(&program()?, form)?)
 }
 
 fn uninstall() -> Result<Vec<String>, Failure> {
@@ -77,6 +97,9 @@ fn pre_commit(endpoint: &Endpoint) -> Result<u8, Failure> {
         note("off for this commit (MIGD=0), nothing was judged");
         return Ok(0);
     }
+    // A hook that is a copy of an earlier program comes here; the next commit is to have the short way again. Before there
+    // is a second thread: a child of that one could have the copy open while git runs it.
+    let _ = hooks().and_then(|hooks| Ok(hooks.renew(&program()?)?));
     let place = Place::here()
         .map_err(|error| Failure::usage(format!("the current folder cannot be read: {error}"), "change to another"))?;
     let request = CheckRequest::of_hook(place, Terminal::of(&io::stderr()));

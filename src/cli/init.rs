@@ -19,7 +19,7 @@ pub(super) fn run(args: &Args, endpoint: &Endpoint) -> Result<u8, Failure> {
     for line in crate::setup::configure(&place)? {
         print(&format!("{line}\n"));
     }
-    for line in hook::install()? {
+    for line in hook::install(None)? {
         print(&format!("{line}\n"));
     }
     if args.no_start {

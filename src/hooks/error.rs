@@ -20,6 +20,15 @@ pub enum Error {
     /// A hook has to be moved aside, and something is there already.
     #[error("{} is in the way: an earlier hook was kept there", .0.display())]
     Taken(PathBuf),
+    /// The hook was to be a program, and has to run somebody's commands too.
+    #[error("{} has commands besides migd's, which only a script can run", .0.display())]
+    Company(PathBuf),
+    /// The program does not say that it can be a hook of its own.
+    #[error("a copy of {} cannot be the hook: it does not run, or is of another version than this migd", .0.display())]
+    NoCopy(PathBuf),
+    /// The program needs libraries that may be missing elsewhere.
+    #[error("a copy of {} would need the libraries of this machine", .0.display())]
+    Dynamic(PathBuf),
     /// The system refused.
     #[error("{}: {source}", path.display())]
     Io {
@@ -41,6 +50,7 @@ impl Error {
                 format!("delete migd's lines, from `# >>> migd >>>` on, from {}, and try again", path.display())
             }
             Error::Taken(path) => format!("delete or rename {}, and try again", path.display()),
+            Error::Company(_) | Error::NoCopy(_) | Error::Dynamic(_) => "`migd hook install --form script`".to_owned(),
             Error::Io { path, .. } => format!("make {} readable and writable for you", path.display()),
         }
     }

@@ -2,10 +2,12 @@
 //!
 //! Whoever was there first stays: a shell hook gets a marked block after its first line, any other hook is moved aside
 //! and called, and where a hook manager or a shared folder is in charge nothing is written at all, but it is said what
-//! to add there.
+//! to add there. Where nobody else has a part in it, the hook that judges is a copy of the program itself, which the
+//! kernel starts sooner than a shell.
 
 mod error;
 mod manager;
+mod program;
 mod script;
 
 use std::fs;
@@ -15,9 +17,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::repo::Repo;
+use crate::wire::copy::Original;
 pub use error::Error;
 use manager::Managed;
+use program::Program;
 use script::{Company, KINDS, Kind, Split};
+
+/// Managers that come later rename what they find.
+const SUFFIXES: [&str; 3] = ["", ".legacy", ".old"];
 
 /// The hooks of one repository.
 #[derive(Debug)]
@@ -29,6 +36,30 @@ pub struct Hooks {
     /// Where it looks unless it is told otherwise.
     usual: PathBuf,
     managed: Option<Managed>,
+    /// Whether the folder is git's own: nobody commits what lies in it.
+    private: bool,
+}
+
+/// What the hook that judges is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A program where it can be one and needs nothing but the kernel, else a script.
+    Auto,
+    /// A shell script that calls `migd-hook`, or lines in one.
+    Script,
+    /// A copy of `migd-hook`.
+    Program,
+}
+
+impl Form {
+    /// The line by which the next installation knows that the form was asked for.
+    fn chosen(self) -> &'static str {
+        match self {
+            Form::Auto => "",
+            Form::Script => "# It stays a script, because that was asked for: `--form script`.\n",
+            Form::Program => "# It stays a program, because that was asked for: `--form program`.\n",
+        }
+    }
 }
 
 /// How the hooks are.
@@ -40,8 +71,10 @@ pub struct State {
     pub manager: Option<String>,
     /// Whether `git commit` runs migd.
     pub installed: bool,
-    /// The program that the hook calls.
+    /// The program that the hook calls, or is a copy of.
     pub program: Option<PathBuf>,
+    /// Whether it is a copy.
+    pub is_copy: bool,
     /// What is wrong.
     pub problems: Vec<Problem>,
 }
@@ -69,6 +102,11 @@ enum Found {
         text: Vec<u8>,
         mode: u32,
     },
+    /// A copy of `migd-hook`.
+    Copy {
+        program: Program,
+        mode: u32,
+    },
     /// Everything else.
     Other,
 }
@@ -82,11 +120,14 @@ impl Hooks {
         // Git's rule: relative to where hooks run, which is the top of the work tree.
         let folder = setting.as_ref().map_or_else(|| usual.clone(), |path| root.join(path));
         let managed = manager::find(repo, &root, &folder, setting.as_deref())?;
-        Ok(Hooks { root, folder, usual, managed })
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let private = real(&folder).starts_with(real(repo.common_dir()));
+        Ok(Hooks { root, folder, usual, managed, private })
     }
 
-    /// Puts calls of `program`, the absolute path of `migd-hook`, into the hooks. What was done, line by line.
-    pub fn install(&self, program: &Path) -> Result<Vec<String>, Error> {
+    /// Makes `git commit` run `program`, the absolute path of `migd-hook`; without a `form`, in that which was asked for the
+    /// last time. What was done, line by line.
+    pub fn install(&self, program: &Path, form: Option<Form>) -> Result<Vec<String>, Error> {
         if !program.is_absolute() || program.as_os_str().as_bytes().contains(&b'\n') {
             return Err(Error::Program(program.to_owned()));
         }
@@ -94,10 +135,50 @@ impl Hooks {
             return Ok(managed.advice());
         }
         fs::create_dir_all(&self.folder).map_err(|source| Error::Io { path: self.folder.clone(), source })?;
-        KINDS.iter().map(|kind| self.install_one(*kind, program)).collect()
+        let [judging, others @ ..] = KINDS;
+        let mut done = vec![self.install_judging(judging, program, form)?];
+        for kind in others {
+            done.push(self.install_script(kind, program, false)?);
+        }
+        Ok(done)
     }
 
-    fn install_one(&self, kind: Kind, program: &Path) -> Result<String, Error> {
+    fn install_judging(&self, kind: Kind, program: &Path, form: Option<Form>) -> Result<String, Error> {
+        let path = self.folder.join(kind.name);
+        let found = look(&path)?;
+        let asked = form.or_else(|| found.chosen());
+        let alone = found.is_alone() && !exists(&beside(&path, ".migd-kept"));
+        let chosen = asked == Some(Form::Program);
+        match asked {
+            Some(Form::Script) => return self.install_script(kind, program, true),
+            Some(Form::Program) if form.is_some() && !alone => return Err(Error::Company(path)),
+            _ if !alone || !(self.private || chosen) => return self.install_script(kind, program, false),
+            _ => {}
+        }
+        match self.install_program(&path, &found, program, chosen) {
+            // What was not asked for just now is no failure.
+            Err(Error::NoCopy(_) | Error::Dynamic(_)) if form != Some(Form::Program) => {
+                self.install_script(kind, program, false)
+            }
+            done => done,
+        }
+    }
+
+    fn install_program(&self, path: &Path, found: &Found, program: &Path, chosen: bool) -> Result<String, Error> {
+        let name = self.shown(path);
+        let wanted = Program::new(program, chosen)?;
+        if matches!(found, Found::Copy { program, mode } if program.text == wanted.text && mode & 0o111 != 0) {
+            return Ok(format!("{name} is up to date"));
+        }
+        wanted.put(path, || true)?;
+        Ok(match found {
+            Found::Nothing => format!("installed {name}"),
+            Found::Copy { .. } => format!("renewed {name}"),
+            _ => format!("{name} is now a program"),
+        })
+    }
+
+    fn install_script(&self, kind: Kind, program: &Path, chosen: bool) -> Result<String, Error> {
         let path = self.folder.join(kind.name);
         let kept = beside(&path, ".migd-kept");
         let name = self.shown(&path);
@@ -106,7 +187,8 @@ impl Hooks {
                 let split = split(&path, &text)?;
                 let lines = !split.is_alone();
                 // A file that was somebody's stays so, even when nothing but its first line is left.
-                let company = Company { own: split.is_own(), lines: lines || !split.is_own(), kept: exists(&kept) };
+                let (own, kept) = (split.is_own(), exists(&kept));
+                let company = Company { own, lines: lines || !own, kept, chosen };
                 let wanted = [split.before, &kind.block(program, company), split.after].concat();
                 if wanted == text && mode & 0o111 != 0 {
                     return Ok(format!("{name} is up to date"));
@@ -115,7 +197,7 @@ impl Hooks {
                 Ok(format!("updated migd's block in {name}"))
             }
             Found::Shell { text, mode, first } => {
-                let company = Company { own: false, lines: true, kept: exists(&kept) };
+                let company = Company { own: false, lines: true, kept: exists(&kept), chosen };
                 let (before, after) = text.split_at(first);
                 write(&path, &[before, &kind.block(program, company), after].concat(), mode)?;
                 Ok(format!("added a block to {name}; the rest of it runs as before"))
@@ -125,30 +207,47 @@ impl Hooks {
                     return Err(Error::Taken(kept));
                 }
                 rename(&path, &kept)?;
-                write(&path, &kind.file(program, true), 0o755)?;
+                write(&path, &kind.file(program, true, chosen), 0o755)?;
                 Ok(format!("installed {name}; what was there is kept as {} and runs afterwards", self.shown(&kept)))
             }
-            Found::Nothing => {
-                write(&path, &kind.file(program, exists(&kept)), 0o755)?;
-                Ok(format!("installed {name}"))
+            found @ (Found::Nothing | Found::Copy { .. }) => {
+                write(&path, &kind.file(program, exists(&kept), chosen), 0o755)?;
+                Ok(match found {
+                    Found::Nothing => format!("installed {name}"),
+                    _ => format!("{name} is now a script"),
+                })
             }
         }
+    }
+
+    /// Puts copies of `program` into the place of earlier ones of it that are hooks here, whatever they are called now.
+    /// Nothing else is changed, and what cannot be renewed stays: it hands over to `program`.
+    pub fn renew(&self, program: &Path) -> Result<(), Error> {
+        for path in self.places().iter().filter(|path| path.to_string_lossy().contains(KINDS[0].name)) {
+            let seen = program::identity(path);
+            let Found::Copy { program: old, .. } = look(path)? else { continue };
+            if old.copy.program() == program && old.copy.original() == Original::Replaced {
+                Program::new(program, old.is_chosen())?.put(path, || program::identity(path) == seen)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where hooks of migd's may be.
+    fn places(&self) -> Vec<PathBuf> {
+        let mut folders = vec![&self.usual];
+        if self.folder != self.usual && !self.managed.as_ref().is_some_and(Managed::is_shared) {
+            folders.push(&self.folder);
+        }
+        let names = |kind: Kind| SUFFIXES.map(|suffix| format!("{}{suffix}", kind.name));
+        folders.iter().flat_map(|folder| KINDS.into_iter().flat_map(names).map(|name| folder.join(name))).collect()
     }
 
     /// Takes everything out that [`Hooks::install`] put in. What was done, line by line.
     pub fn uninstall(&self) -> Result<Vec<String>, Error> {
         let mut done = Vec::new();
-        let mut folders = vec![&self.usual];
-        if self.folder != self.usual && !self.managed.as_ref().is_some_and(Managed::is_shared) {
-            folders.push(&self.folder);
-        }
-        for folder in folders {
-            for kind in KINDS {
-                // Managers that come later rename what they find.
-                for suffix in ["", ".legacy", ".old"] {
-                    done.extend(self.uninstall_one(&beside(&folder.join(kind.name), suffix))?);
-                }
-            }
+        for path in self.places() {
+            done.extend(self.uninstall_one(&path)?);
         }
         if let Some(managed) = &self.managed {
             done.extend(managed.farewell());
@@ -160,17 +259,22 @@ impl Hooks {
     }
 
     fn uninstall_one(&self, path: &Path) -> Result<Option<String>, Error> {
-        let Found::Ours { text, mode } = look(path)? else { return Ok(None) };
-        let split = split(path, &text)?;
         let (name, kept) = (self.shown(path), beside(path, ".migd-kept"));
-        if !(split.is_own() && split.is_alone()) {
-            write(path, &split.rest(), mode)?;
-            let more = if exists(&kept) {
-                format!("; it has lines of its own, so what was kept stays in {}", self.shown(&kept))
-            } else {
-                String::new()
-            };
-            return Ok(Some(format!("took migd's block out of {name}{more}")));
+        match look(path)? {
+            Found::Ours { text, mode } => {
+                let split = split(path, &text)?;
+                if !(split.is_own() && split.is_alone()) {
+                    write(path, &split.rest(), mode)?;
+                    let more = if exists(&kept) {
+                        format!("; it has lines of its own, so what was kept stays in {}", self.shown(&kept))
+                    } else {
+                        String::new()
+                    };
+                    return Ok(Some(format!("took migd's block out of {name}{more}")));
+                }
+            }
+            Found::Copy { .. } => {}
+            _ => return Ok(None),
         }
         if exists(&kept) {
             rename(&kept, path)?;
@@ -187,6 +291,7 @@ impl Hooks {
             manager: self.managed.as_ref().map(|managed| managed.name().to_owned()),
             installed: false,
             program: None,
+            is_copy: false,
             problems: Vec::new(),
         };
         let mut problem = |message: String, help: String| state.problems.push(Problem { message, help });
@@ -200,20 +305,33 @@ impl Hooks {
         let path = self.folder.join(KINDS[0].name);
         let name = self.shown(&path);
         let again = "`migd hook install`".to_owned();
-        let Found::Ours { text, mode } = look(&path)? else {
-            problem("`git commit` does not run migd".to_owned(), again);
-            return Ok(state);
+        let (mode, hides, program) = match look(&path)? {
+            Found::Ours { text, mode } => {
+                let split = split(&path, &text)?;
+                (mode, split.hides(), split.program())
+            }
+            Found::Copy { program: Program { copy, .. }, mode } => {
+                state.is_copy = true;
+                if copy.original() == Original::Replaced {
+                    let program = copy.program().display();
+                    problem(format!("{name} is a copy of an earlier {program}, and starts that one"), again.clone());
+                }
+                (mode, false, Some(copy.program().to_owned()))
+            }
+            _ => {
+                problem("`git commit` does not run migd".to_owned(), again);
+                return Ok(state);
+            }
         };
-        let split = split(&path, &text)?;
         if mode & 0o111 == 0 {
             problem(format!("{name} is not executable, so git does not run it"), again.clone());
         } else {
             state.installed = true;
         }
-        if split.hides() {
+        if hides {
             problem(format!("{name} ends with migd's block, and the lines after it never run"), again.clone());
         }
-        if let Some(program) = split.program() {
+        if let Some(program) = program {
             if !program.is_file() {
                 problem(format!("{name} calls {}, which is gone", program.display()), again);
             }
@@ -225,6 +343,30 @@ impl Hooks {
     /// The path as it is said: from the top of the work tree where it lies below it.
     fn shown(&self, path: &Path) -> String {
         path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
+    }
+}
+
+impl Found {
+    /// Whether nobody but migd has a part in the hook.
+    fn is_alone(&self) -> bool {
+        match self {
+            Found::Nothing | Found::Copy { .. } => true,
+            Found::Ours { text, .. } => {
+                matches!(Split::of(text), Ok(Some(split)) if split.is_own() && split.is_alone())
+            }
+            Found::Shell { .. } | Found::Other => false,
+        }
+    }
+
+    /// The form that was asked for.
+    fn chosen(&self) -> Option<Form> {
+        match self {
+            Found::Copy { program, .. } => program.is_chosen().then_some(Form::Program),
+            Found::Ours { text, .. } => {
+                matches!(Split::of(text), Ok(Some(split)) if split.is_chosen()).then_some(Form::Script)
+            }
+            Found::Nothing | Found::Shell { .. } | Found::Other => None,
+        }
     }
 }
 
@@ -240,6 +382,9 @@ fn look(path: &Path) -> Result<Found, Error> {
     }
     let text = fs::read(path).map_err(failed)?;
     let mode = meta.permissions().mode() & 0o7777;
+    if let Some(program) = Program::of(&text) {
+        return Ok(Found::Copy { program, mode });
+    }
     if !matches!(Split::of(&text), Ok(None)) {
         return Ok(Found::Ours { text, mode });
     }

@@ -5,9 +5,11 @@ use std::ops::Range;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use super::Form;
+use crate::wire::copy::END;
+
 const SHEBANG: &str = "#!/bin/sh\n";
-const START: &str = "# >>> migd >>>\n";
-const END: &str = "# <<< migd <<<\n";
+pub(super) const START: &str = "# >>> migd >>>\n";
 const PATH: &str = "@migd-hook@";
 /// The line that says that the file, and not only the block, is migd's.
 const OWN: &str = "# migd made this file: when you add lines of your own to it, run `migd hook install` again.\n";
@@ -37,6 +39,8 @@ pub(super) struct Company {
     pub(super) lines: bool,
     /// A hook that is no shell script lies beside the file, as `<hook>.migd-kept`.
     pub(super) kept: bool,
+    /// The file is a script because that was asked for.
+    pub(super) chosen: bool,
 }
 
 /// A block that begins and does not end.
@@ -53,8 +57,8 @@ pub(super) struct Split<'a> {
 
 impl Kind {
     /// A whole file of migd's own.
-    pub(super) fn file(self, program: &Path, kept: bool) -> Vec<u8> {
-        [SHEBANG.as_bytes(), &self.block(program, Company { own: true, lines: false, kept })].concat()
+    pub(super) fn file(self, program: &Path, kept: bool, chosen: bool) -> Vec<u8> {
+        [SHEBANG.as_bytes(), &self.block(program, Company { own: true, lines: false, kept, chosen })].concat()
     }
 
     /// The block, from its first marker to its last.
@@ -62,6 +66,8 @@ impl Kind {
         let mut text = self.text.replacen(SHEBANG, "", 1);
         if !company.own {
             text = text.replacen(OWN, "", 1);
+        } else if company.chosen {
+            text = text.replacen(OWN, &[OWN, Form::Script.chosen()].concat(), 1);
         }
         if company.lines || company.kept {
             text = text.replace("exec \"$migd_hook\" pre-commit", "\"$migd_hook\" pre-commit || exit $?");
@@ -96,6 +102,11 @@ impl<'a> Split<'a> {
     /// Whether migd made the file.
     pub(super) fn is_own(&self) -> bool {
         find(self.block, OWN.as_bytes()).is_some()
+    }
+
+    /// Whether a script was asked for by name.
+    pub(super) fn is_chosen(&self) -> bool {
+        find(self.block, Form::Script.chosen().as_bytes()).is_some()
     }
 
     /// Whether commands follow that are never reached.
@@ -160,7 +171,7 @@ fn find_line(text: &[u8], line: &str) -> Option<Range<usize>> {
     None
 }
 
-fn find(text: &[u8], part: &[u8]) -> Option<usize> {
+pub(super) fn find(text: &[u8], part: &[u8]) -> Option<usize> {
     text.windows(part.len()).position(|window| window == part)
 }
 
@@ -182,7 +193,7 @@ mod tests {
     #[test]
     fn the_programs_path_comes_back_as_it_was() {
         for path in ["/usr/bin/migd-hook", "/home/o'brien/my tools/migd-hook", "/a'b''c/$HOME/`x`\\\"/migd-hook"] {
-            let text = KINDS[0].file(Path::new(path), false);
+            let text = KINDS[0].file(Path::new(path), false, false);
             let split = Split::of(&text).unwrap().unwrap();
             assert_eq!(split.program().as_deref(), Some(Path::new(path)));
             assert!(split.is_alone() && split.is_own());
@@ -193,10 +204,10 @@ mod tests {
     fn a_block_ends_the_process_only_when_nothing_follows() {
         let program = Path::new("/usr/bin/migd-hook");
         let exec = |company| find(&KINDS[0].block(program, company), b"exec ").is_some();
-        assert!(exec(Company { own: true, lines: false, kept: false }));
-        assert!(exec(Company { own: true, lines: false, kept: true }));
-        assert!(!exec(Company { own: true, lines: true, kept: false }));
-        assert!(!exec(Company { own: true, lines: true, kept: true }));
+        assert!(exec(Company { own: true, lines: false, kept: false, chosen: false }));
+        assert!(exec(Company { own: true, lines: false, kept: true, chosen: false }));
+        assert!(!exec(Company { own: true, lines: true, kept: false, chosen: false }));
+        assert!(!exec(Company { own: true, lines: true, kept: true, chosen: false }));
     }
 
     #[test]

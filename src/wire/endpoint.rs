@@ -1,6 +1,6 @@
 //! Where the daemon is found: its folders, its socket, its lock, its build.
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, Metadata};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -122,12 +122,15 @@ fn owned(path: &Path) -> io::Result<fs::Metadata> {
 pub fn build_of(program: &Path) -> String {
     let version = env!("CARGO_PKG_VERSION");
     match fs::metadata(program) {
-        Ok(meta) => {
-            let changed = meta.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-            format!("{version}-{:x}-{:x}", meta.len(), changed.map_or(0, |since| since.as_nanos()))
-        }
+        Ok(meta) => format!("{version}-{}", stamp(&meta)),
         Err(_) => version.to_owned(),
     }
+}
+
+/// What tells a program from the one that is installed in its place: its length and its time.
+pub(super) fn stamp(meta: &Metadata) -> String {
+    let changed = meta.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    format!("{:x}-{:x}", meta.len(), changed.map_or(0, |since| since.as_nanos()))
 }
 
 /// The `migd` that belongs to this process: itself, or the one beside `migd-hook`.

@@ -3,6 +3,7 @@
 //! One request a connection, then a stream of replies that ends with [`Reply::Done`]. `docs/protocol.md` describes it.
 
 pub mod client;
+pub mod copy;
 pub mod endpoint;
 pub mod env;
 pub mod frame;
@@ -10,6 +11,7 @@ pub mod message;
 pub mod terminal;
 
 pub use client::{Breaker, Client, ClientError};
+pub use copy::Copied;
 pub use endpoint::Endpoint;
 pub use message::{CheckRequest, Envelope, Place, Reply, Request, Selection, Wanted};
 pub use terminal::Terminal;

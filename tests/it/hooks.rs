@@ -22,7 +22,7 @@ fn hooks_of(sandbox: &Sandbox, folder: &str) -> Hooks {
 }
 
 fn install(sandbox: &Sandbox) -> Vec<String> {
-    hooks(sandbox).install(&program(sandbox, 0)).unwrap()
+    hooks(sandbox).install(&program(sandbox, 0), None).unwrap()
 }
 
 fn state(sandbox: &Sandbox) -> State {
@@ -125,7 +125,7 @@ fn its_status_ends_the_commit() {
         if !first.is_empty() {
             existing(&sandbox, "pre-commit", first);
         }
-        hooks(&sandbox).install(&program(&sandbox, 3)).unwrap();
+        hooks(&sandbox).install(&program(&sandbox, 3), None).unwrap();
         let head = sandbox.git(&["rev-parse", "HEAD"]);
         assert!(!commit(&sandbox).status.success(), "{first}");
         assert_eq!(sandbox.git(&["rev-parse", "HEAD"]), head);
@@ -237,7 +237,7 @@ fn a_program_that_moved_is_called_where_it_is_now() {
         script(&there, &format!("#!/bin/sh\necho \"moved $*\" >> '{}'\n", log(&sandbox).display()));
         fs::remove_file(program(&sandbox, 0)).unwrap();
         assert!(state(&sandbox).problems[0].message.contains("which is gone"));
-        let said = hooks(&sandbox).install(&there).unwrap();
+        let said = hooks(&sandbox).install(&there, None).unwrap();
         assert_eq!(said[0], "updated migd's block in .git/hooks/pre-commit");
         assert!(commit(&sandbox).status.success());
         assert_eq!(called(&sandbox)[0], "moved pre-commit");
@@ -300,7 +300,7 @@ fn checkouts_and_merges_are_told_aside() {
 fn a_linked_worktree_shares_the_hooks() {
     let sandbox = Sandbox::new();
     sandbox.git(&["worktree", "add", "-q", "../linked"]);
-    let said = hooks_of(&sandbox, "linked").install(&program(&sandbox, 0)).unwrap();
+    let said = hooks_of(&sandbox, "linked").install(&program(&sandbox, 0), None).unwrap();
     assert_eq!(said[0], format!("installed {}", sandbox.path("repo/.git/hooks/pre-commit").display()));
     for folder in ["repo", "linked"] {
         assert!(hooks_of(&sandbox, folder).state().unwrap().installed);
@@ -456,18 +456,18 @@ fn the_pre_commit_framework_is_told_what_to_add() {
 fn what_cannot_be_done_is_said_and_nothing_is_changed() {
     let sandbox = Sandbox::new();
     let folder = sandbox.path("repo/.git/hooks");
-    let error = hooks(&sandbox).install(Path::new("migd-hook")).unwrap_err();
+    let error = hooks(&sandbox).install(Path::new("migd-hook"), None).unwrap_err();
     assert!(matches!(error, Error::Program(_)), "{error}");
     script(&folder.join("pre-commit"), "#!/bin/sh\n# >>> migd >>>\ntrue\n");
     let before = everything(&folder);
-    for done in [hooks(&sandbox).install(&program(&sandbox, 0)), hooks(&sandbox).uninstall()] {
+    for done in [hooks(&sandbox).install(&program(&sandbox, 0), None), hooks(&sandbox).uninstall()] {
         assert!(matches!(done, Err(Error::Unended(_))), "{done:?}");
     }
     assert_eq!(everything(&folder), before);
     existing(&sandbox, "pre-commit", "#!/usr/bin/perl");
     existing(&sandbox, "pre-commit.migd-kept", "#!/usr/bin/perl");
     let before = everything(&folder);
-    let error = hooks(&sandbox).install(&program(&sandbox, 0)).unwrap_err();
+    let error = hooks(&sandbox).install(&program(&sandbox, 0), None).unwrap_err();
     assert!(matches!(error, Error::Taken(_)) && error.help().contains("migd-kept"), "{error}");
     assert_eq!(everything(&folder), before);
     sandbox.git_in("", &["init", "-q", "--bare", "bare.git"]);
