@@ -342,7 +342,9 @@ build_hook() {
     set -- build --profile hook --locked --no-default-features --bin migd-hook --target-dir "$root/target"
     static=$(uname -m)-unknown-linux-musl
     hook=$root/target/$static/hook/migd-hook
-    if ! { [ "$(uname -s)" = Linux ] && rust_builds_for "$static" && (cd "$root" && cargo "$@" --target "$static") &&
+    # Without it the linker fills the program up to whole pages, 4 kB more.
+    packed="target.$static.rustflags=['-Clink-arg=-Wl,-z,noseparate-code']"
+    if ! { [ "$(uname -s)" = Linux ] && rust_builds_for "$static" && (cd "$root" && cargo "$@" --target "$static" --config "$packed") &&
         "$hook" --version >/dev/null 2>&1; }; then
         (cd "$root" && cargo "$@") || return
         hook=$root/target/hook/migd-hook
