@@ -41,6 +41,10 @@ const SETTINGS: &str = "set local search_path = ''; set local plan_cache_mode = 
     set local bytea_output = hex; set local extra_float_digits = 1; set local quote_all_identifiers = off; \
     set local enable_seqscan = on";
 
+/// Objects are looked up by number through indexes: no catalog is read as a whole to find the few rows that changed, which
+/// the planner, who cannot know how few they are, would have done.
+const JOINS: &str = "set local enable_hashjoin = off; set local enable_mergejoin = off";
+
 /// How long one statement of a read may take.
 const PATIENCE: &str = "set local statement_timeout = '60s'";
 
@@ -78,9 +82,9 @@ impl Frame {
 
     fn open(self) -> String {
         match self {
-            Self::Own => format!("begin isolation level repeatable read read only; {SETTINGS}; {PATIENCE}"),
-            Self::Settled => format!("begin isolation level repeatable read read only; {PATIENCE}"),
-            Self::Nested => format!("savepoint migd_catalog; {SETTINGS}; {PATIENCE}"),
+            Self::Own => format!("begin isolation level repeatable read read only; {SETTINGS}; {JOINS}; {PATIENCE}"),
+            Self::Settled => format!("begin isolation level repeatable read read only; {JOINS}; {PATIENCE}"),
+            Self::Nested => format!("savepoint migd_catalog; {SETTINGS}; {JOINS}; {PATIENCE}"),
         }
     }
 
