@@ -110,7 +110,6 @@ fn parse(text: &str) -> Result<[Side; 2], Refusal> {
     let mut current: Option<usize> = None;
     let (mut inside, mut ended) = (false, false);
     let mut buffer: Option<Range<usize>> = None;
-    let filled = |buffer: &Option<Range<usize>>| buffer.clone().filter(|b| !text[b.clone()].trim().is_empty());
     for (range, line) in lines(text) {
         if line.starts_with("-- ") && !line.starts_with("-- +") {
             continue;
@@ -119,10 +118,9 @@ fn parse(text: &str) -> Result<[Side; 2], Refusal> {
             let mut words = command.split_whitespace();
             match words.next() {
                 Some(direction @ ("Up" | "Down")) => {
-                    if let Some(open) = filled(&buffer) {
+                    if let Some(open) = buffer.take() {
                         return Err((open, UNFINISHED.to_owned()));
                     }
-                    buffer = None;
                     let at = usize::from(direction == "Down");
                     current = Some(at);
                     sides[at].there = true;
@@ -140,7 +138,8 @@ fn parse(text: &str) -> Result<[Side; 2], Refusal> {
             }
         }
         let Some(at) = current else { continue };
-        if !line.starts_with("-- +") {
+        // A statement begins with a line that says something: a comment behind an empty one is not sent.
+        if !line.starts_with("-- +") && (buffer.is_some() || !line.trim().is_empty()) {
             let start = buffer.as_ref().map_or(range.start, |b| b.start);
             buffer = Some(start..range.end);
         }
@@ -156,7 +155,7 @@ fn parse(text: &str) -> Result<[Side; 2], Refusal> {
     if current.is_none() {
         return Err((0..0, "sql-migrate refuses this file: it has no `-- +migrate Up`".to_owned()));
     }
-    match filled(&buffer) {
+    match buffer {
         Some(rest) => Err((rest, UNFINISHED.to_owned())),
         None => Ok(sides),
     }

@@ -126,6 +126,17 @@ fn sql_migrate_cuts_by_lines_and_blocks() {
 }
 
 #[test]
+fn sql_migrate_takes_a_comment_between_empty_lines_for_no_statement() {
+    let text =
+        "-- +migrate Up\nSELECT 1;\n\n-- later more\n\n-- +migrate Down\n\n-- back\n\nSELECT 2;\n\n-- the end\n\n";
+    let chain = plan("sql-migrate", &[("1.sql", text)]);
+    assert_eq!(findings(&chain), [""; 0]);
+    let migration = &chain.migrations[0];
+    assert_eq!(pieces(&migration.up), ["SELECT 1;"]);
+    assert_eq!(pieces(migration.down.as_ref().unwrap()), ["SELECT 2;"]);
+}
+
+#[test]
 fn sql_migrate_refuses_what_it_cannot_read() {
     for (text, line) in [
         ("SELECT 1;\n", 1),
