@@ -15,7 +15,7 @@ pub(crate) struct Set {
     /// By path relative to the folder.
     pub(crate) files: BTreeMap<String, Vec<u8>>,
     /// In the order that their runner has.
-    pub(crate) migrations: Vec<Migration>,
+    pub(crate) migrations: Vec<Arc<Migration>>,
 }
 
 impl Set {
@@ -127,7 +127,7 @@ impl Set {
 
     /// All ups as scripts for `psql`, in transactions where the runner uses them.
     pub(crate) fn scripts(&self) -> Vec<String> {
-        let script = |migration: &Migration| {
+        let script = |migration: &Arc<Migration>| {
             let up = &migration.up;
             let ranges = up.pieces.clone().unwrap_or_else(|| vec![up.body.clone()]);
             let wrapped = |text: String| format!("BEGIN;\n{text}\n;COMMIT;\n");

@@ -1,7 +1,7 @@
 //! Reads snapshots: all of a schema, or what changed since another snapshot.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, OnceLock};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use futures_util::future::{join, try_join_all};
 use tokio_postgres::error::SqlState;
@@ -30,9 +30,12 @@ pub struct Reader {
 /// What deparses the objects of one class, or asks for something else that not every read needs.
 #[derive(Debug)]
 struct Query {
-    sql: String,
+    sql: Arc<str>,
     ready: OnceLock<(Statement, Arc<[Field]>)>,
 }
+
+/// The texts of queries, by class.
+type Texts = HashMap<Class, Vec<Arc<str>>>;
 
 /// What makes texts the same in every session, and plans ready to use: `search_path` empty, so that every name is
 /// qualified whatever else there is, and the settings that the texts of constants depend on.
@@ -125,10 +128,10 @@ impl Reader {
 
     async fn attach_within(client: &Client, version: Version) -> Result<Self, Error> {
         let versions = client.prepare(&versions::sql(version)).await?;
-        let query = |sql| Query { sql, ready: OnceLock::new() };
-        let dependents = query(DEPENDENTS.to_owned());
-        let of = |class: &Class| (*class, class.queries(version).into_iter().map(query).collect());
-        let queries = Class::ALL.iter().map(of).collect();
+        let query = |sql: &Arc<str>| Query { sql: Arc::clone(sql), ready: OnceLock::new() };
+        let dependents = query(&Arc::from(DEPENDENTS));
+        let of = |(class, texts): (&Class, &Vec<Arc<str>>)| (*class, texts.iter().map(query).collect());
+        let queries = texts(version).iter().map(of).collect();
         Ok(Self { version, versions, dependents, queries, frame: None })
     }
 
@@ -279,6 +282,15 @@ impl Reader {
         }
         Ok(units)
     }
+}
+
+/// The queries of all classes: long texts, the same for every session of a server.
+fn texts(version: Version) -> Arc<Texts> {
+    static KNOWN: Mutex<BTreeMap<u32, Arc<Texts>>> = Mutex::new(BTreeMap::new());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let of = |class: &Class| (*class, class.queries(version).into_iter().map(Arc::from).collect());
+    let texts = known.entry(version.major).or_insert_with(|| Arc::new(Class::ALL.iter().map(of).collect()));
+    Arc::clone(texts)
 }
 
 impl Query {

@@ -49,8 +49,8 @@ impl<'a> View<'a> {
     fn new(history: &'a History<'a>) -> View<'a> {
         View {
             history,
-            now: history.chain.iter().enumerate().map(|(at, m)| (m.version.as_str(), (at, m))).collect(),
-            base: history.base.iter().map(|m| (m.version.as_str(), m)).collect(),
+            now: history.chain.iter().enumerate().map(|(at, m)| (m.version.as_str(), (at, &**m))).collect(),
+            base: history.base.iter().map(|m| (m.version.as_str(), &**m)).collect(),
         }
     }
 

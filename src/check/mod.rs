@@ -56,9 +56,9 @@ pub struct Subject<'a> {
 /// What is known of the whole chain, without running it.
 pub struct History<'a> {
     /// The chain that is judged.
-    pub chain: &'a [Migration],
+    pub chain: &'a [Arc<Migration>],
     /// The migrations that production may already have.
-    pub base: &'a [Migration],
+    pub base: &'a [Arc<Migration>],
     /// Where the set is, relative to the repository.
     pub root: &'a str,
     /// The commit that `base` is from, shortened for a person.

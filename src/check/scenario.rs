@@ -1,6 +1,7 @@
 //! What is not as the user's own cases say: `scenario.*`.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use super::apply::failure;
 use super::default_severity;
@@ -27,7 +28,7 @@ pub fn not_run(count: usize, why: &str, help: &str) -> Finding {
 }
 
 /// What is not as the scenario in `path` says.
-pub fn miss(path: &str, text: &str, miss: &Miss, chain: &[Migration]) -> Finding {
+pub fn miss(path: &str, text: &str, miss: &Miss, chain: &[Arc<Migration>]) -> Finding {
     let at = |code: &str, message: String| placed(found(code, path, message), text, &miss.lines);
     let raise = |key: &str| format!("if it has to take that long, raise `limits.{key}` in migd.toml");
     match &miss.what {

@@ -17,25 +17,26 @@ const SAID: usize = 3;
 
 /// Who added what.
 struct Sides<'a> {
-    common: Vec<&'a Migration>,
-    ours: Vec<&'a Migration>,
-    theirs: Vec<&'a Migration>,
+    common: Vec<&'a Arc<Migration>>,
+    ours: Vec<&'a Arc<Migration>>,
+    theirs: Vec<&'a Arc<Migration>>,
 }
 
 impl<'a> Sides<'a> {
     /// None when one of the two added nothing.
     fn of(set: &'a SetPlan) -> Option<Sides<'a>> {
-        let has = |chain: &[Migration], version: &str| chain.iter().any(|m| m.version == version);
+        let has = |chain: &[Arc<Migration>], version: &str| chain.iter().any(|m| m.version == version);
         let (base, own) = (&set.base_chain.migrations, &set.chain.migrations);
-        let same = |new: &Migration| own.iter().any(|m| m.up_hash == new.up_hash);
-        let added = |new: &&Migration| !has(base, &new.version) && !same(new);
-        let theirs: Vec<&Migration> = set.upstream_chain.as_ref()?.migrations.iter().filter(added).collect();
-        let (common, ours): (Vec<&Migration>, Vec<&Migration>) = own.iter().partition(|m| has(base, &m.version));
+        let same = |new: &Arc<Migration>| own.iter().any(|m| m.up_hash == new.up_hash);
+        let added = |new: &&Arc<Migration>| !has(base, &new.version) && !same(new);
+        let theirs: Vec<&Arc<Migration>> = set.upstream_chain.as_ref()?.migrations.iter().filter(added).collect();
+        let (common, ours): (Vec<&Arc<Migration>>, Vec<&Arc<Migration>>) =
+            own.iter().partition(|m| has(base, &m.version));
         (!theirs.is_empty() && !ours.is_empty()).then_some(Sides { common, ours, theirs })
     }
 
     /// What both sides share, then one side's, then the other's; repeatable ones last, as their runner has them.
-    fn order(&self, first: &[&Migration], second: &[&Migration]) -> Vec<Migration> {
+    fn order(&self, first: &[&Arc<Migration>], second: &[&Arc<Migration>]) -> Vec<Arc<Migration>> {
         let all = || self.common.iter().chain(first).chain(second).copied();
         all().filter(|m| !m.repeatable).chain(all().filter(|m| m.repeatable)).cloned().collect()
     }
@@ -113,7 +114,7 @@ impl Work<'_> {
     }
 
     /// The schema after these migrations, or what does not apply.
-    async fn after(&self, migrations: &[Migration]) -> Result<Result<Arc<catalog::Snapshot>, Finding>, Error> {
+    async fn after(&self, migrations: &[Arc<Migration>]) -> Result<Result<Arc<catalog::Snapshot>, Finding>, Error> {
         let set = SetPlan {
             name: self.set.name.clone(),
             root: self.set.root.clone(),
@@ -158,7 +159,7 @@ fn taken(new: &Migration, sides: &Sides<'_>, upstream: &str) -> Option<Finding> 
     )
 }
 
-fn names(migrations: &[&Migration]) -> String {
+fn names(migrations: &[&Arc<Migration>]) -> String {
     let versions: Vec<&str> = migrations.iter().map(|m| m.version.as_str()).collect();
     match versions.as_slice() {
         [] => String::new(),

@@ -3,6 +3,7 @@
 mod cases;
 mod listing;
 mod own;
+mod shared;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -11,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use listing::{Listed, Listing, named};
 use own::own_findings;
+use shared::{Recent, share_entries, share_migrations};
 
 use super::Error;
 use crate::config::{Config, Set};
@@ -43,32 +45,6 @@ pub struct Kept {
     chains: Mutex<Recent<blake3::Hash, Arc<Chain>>>,
     listings: Mutex<Recent<FolderId, Arc<Listing>>>,
     configs: Mutex<Recent<blake3::Hash, Config>>,
-}
-
-/// The values that were used last, by what they were made from alone.
-struct Recent<K, V>(Vec<(K, V)>);
-
-impl<K, V> Default for Recent<K, V> {
-    fn default() -> Self {
-        Recent(Vec::new())
-    }
-}
-
-impl<K: PartialEq, V: Clone> Recent<K, V> {
-    fn get(&mut self, key: &K) -> Option<V> {
-        let at = self.0.iter().position(|(kept, _)| kept == key)?;
-        let found = self.0.remove(at);
-        let value = found.1.clone();
-        self.0.push(found);
-        Some(value)
-    }
-
-    fn put(&mut self, key: K, value: V, most: usize) {
-        self.0.push((key, value));
-        if self.0.len() > most {
-            self.0.remove(0);
-        }
-    }
 }
 
 fn locked<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -333,8 +309,8 @@ fn layout_of(
 
 /// How each migration of `chain` differs from the one of the same version in `old`.
 fn changes(chain: &Chain, old: &Chain) -> Vec<Change> {
-    let old: HashMap<&str, &Migration> = old.migrations.iter().map(|m| (m.version.as_str(), m)).collect();
-    let change = |new: &Migration| match old.get(new.version.as_str()) {
+    let old: HashMap<&str, &Migration> = old.migrations.iter().map(|m| (m.version.as_str(), &**m)).collect();
+    let change = |new: &Arc<Migration>| match old.get(new.version.as_str()) {
         None => Change::Added,
         Some(old) if old.hash == new.hash => Change::Unchanged,
         Some(_) => Change::Modified,
@@ -409,8 +385,11 @@ impl Folder<'_> {
             return Ok(listing);
         }
         let Some(entries) = self.repo.list(folder)? else { return Ok(self.listing(followed()?)) };
+        let mut entries: Vec<_> = entries.into_iter().map(Arc::new).collect();
+        let mut listings = locked(&self.kept.listings);
+        share_entries(&mut entries, listings.newest());
         let listing = Arc::new(Listing::from(Listed::Git(entries)));
-        locked(&self.kept.listings).put(folder.clone(), Arc::clone(&listing), KEPT_LISTINGS);
+        listings.put(folder.clone(), Arc::clone(&listing), KEPT_LISTINGS);
         Ok(listing)
     }
 
@@ -461,9 +440,9 @@ impl Folder<'_> {
     fn listing(&self, entries: Vec<Entry>) -> Arc<Listing> {
         let own = entries.into_iter().filter_map(|entry| {
             let path = self.relative(&entry.path)?;
-            Some(Entry { path, ..entry })
+            Some(Arc::new(Entry { path, ..entry }))
         });
-        let mut own: Vec<Entry> = own.collect();
+        let mut own: Vec<Arc<Entry>> = own.collect();
         own.sort_by(|a, b| a.path.cmp(&b.path));
         own.dedup_by(|a, b| a.path == b.path);
         Arc::new(Listed::Git(own).into())
@@ -555,8 +534,11 @@ impl Folder<'_> {
         };
         let replacements: Vec<_> = set.replace.iter().map(&mut replacement).collect();
         tree.files.retain(|path, _| !path.starts_with(REPLACEMENT));
-        let chain = Arc::new(layout::plan_replaced(layout, self.root, &tree, &set.vars, &replacements));
-        locked(&self.kept.chains).put(key, Arc::clone(&chain), KEPT_CHAINS);
+        let mut chain = layout::plan_replaced(layout, self.root, &tree, &set.vars, &replacements);
+        let mut chains = locked(&self.kept.chains);
+        share_migrations(&mut chain, chains.newest());
+        let chain = Arc::new(chain);
+        chains.put(key, Arc::clone(&chain), KEPT_CHAINS);
         Ok(chain)
     }
 

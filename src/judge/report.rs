@@ -1,6 +1,7 @@
 //! What is reported of one migration that was judged, and of an audit that was cut short.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::run::Judged;
 use crate::catalog::{self, Difference};
@@ -63,7 +64,7 @@ fn reversible(subject: &Subject<'_>) -> Reversible {
 }
 
 /// The time for a whole history was over; what is known by then is worth more than nothing.
-pub(super) fn unfinished(judged: &Judged, chain: &[Migration]) -> Finding {
+pub(super) fn unfinished(judged: &Judged, chain: &[Arc<Migration>]) -> Finding {
     let code = "engine.timeout";
     let at = judged.ran.last().map_or(0, |last| (last + 1).min(chain.len() - 1));
     let message =

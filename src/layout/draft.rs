@@ -207,7 +207,7 @@ impl<'a> Draft<'a> {
             up.unwrap_or_else(|| Source { path, text: Arc::from(""), body: 0..0, mode: Mode::Simple, pieces: None });
         let previous = self.chain.migrations.last().map(|m| m.version.clone());
         let none = blake3::Hash::from_bytes([0; blake3::OUT_LEN]);
-        self.chain.migrations.push(Migration {
+        self.chain.migrations.push(Arc::new(Migration {
             version,
             name: name.to_owned(),
             up,
@@ -219,18 +219,19 @@ impl<'a> Draft<'a> {
             repeatable: false,
             stamp: None,
             replaced: false,
-        });
+        }));
     }
 
     /// The migration that was pushed last.
     pub(super) fn last(&mut self) -> Option<&mut Migration> {
-        self.chain.migrations.last_mut()
+        // Nobody shares what is still being made.
+        self.chain.migrations.last_mut().map(Arc::make_mut)
     }
 
     /// The chain, with its hashes.
     pub(super) fn finish(mut self) -> Chain {
         for migration in &mut self.chain.migrations {
-            hash(migration);
+            hash(Arc::make_mut(migration));
         }
         self.chain
     }

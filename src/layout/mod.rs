@@ -72,7 +72,7 @@ fn surest(scores: impl Iterator<Item = (&'static dyn Layout, u32)>) -> Option<(&
 
 /// The hash of every prefix of `chain`, from the empty one to the whole: one more than there are migrations. `seed` stands
 /// for all else that decides what a database holds (server version, settings, setup SQL). Downs do not count.
-pub fn prefix_hashes(seed: &blake3::Hash, chain: &[Migration]) -> Vec<blake3::Hash> {
+pub fn prefix_hashes(seed: &blake3::Hash, chain: &[Arc<Migration>]) -> Vec<blake3::Hash> {
     let mut hash = *seed;
     let rest = chain.iter().map(|migration| {
         let mut hasher = blake3::Hasher::new();
@@ -107,8 +107,8 @@ pub struct File {
 /// What a layout makes of a [`Tree`].
 #[derive(Debug, Clone, Default)]
 pub struct Chain {
-    /// In the order in which the runner applies them.
-    pub migrations: Vec<Migration>,
+    /// In the order in which the runner applies them. Chains that differ in a few share the others.
+    pub migrations: Vec<Arc<Migration>>,
     /// What is wrong with the files themselves (`history.*`, `apply.encoding`, `config.*`).
     pub findings: Vec<Finding>,
     /// Files that belong to no migration, relative to the set.
@@ -116,7 +116,7 @@ pub struct Chain {
 }
 
 /// One versioned change.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Migration {
     /// The version as the runner records it.
     pub version: String,
@@ -144,7 +144,7 @@ pub struct Migration {
 }
 
 /// The SQL of one direction.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// The file, relative to the repository.
     pub path: String,

@@ -5,6 +5,7 @@
 //! layout reads a file: its down stands behind `-- down`, and `-- no-transaction` is its first line where it wants none.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::draft::{self, Draft};
 use super::{Chain, File, Layout, Migration, Tree, fill, plain};
@@ -84,7 +85,8 @@ fn replace(chain: &mut Chain, replacement: &Replacement) {
         let finding = Finding::new("config.replacement", Severity::Error, message).in_file("migd.toml");
         chain.findings.push(finding.help(help));
     };
-    let Some(migration) = chain.migrations.iter_mut().find(|migration| is_meant(migration)) else {
+    let found = chain.migrations.iter_mut().find(|migration| is_meant(migration));
+    let Some(migration) = found.map(Arc::make_mut) else {
         say(format!("`replace` names the step {step}, which the set does not have"), "name its version, or its file");
         return;
     };

@@ -1,5 +1,7 @@
 //! What a scenario's `migrate` records come to on a chain: which migrations run, in which direction, in which order.
 
+use std::sync::Arc;
+
 use super::{Act, Go, Problem, Record, Scenario, Step};
 use crate::layout::Migration;
 
@@ -24,7 +26,7 @@ pub struct Course {
 }
 
 /// Follows `scenario` along `chain`.
-pub fn course(scenario: &Scenario, chain: &[Migration]) -> Result<Course, Problem> {
+pub fn course(scenario: &Scenario, chain: &[Arc<Migration>]) -> Result<Course, Problem> {
     let mut course = Course { start: 0, legs: Vec::new(), furthest: 0 };
     let mut at = 0;
     // Until something happens in the database, it need not be walked to where it goes.
@@ -54,7 +56,7 @@ pub fn course(scenario: &Scenario, chain: &[Migration]) -> Result<Course, Proble
 }
 
 /// How many migrations have run after `go`, where `at` had before.
-fn target(go: &Go, at: usize, step: &Step, chain: &[Migration]) -> Result<usize, Problem> {
+fn target(go: &Go, at: usize, step: &Step, chain: &[Arc<Migration>]) -> Result<usize, Problem> {
     let problem = |message: String, help: String| Problem { lines: step.lines.clone(), message, help };
     let newest = || chain.last().map_or("none".to_owned(), |last| last.version.clone());
     match go {
@@ -80,7 +82,7 @@ fn target(go: &Go, at: usize, step: &Step, chain: &[Migration]) -> Result<usize,
 }
 
 /// The place in the chain of the one migration that `version` means: as the runner records it, or as its file is named.
-pub fn position(version: &str, chain: &[Migration]) -> Option<usize> {
+pub fn position(version: &str, chain: &[Arc<Migration>]) -> Option<usize> {
     let only = |is: &dyn Fn(&Migration) -> bool| {
         let mut found = chain.iter().enumerate().filter(|(_, migration)| is(migration)).map(|(at, _)| at);
         found.next().filter(|_| found.next().is_none())
@@ -110,7 +112,7 @@ mod tests {
     use crate::layout::{self, Tree};
     use crate::scenario::parse;
 
-    fn chain(names: &[&str]) -> Vec<Migration> {
+    fn chain(names: &[&str]) -> Vec<Arc<Migration>> {
         let file = |name: &&str| {
             let bytes: std::sync::Arc<[u8]> = b"SELECT 1;".as_slice().into();
             ((*name).to_owned(), layout::File { id: (*name).to_owned(), size: 9, bytes: Some(bytes), is_link: false })
@@ -119,7 +121,7 @@ mod tests {
         layout::by_name("sqlx").unwrap().plan("migrations", &tree).migrations
     }
 
-    fn three() -> Vec<Migration> {
+    fn three() -> Vec<Arc<Migration>> {
         chain(&["0001_a.sql", "0002_b.sql", "0003_c.sql"])
     }
 

@@ -29,7 +29,7 @@ pub struct Job<'a> {
     /// The template at or before the scenario's start, and how many migrations it has.
     pub template: (&'a Hash, usize),
     /// The chain.
-    pub chain: &'a [Migration],
+    pub chain: &'a [Arc<Migration>],
     /// Its layout.
     pub layout: &'a dyn Layout,
     /// The bounds of one statement, and the end of the judgement.

@@ -1,5 +1,7 @@
 //! The repository's own rule for names: `history.naming`.
 
+use std::sync::Arc;
+
 use regex::Regex;
 
 use super::View;
@@ -15,7 +17,7 @@ pub(super) fn names(view: &View<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     let strangers = view.history.chain.iter().filter(|new| view.is_new(new) && !regex.is_match(own_name(new)));
-    let finding = |new: &Migration| {
+    let finding = |new: &Arc<Migration>| {
         let message = format!("the name {:?} is not one that this repository allows", own_name(new));
         at(&new.up, None, "history.naming", message)
             .detail(format!("`naming` under [history] in migd.toml wants it to match {rule}"))

@@ -1,5 +1,7 @@
 //! Where new migrations stand: behind what production may have, in order of their numbers, without gaps.
 
+use std::sync::Arc;
+
 use super::View;
 use crate::check::at;
 use crate::layout::{Late, Migration};
@@ -73,13 +75,13 @@ fn number(version: &str) -> Option<(u128, usize)> {
 /// The runner's order is another than that of the numbers. Said once: what is new is more to the point than what is old.
 pub(super) fn numbers(view: &View<'_>) -> Option<Finding> {
     let pairs = || view.history.chain.windows(2).filter(|pair| pair.iter().all(|m| !m.repeatable));
-    let wrong = |pair: &&[Migration]| match (number(&pair[0].version), number(&pair[1].version)) {
+    let wrong = |pair: &&[Arc<Migration>]| match (number(&pair[0].version), number(&pair[1].version)) {
         // A day and a time of day (20240101 and 20231231120000) compare as text.
         (Some((_, one)), Some((_, two))) if one != two && one.min(two) >= TIMESTAMP_DIGITS => false,
         (Some((first, _)), Some((second, _))) => first > second,
         _ => false,
     };
-    let fresh = |pair: &&[Migration]| pair.iter().any(|m| view.is_new(m));
+    let fresh = |pair: &&[Arc<Migration>]| pair.iter().any(|m| view.is_new(m));
     let all = pairs().filter(wrong).count();
     let pair = pairs().filter(wrong).find(fresh).or_else(|| pairs().find(wrong))?;
     let (first, second) = (&pair[0], &pair[1]);

@@ -1,6 +1,7 @@
 //! The files of one set in one tree, by name and by what names their content.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::layout::Tree;
 use crate::repo::Entry;
@@ -14,7 +15,7 @@ pub(super) struct Listing {
 
 pub(super) enum Listed {
     /// Named by git.
-    Git(Vec<Entry>),
+    Git(Vec<Arc<Entry>>),
     /// Read from disk.
     Disk(Tree),
 }
