@@ -15,7 +15,7 @@ pub(super) async fn start(
     if config.superuser {
         return container::start(config, place, progress).await;
     }
-    let installed = binaries::find(config, &place.env).await;
+    let installed = binaries::find(config, place).await;
     let why = match endpoint::find(&place.env).await {
         Err(error) => error,
         Ok(endpoint) => {

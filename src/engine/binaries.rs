@@ -6,12 +6,9 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
 
-use tokio::process::Command;
-
-use super::{Environment, Error, ErrorKind};
+use super::told::Told;
+use super::{Environment, Error, ErrorKind, Place};
 use crate::config;
 
 /// The oldest major version that can be used.
@@ -39,7 +36,14 @@ impl Binaries {
 }
 
 /// The installation to use: the configured folder, else the newest one of the wanted major version, else the newest.
-pub(super) async fn find(config: &config::Engine, env: &Environment) -> Result<Binaries, Error> {
+pub(super) async fn find(config: &config::Engine, place: &Place) -> Result<Binaries, Error> {
+    let mut told = Told::before(place);
+    let found = look(config, &place.env, &mut told).await;
+    told.keep();
+    found
+}
+
+async fn look(config: &config::Engine, env: &Environment, told: &mut Told) -> Result<Binaries, Error> {
     if !config.bin_dir.is_empty() {
         let folder = Path::new(&config.bin_dir);
         let Some(folder) = complete(folder) else {
@@ -49,15 +53,15 @@ pub(super) async fn find(config: &config::Engine, env: &Environment) -> Result<B
                 "point engine.bin_dir at the folder of the server programs, as /usr/lib/postgresql/17/bin",
             ));
         };
-        let found = identify(folder.clone()).await;
+        let found = identify(folder.clone(), told).await;
         return usable(found.ok_or_else(|| {
             let message = format!("{} does not say its version", folder.join("postgres").display());
             Error::new(ErrorKind::NotFound, message, "check that it runs: postgres --version")
         })?);
     }
     let mut found = Vec::new();
-    for folder in candidates(env).await {
-        found.extend(identify(folder).await);
+    for folder in candidates(env, told).await {
+        found.extend(identify(folder, told).await);
     }
     let wanted = config.postgres.split('.').next().and_then(|major| major.trim().parse::<u32>().ok());
     // A release candidate's digits end at the letters, which is close enough for an order.
@@ -118,7 +122,7 @@ fn complete(folder: &Path) -> Option<PathBuf> {
     (postgres.parent() == initdb.parent()).then(|| postgres.parent().map(Path::to_owned)).flatten()
 }
 
-async fn candidates(env: &Environment) -> BTreeSet<PathBuf> {
+async fn candidates(env: &Environment, told: &mut Told) -> BTreeSet<PathBuf> {
     let mut folders = Vec::new();
     for (parent, prefix, below) in [
         ("/usr/lib/postgresql", "", "bin"),
@@ -142,14 +146,14 @@ async fn candidates(env: &Environment) -> BTreeSet<PathBuf> {
     let mut found: BTreeSet<PathBuf> = folders.iter().filter_map(|folder| complete(folder)).collect();
     // Where only a client's pg_config is in PATH, it may know of a server that is not.
     for config in path.iter().map(|folder| folder.join("pg_config")).filter(|config| config.is_file()) {
-        let Some(folder) = output(&config, "--bindir").await else { continue };
+        let Some(folder) = told.ask(&config, "--bindir").await else { continue };
         found.extend(complete(Path::new(folder.trim())));
     }
     found
 }
 
-async fn identify(folder: PathBuf) -> Option<Binaries> {
-    let text = output(&folder.join("postgres"), "--version").await?;
+async fn identify(folder: PathBuf, told: &mut Told) -> Option<Binaries> {
+    let text = told.ask(&folder.join("postgres"), "--version").await?;
     let (version, major) = version(&text)?;
     Some(Binaries { folder, version, major })
 }
@@ -159,14 +163,6 @@ fn version(text: &str) -> Option<(String, u32)> {
     let version = text.split_ascii_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
     let digits = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());
     Some((version.to_owned(), version[..digits].parse().ok()?))
-}
-
-/// What a program prints, if it does so soon and ends well.
-async fn output(program: &Path, argument: &str) -> Option<String> {
-    let mut command = Command::new(program);
-    command.arg(argument).stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-    let output = tokio::time::timeout(Duration::from_secs(5), command.output()).await.ok()?.ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 #[cfg(test)]

@@ -72,7 +72,7 @@ pub(super) async fn start(
     }
     let lock = Lock::take(place)?;
     super::sweep(place, "local").await;
-    let binaries = binaries::find(config, &place.env).await?;
+    let binaries = binaries::find(config, place).await?;
     let settings = bootstrap::settings(binaries.major, true, &config.settings)?;
     let account = Account::choose()?;
     let installation = binaries.folder.display().to_string();
@@ -423,7 +423,7 @@ fn died(folder: &Folder, what: &str) -> Error {
 /// What the local engine needs.
 pub(super) async fn probe(config: &config::Engine, place: &Place) -> Vec<ProbeLine> {
     let mut lines = Vec::new();
-    match binaries::find(config, &place.env).await {
+    match binaries::find(config, place).await {
         Ok(found) => {
             let text = format!("PostgreSQL {} in {}", found.version, found.folder.display());
             let mut line = ProbeLine::ok("PostgreSQL server programs", text);

@@ -25,6 +25,7 @@ mod lock;
 mod process;
 mod seed;
 pub mod session;
+mod told;
 mod url;
 
 pub use error::{Error, ErrorKind};
