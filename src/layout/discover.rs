@@ -296,7 +296,11 @@ impl<'a> Repository<'a> {
         };
         let sampled: BTreeSet<&str> = sample(&own).into_iter().chain(sample(&all)).flatten().collect();
         let files = inside().map(|file| {
-            let wanted = sampled.contains(file) || matches!(file, "meta/_journal.json" | "migration_lock.toml");
+            // Drizzle's snapshot names the database that the file beside it is for.
+            let beside = |folder| sampled.contains(format!("{folder}migration.sql").as_str());
+            let wanted = sampled.contains(file)
+                || matches!(file, "meta/_journal.json" | "migration_lock.toml")
+                || file.strip_suffix("snapshot.json").is_some_and(beside);
             let bytes = if wanted { (self.read)(&format!("{prefix}{file}")).map(Arc::from) } else { None };
             (file.to_owned(), File { id: String::new(), bytes, size: 0, is_link: false })
         });

@@ -1,14 +1,15 @@
 //! Drizzle: `tag.sql` in the order of `meta/_journal.json`; newer ones a folder per migration, ordered by its name.
 //!
 //! Files are cut at `--> statement-breakpoint`; all pending ones share one transaction. No downs. A database that has a
-//! later entry passes over an earlier one for good: entries whose time runs backwards are a finding.
+//! later entry passes over an earlier one for good: entries whose time runs backwards are a finding. Folders are known by
+//! their names, so a late one runs.
 
 use std::ops::Range;
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::draft::{Draft, hex};
+use super::draft::{Draft, hex, literal};
 use super::marked::source;
 use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Source, Tree};
 use crate::verdict::{Finding, Severity};
@@ -32,7 +33,17 @@ impl Layout for Drizzle {
                 _ => 0,
             };
         }
-        if folders(tree).next().is_some() { 97 } else { 0 }
+        // Each snapshot names its database; one that was not read says nothing.
+        let mut is_own = false;
+        for file in folders(tree).filter_map(|folder| tree.files.get(&format!("{folder}/snapshot.json"))) {
+            let text = file.bytes.as_deref();
+            let snapshot = text.and_then(|text| serde_json::from_slice::<Snapshot>(text).ok()).unwrap_or_default();
+            if !matches!(snapshot.dialect.as_str(), "" | "postgres" | "postgresql") {
+                return 0;
+            }
+            is_own = true;
+        }
+        if is_own { 97 } else { 0 }
     }
 
     fn plan(&self, root: &str, tree: &Tree) -> Chain {
@@ -75,8 +86,7 @@ impl Layout for Drizzle {
 
     fn bookkeeping(&self, migration: &Migration) -> Bookkeeping {
         let hash = hex(&Sha256::digest(migration.up.text.replace("\r\n", "\n").as_bytes()));
-        let when =
-            migration.stamp.map_or_else(|| "(extract(epoch from now()) * 1000)::bigint".to_owned(), |w| w.to_string());
+        let Some(when) = migration.stamp else { return of_folders(migration, &hash) };
         Bookkeeping {
             setup: vec![
                 "CREATE SCHEMA IF NOT EXISTS \"drizzle\"".to_owned(),
@@ -92,10 +102,15 @@ impl Layout for Drizzle {
         }
     }
 
-    /// `migrate` compares each entry's time with that of the newest record alone: what is not later never runs. Hashes are
-    /// written and not read.
+    /// With a journal, `migrate` compares each entry's time with that of the newest record alone: what is not later never
+    /// runs. Hashes are written and not read.
     fn conduct(&self) -> Conduct {
         Conduct { late: Late::Skips, edited: Heed::Ignores, deleted: Heed::Ignores, renamed: Heed::Ignores }
+    }
+
+    /// Without a journal it goes by the folders' names: what is not recorded runs, wherever it stands.
+    fn late(&self, migration: &Migration) -> Late {
+        if migration.stamp.is_some() { self.conduct().late } else { Late::Runs }
     }
 
     fn has_downs(&self) -> bool {
@@ -111,11 +126,48 @@ impl Layout for Drizzle {
     }
 }
 
+/// What drizzle-orm 1.0 keeps, which knows folders only: names too, and the time that the folder's name begins with.
+fn of_folders(migration: &Migration, hash: &str) -> Bookkeeping {
+    let name = literal(&migration.version);
+    let when = time_of(&migration.version).unwrap_or_else(|| "NULL".to_owned());
+    Bookkeeping {
+        setup: vec![
+            "CREATE SCHEMA IF NOT EXISTS \"drizzle\"".to_owned(),
+            "CREATE TABLE IF NOT EXISTS \"drizzle\".\"__drizzle_migrations\" (id SERIAL PRIMARY KEY, hash text NOT NULL, \
+             created_at bigint, name text, applied_at timestamp with time zone DEFAULT now())"
+                .to_owned(),
+        ],
+        applied: vec![format!(
+            "INSERT INTO \"drizzle\".\"__drizzle_migrations\" (\"hash\", \"created_at\", \"name\") \
+             VALUES ('{hash}', {when}, {name})"
+        )],
+        reverted: vec![format!("DELETE FROM \"drizzle\".\"__drizzle_migrations\" WHERE name = {name}")],
+    }
+}
+
+/// The time that a folder's name begins with, as SQL that gives milliseconds. A month or day that is no such runs over into
+/// the next one, as it does in the runner.
+fn time_of(folder: &str) -> Option<String> {
+    let part = |from: usize, to: usize| folder.get(from..to)?.parse::<u32>().ok();
+    let (year, month, day) = (part(0, 4).filter(|year| *year > 0)?, part(4, 6)?, part(6, 8)?);
+    let (hour, minute, second) = (part(8, 10)?, part(10, 12)?, part(12, 14)?);
+    Some(format!(
+        "(extract(epoch from make_date({year}, 1, 1) + make_interval(months => {month} - 1, days => {day} - 1, \
+         hours => {hour}, mins => {minute}, secs => {second})) * 1000)::bigint"
+    ))
+}
+
 #[derive(Deserialize)]
 struct Journal {
     #[serde(default)]
     dialect: String,
     entries: Vec<JournalEntry>,
+}
+
+#[derive(Deserialize, Default)]
+struct Snapshot {
+    #[serde(default)]
+    dialect: String,
 }
 
 #[derive(Deserialize)]
@@ -145,10 +197,14 @@ fn journal(draft: &mut Draft<'_>) -> Vec<Entry> {
     }
 }
 
-/// Folders with `migration.sql` beside `snapshot.json`: Prisma has no snapshots.
+/// Folders with `migration.sql`, which is all that the runner asks for; drizzle-kit writes a `snapshot.json` beside it.
 fn folders(tree: &Tree) -> impl Iterator<Item = &str> {
-    let folders = tree.files.keys().filter_map(|f| f.strip_suffix("/migration.sql"));
-    folders.filter(|d| !d.contains('/') && tree.files.contains_key(&format!("{d}/snapshot.json")))
+    tree.files.keys().filter_map(|f| f.strip_suffix("/migration.sql")).filter(|d| !d.contains('/'))
+}
+
+/// Whether folders of `tree` have drizzle-kit's snapshots, which Prisma has not.
+pub(super) fn has_snapshots(tree: &Tree) -> bool {
+    folders(tree).any(|folder| tree.files.contains_key(&format!("{folder}/snapshot.json")))
 }
 
 /// The pieces between breakpoints.

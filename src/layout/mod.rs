@@ -228,6 +228,12 @@ pub trait Layout: Send + Sync {
         migration.repeatable
     }
 
+    /// What becomes of this very migration where it comes before the newest one that a database has.
+    fn late(&self, migration: &Migration) -> Late {
+        let _ = migration;
+        self.conduct().late
+    }
+
     /// Whether the runner has downs at all.
     fn has_downs(&self) -> bool {
         true

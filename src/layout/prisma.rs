@@ -21,7 +21,7 @@ impl Layout for Prisma {
     fn recognise(&self, tree: &Tree) -> u8 {
         let mut folders =
             tree.files.keys().filter_map(|f| f.strip_suffix("/migration.sql")).filter(|d| !d.contains('/'));
-        if !folders.any(|d| d.starts_with(|c: char| c.is_ascii_digit())) {
+        if !folders.any(|d| d.starts_with(|c: char| c.is_ascii_digit())) || super::drizzle::has_snapshots(tree) {
             return 0;
         }
         match tree.files.get("migration_lock.toml").and_then(|f| f.bytes.as_deref()).map(String::from_utf8_lossy) {

@@ -29,7 +29,7 @@ pub(super) fn late(view: &View<'_>, renamed: &[&str]) -> Vec<Finding> {
 }
 
 fn out_of_order(view: &View<'_>, new: &Migration, last: &Migration) -> Finding {
-    let (runner, late) = (view.runner(), view.history.layout.conduct().late);
+    let (runner, late) = (view.runner(), view.history.layout.late(new));
     let (version, after) = (&new.version, &last.version);
     let (would, why) = match late {
         Late::Skips => (
@@ -125,7 +125,7 @@ pub(super) fn gaps(view: &View<'_>) -> Vec<Finding> {
 fn gap(view: &View<'_>, before: &Migration, after: &Migration, expected: u128) -> Finding {
     let message = format!("no migration has the version {expected}: {} follows {}", after.version, before.version);
     let why = format!("whatever takes the number later comes before {}, which databases then have", after.version);
-    let late = match view.history.layout.conduct().late {
+    let late = match view.history.layout.late(after) {
         Late::Skips => ", and is skipped there",
         Late::Refuses => ", and is refused there",
         Late::Runs | Late::Unknown => "",

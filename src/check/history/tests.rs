@@ -138,6 +138,18 @@ fn drizzle_goes_by_the_times_of_its_journal() {
 }
 
 #[test]
+fn drizzle_runs_a_late_folder() {
+    let (first, late, last) = ("20240101000000_a", "20240102000000_b", "20240103000000_c");
+    let file = |folder: &str| format!("{folder}/migration.sql");
+    let (first, late, last) = (file(first), file(late), file(last));
+    let base = [(first.as_str(), A), (last.as_str(), B)];
+    let now = [(first.as_str(), A), (late.as_str(), B), (last.as_str(), B)];
+    let found = case("drizzle", &base, &now).only();
+    assert_eq!((found.code.as_str(), found.severity), ("history.out-of-order", Severity::Warning));
+    assert!(found.message.contains("drizzle would run it after"), "{}", found.message);
+}
+
+#[test]
 fn what_comes_last_in_every_case_is_not_late_and_does_not_make_others_late() {
     let base = [("V1__a.sql", A), ("R__view.sql", B)];
     assert!(case("flyway", &base, &[base[0], base[1], ("V2__c.sql", C)]).findings().is_empty());

@@ -146,6 +146,10 @@ fn every_layout_is_found_by_its_marks() {
         ("h/supabase/migrations/20240101000000_a.sql", "SELECT 1;"),
         ("i/drizzle/meta/_journal.json", "{\"dialect\":\"sqlite\",\"entries\":[]}"),
         ("i/drizzle/0000_a.sql", "SELECT 1;"),
+        ("j/drizzle/20240101000000_a/migration.sql", "SELECT 1;"),
+        ("j/drizzle/20240101000000_a/snapshot.json", "{\"dialect\":\"postgres\"}"),
+        ("k/drizzle/20240101000000_a/migration.sql", "SELECT 1;"),
+        ("k/drizzle/20240101000000_a/snapshot.json", "{\"dialect\":\"mysql\"}"),
     ];
     let expected = [
         "a/migrations (goose)",
@@ -156,6 +160,7 @@ fn every_layout_is_found_by_its_marks() {
         "f/prisma/migrations (prisma)",
         "g/drizzle (drizzle)",
         "h/supabase/migrations (supabase)",
+        "j/drizzle (drizzle)",
     ];
     assert_eq!(found(&files), expected);
 }

@@ -202,6 +202,21 @@ fn drizzle_takes_folders_with_snapshots() {
 }
 
 #[test]
+fn drizzle_runs_a_folder_without_a_snapshot() {
+    let files = [
+        ("20240101000000_a/migration.sql", "SELECT 1"),
+        ("20240101000000_a/snapshot.json", "{\"dialect\":\"postgres\"}"),
+        ("20240102000000_by_hand/migration.sql", "SELECT 2"),
+    ];
+    assert_eq!(recognise(&tree(&files)).map(|l| l.name()), Some("drizzle"));
+    let chain = plan("drizzle", &files);
+    assert_eq!(order(&chain), ["20240101000000_a a", "20240102000000_by_hand by_hand"]);
+    let book = by_name("drizzle").unwrap().bookkeeping(&chain.migrations[1]);
+    assert!(book.setup[1].contains("name text"), "{}", book.setup[1]);
+    assert!(book.applied[0].ends_with("'20240102000000_by_hand')"), "{}", book.applied[0]);
+}
+
+#[test]
 fn supabase_orders_by_file_name() {
     let chain = plan(
         "supabase",
