@@ -111,6 +111,8 @@ pub(super) fn label(migration: &MigrationReport) -> String {
     match (migration.version.as_str(), migration.name.as_str()) {
         (version, "") => version.to_owned(),
         ("", name) => name.to_owned(),
+        // Of a folder or a repeatable one, the whole name is the version.
+        (version, name) if version.strip_suffix(name).is_some_and(|rest| rest.ends_with('_')) => version.to_owned(),
         (version, name) => format!("{version}_{name}"),
     }
 }

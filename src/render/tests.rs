@@ -180,6 +180,19 @@ fn hostile_text_cannot_reach_the_terminal() {
 }
 
 #[test]
+fn a_version_that_is_the_whole_name_is_said_once() {
+    for (version, name, label) in [
+        ("20240101000000_users", "users", "20240101000000_users"),
+        ("R__totals", "totals", "R__totals"),
+        ("0042", "users", "0042_users"),
+    ] {
+        let mut verdict = verdict(Outcome::Fail, vec![hostile()]);
+        (verdict.migrations[0].version, verdict.migrations[0].name) = (version.into(), name.into());
+        assert_eq!(super::summary::label(&verdict.migrations[0]), label);
+    }
+}
+
+#[test]
 fn colours_come_from_migd_alone() {
     let colored = text(verdict(Outcome::Fail, vec![hostile()]), &Terminal { color: true, ..TERMINAL });
     assert!(colored.contains("\u{1b}[1m"));
