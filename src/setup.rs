@@ -1,13 +1,14 @@
 //! Setting a repository up: find its migration sets, write its `migd.toml`.
 
-use std::io::Write;
 use std::path::Path;
 
 use crate::check::codes;
 use crate::config::{Config, Set};
 use crate::judge::plan::{self, CONFIG_FILE};
 use crate::judge::{Error, Kept, Query};
+use crate::layout::{self, Passed};
 use crate::repo::{Location, Repo};
+use crate::wire::file;
 use crate::wire::{Place, Selection};
 
 /// Writes `migd.toml` into the repository at `place`, unless there is one. What was found and done, line by line.
@@ -20,7 +21,11 @@ pub fn configure(place: &Place) -> Result<Vec<String>, Error> {
     };
     let sets = plan::sets(&repo, &config)?;
     let others = of_other_databases(&repo)?;
+    let passed = if config.migrations.is_empty() { passed_over(&repo)? } else { Vec::new() };
     if sets.is_empty() {
+        if let Some(first) = passed.first() {
+            return Err(Error::doubtful_set(&first.path, first.layout, &first.why));
+        }
         if let Some(first) = others.first() {
             return Err(Error::other_database(first));
         }
@@ -33,6 +38,12 @@ pub fn configure(place: &Place) -> Result<Vec<String>, Error> {
     }
     let mut lines = found(&repo, &config)?;
     lines.extend(others);
+    for doubtful in passed.iter().take(TOLD) {
+        lines.push(format!("{}: passed over, {}", doubtful.path, doubtful.why));
+    }
+    if passed.len() > TOLD {
+        lines.push(format!("{} more folders were passed over: see {CONFIG_FILE}", passed.len() - TOLD));
+    }
     let path = root.join(CONFIG_FILE);
     // A link that leads nowhere is there too.
     if path.symlink_metadata().is_ok() {
@@ -40,9 +51,23 @@ pub fn configure(place: &Place) -> Result<Vec<String>, Error> {
         lines.push(format!("{CONFIG_FILE} is there already: kept"));
         return Ok(lines);
     }
-    write(&path, &text(&sets)).map_err(|error| Error::unwritable(CONFIG_FILE, &error))?;
+    // It was not there a moment ago.
+    match file::create(&path, text(&sets, &passed).as_bytes(), file::PUBLIC) {
+        Ok(true) => {}
+        Ok(false) => return Err(Error::unwritable(CONFIG_FILE, &std::io::ErrorKind::AlreadyExists.into())),
+        Err(error) => return Err(Error::unwritable(CONFIG_FILE, &error)),
+    }
     lines.push(format!("wrote {CONFIG_FILE}: commit it with the rest"));
     Ok(lines)
+}
+
+/// So many folders that were passed over are named.
+const TOLD: usize = 6;
+
+/// What looks like a set and is not taken for one.
+fn passed_over(repo: &Repo) -> Result<Vec<Passed>, Error> {
+    let read = |path: &str| repo.work_file(path).ok();
+    Ok(layout::survey(&repo.paths()?, &read).1)
 }
 
 /// Sets whose own files say that they are for another database, in words.
@@ -76,16 +101,35 @@ fn found(repo: &Repo, config: &Config) -> Result<Vec<String>, Error> {
     for set in &plan.sets {
         let doubts = set.findings.iter().filter(|finding| finding.code == "config.layout");
         lines.extend(doubts.map(|finding| format!("{}: change `layout` in migd.toml if it is", finding.message)));
+        lines.extend(templates(set));
         lines.extend(not_sql(set));
+        if set.setup.iter().any(|source| source.path == "builtin:supabase") && set.layout.name() != "supabase" {
+            lines.push(format!(
+                "{}: in a Supabase project, whose roles, schemas and tables are made before it",
+                set.name
+            ));
+        }
         lines.extend(elsewhere(set, &paths));
     }
     Ok(lines)
 }
 
+/// The placeholders of a set that have no values, each once.
+fn templates(set: &plan::SetPlan) -> Option<String> {
+    let open = set.chain.findings.iter().filter(|finding| finding.code == "config.placeholder");
+    let mut files: Vec<&str> = open.clone().filter_map(|finding| finding.path.as_deref()).collect();
+    let first = open.clone().next()?;
+    files.dedup();
+    let (many, help) = (files.len(), first.help.as_deref().unwrap_or_default());
+    let files = if many == 1 { "1 file is a template".to_owned() } else { format!("{many} files are templates") };
+    Some(format!("{}: {files} ({}): {help}", set.name, first.message.split(':').next().unwrap_or_default()))
+}
+
 /// The steps of a set that are not SQL.
 fn not_sql(set: &plan::SetPlan) -> Option<String> {
-    let programs: Vec<&str> =
-        set.chain.migrations.iter().filter_map(|migration| migration.foreign.as_deref()).collect();
+    let unread = |path: &&str| set.chain.findings.iter().any(|finding| finding.path.as_deref() == Some(*path));
+    let programs = set.chain.migrations.iter().filter_map(|migration| migration.foreign.as_deref());
+    let programs: Vec<&str> = programs.filter(|path| !unread(path)).collect();
     let first = programs.first()?;
     let more = match programs.len() {
         1 => String::new(),
@@ -124,8 +168,8 @@ fn unknown_checks(config: &Config) -> Vec<String> {
     config.check_keys().filter(unknown).map(describe).collect()
 }
 
-/// A `migd.toml` with these sets and every other key as a comment, at its default.
-fn text(sets: &[Set]) -> String {
+/// A `migd.toml` with these sets, those that were passed over as comments, and every other key as a comment, at its default.
+fn text(sets: &[Set], passed: &[Passed]) -> String {
     let (keys, _) = Config::default_text().split_once("\n# The migration sets").unwrap_or((Config::default_text(), ""));
     let mut text = String::from(
         "# Findings: `migd explain`. Keys: https://github.com/migd/migd/blob/main/config/schema.json\n\
@@ -144,6 +188,17 @@ fn text(sets: &[Set]) -> String {
             let folders: Vec<String> = set.locations.iter().map(|folder| quoted(folder)).collect();
             text.push_str(&format!("locations = [{}]\n", folders.join(", ")));
         }
+        if !set.setup_sql.is_empty() {
+            let files: Vec<String> = set.setup_sql.iter().map(|path| quoted(&path.to_string_lossy())).collect();
+            text.push_str(&format!("setup_sql = [{}]\n", files.join(", ")));
+        }
+        for (key, table) in [("vars", &set.vars), ("settings", &set.settings)] {
+            if !table.is_empty() {
+                let table: toml::Table =
+                    table.iter().map(|(name, value)| (name.clone(), toml::Value::String(value.clone()))).collect();
+                text.push_str(&format!("{key} = {}\n", toml::Value::Table(table)));
+            }
+        }
         if let Some(name) = &set.name {
             text.push_str(&format!("name = {}\n", quoted(name)));
         }
@@ -152,6 +207,10 @@ fn text(sets: &[Set]) -> String {
         "# SQL files that make what production has before the first migration: roles, extensions, other schemas.\n\
          # setup_sql = [\"db/before.sql\"]\n# The values of the runner's placeholders.\n# vars = { schema = \"shop\" }\n",
     );
+    for Passed { path, layout, why } in passed {
+        let (path, layout) = (quoted(path), quoted(layout));
+        text.push_str(&format!("\n# Passed over: {why}.\n# [[migrations]]\n# path = {path}\n# layout = {layout}\n"));
+    }
     for line in keys.lines().skip_while(|line| !line.starts_with('[')) {
         let commented = line.starts_with('#') || line.is_empty();
         text.push_str(&if line.starts_with('[') {
@@ -173,25 +232,21 @@ fn quoted(value: &str) -> String {
     toml::Value::String(value.to_owned()).to_string()
 }
 
-/// Writes a file, whole or not at all.
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
-    file.write_all(text.as_bytes())?;
-    // A temporary file is its owner's alone; this one is a file of the repository like any other.
-    file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-    file.persist_noclobber(path)?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn what_is_written_is_the_default_with_the_sets() {
-        let set = Set { path: "db/migrations".into(), layout: Some("sqlx".into()), ..Set::default() };
-        let written = text(std::slice::from_ref(&set));
+        let pair = |name: &str, value: &str| [(name.to_owned(), value.to_owned())].into();
+        let set = Set {
+            path: "db/migrations".into(),
+            layout: Some("flyway".into()),
+            vars: pair("a name", "it's \"quoted\""),
+            settings: pair("placeholderPrefix", "#["),
+            ..Set::default()
+        };
+        let written = text(std::slice::from_ref(&set), &[]);
         let config = Config::load(None, Some(&written), &Default::default()).unwrap();
         assert_eq!(config, Config { migrations: vec![set], ..Config::default() });
     }
@@ -205,7 +260,8 @@ mod tests {
 
     #[test]
     fn every_commented_key_can_be_turned_on() {
-        let written = text(&[Set { path: "m".into(), ..Set::default() }]);
+        let passed = Passed { path: "tests/m".into(), layout: "sqlx", why: "a test has it".into() };
+        let written = text(&[Set { path: "m".into(), ..Set::default() }], &[passed]);
         let key =
             |line: &str| line.strip_prefix("# ").filter(|l| l.contains(" = ") || l.starts_with('[')).map(str::to_owned);
         let lines: Vec<String> = written.lines().map(|line| key(line).unwrap_or(line.to_owned())).collect();

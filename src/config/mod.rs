@@ -22,7 +22,7 @@ use crate::verdict::Severity;
 pub use error::Error;
 pub use load::{FILE, user_file};
 pub use schema::schema;
-pub use validate::FAMILIES;
+pub use validate::{FAMILIES, FLYWAY_SETTINGS};
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -239,6 +239,10 @@ pub struct Set {
     /// The runner's placeholders.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub vars: BTreeMap<String, String>,
+    /// The runner's own settings that are not at their defaults, by the runner's names (Flyway's `sqlMigrationPrefix`,
+    /// `placeholderPrefix`, `schemas`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, String>,
     /// Why the layout may be another one, where nobody stated it.
     #[serde(skip)]
     pub doubt: Option<String>,

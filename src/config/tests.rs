@@ -376,3 +376,13 @@ fn a_repository_may_not_name_programs_to_run() {
     assert!(error.help().contains("MIGD_BIN_DIR"));
     assert_eq!(Config::load(Some(file), None, &BTreeMap::new()).unwrap().engine.bin_dir, "/tmp/evil");
 }
+
+#[test]
+fn a_runners_own_settings_are_flyways() {
+    let set = |rest: &str| format!("[[migrations]]\npath = 'db'\n{rest}");
+    let config = load(&set("layout = 'flyway'\nsettings = { schemas = 'shop' }\n")).unwrap();
+    assert_eq!(config.migrations[0].settings.len(), 1);
+    assert!(says(&set("settings = { schemas = 'shop' }\n")).contains("only flyway's sets have settings"));
+    let unknown = says(&set("layout = 'flyway'\nsettings = { schemaz = 'shop' }\n"));
+    assert!(unknown.contains("flyway has no setting \"schemaz\" that migd reads"), "{unknown}");
+}

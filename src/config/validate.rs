@@ -7,6 +7,25 @@ use super::layer::nearest;
 use super::load::{FILE, Layers};
 use super::{Config, EngineKind, Error};
 
+/// Flyway's settings that decide what its files mean.
+pub const FLYWAY_SETTINGS: &[&str] = &[
+    "baselineMigrationPrefix",
+    "createSchemas",
+    "defaultSchema",
+    "mixed",
+    "placeholderPrefix",
+    "placeholderReplacement",
+    "placeholderSeparator",
+    "placeholderSuffix",
+    "repeatableSqlMigrationPrefix",
+    "schemas",
+    "sqlMigrationPrefix",
+    "sqlMigrationSeparator",
+    "sqlMigrationSuffixes",
+    "table",
+    "undoSqlMigrationPrefix",
+];
+
 /// The families of finding codes.
 pub const FAMILIES: &[&str] = &[
     "apply", "compat", "config", "contract", "daemon", "data", "design", "engine", "history", "lint", "lock", "loss",
@@ -191,6 +210,15 @@ fn migrations(config: &mut Config, layers: &Layers<'_>) -> Result<(), Error> {
         if !set.locations.is_empty() && set.layout.as_deref() != Some("flyway") {
             let help = "state `layout = \"flyway\"`, or a set of its own for each folder";
             return Err(layers.error(&here("locations"), "only flyway's sets have further locations", help));
+        }
+        if !set.settings.is_empty() && set.layout.as_deref() != Some("flyway") {
+            let help = "state `layout = \"flyway\"`, or remove them";
+            return Err(layers.error(&here("settings"), "only flyway's sets have settings of the runner's own", help));
+        }
+        if let Some(unknown) = set.settings.keys().find(|name| !FLYWAY_SETTINGS.contains(&name.as_str())) {
+            let message = format!("flyway has no setting \"{unknown}\" that migd reads");
+            let help = format!("those that it reads are: {}", FLYWAY_SETTINGS.join(", "));
+            return Err(layers.error(&here("settings"), message, help));
         }
         if let Some(stated) = &set.scenarios {
             let path = normalised(stated).and_then(|path| match path.as_str() {

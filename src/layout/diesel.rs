@@ -94,6 +94,10 @@ impl Layout for Diesel {
         Conduct { late: Late::Runs, edited: Heed::Ignores, deleted: Heed::Ignores, renamed: Heed::Ignores }
     }
 
+    fn manifests(&self) -> &'static [&'static str] {
+        &["Cargo.toml"]
+    }
+
     fn traces(&self) -> &'static [(&'static str, &'static str)] {
         &[("diesel.toml", ""), ("Cargo.toml", "diesel")]
     }

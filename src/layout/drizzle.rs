@@ -85,7 +85,7 @@ impl Layout for Drizzle {
     }
 
     fn bookkeeping(&self, migration: &Migration) -> Bookkeeping {
-        let hash = hex(&Sha256::digest(migration.up.text.replace("\r\n", "\n").as_bytes()));
+        let hash = hash(migration);
         let Some(when) = migration.stamp else { return of_folders(migration, &hash) };
         Bookkeeping {
             setup: vec![
@@ -113,6 +113,12 @@ impl Layout for Drizzle {
         if migration.stamp.is_some() { self.conduct().late } else { Late::Runs }
     }
 
+    /// The first run of drizzle-orm 1.0 gives what a journal's versions have recorded the names of folders, by their times and
+    /// by the hashes of their texts.
+    fn carries_over(&self, old: &Migration, new: &Migration) -> bool {
+        old.stamp.is_some() && new.stamp.is_none() && hash(old) == hash(new)
+    }
+
     fn has_downs(&self) -> bool {
         false
     }
@@ -124,6 +130,11 @@ impl Layout for Drizzle {
     fn is_deep(&self) -> bool {
         true
     }
+}
+
+/// What the runner knows a file by.
+fn hash(migration: &Migration) -> String {
+    hex(&Sha256::digest(migration.up.text.replace("\r\n", "\n").as_bytes()))
 }
 
 /// What drizzle-orm 1.0 keeps, which knows folders only: names too, and the time that the folder's name begins with.

@@ -1,4 +1,5 @@
-//! Placeholders that some program fills in before a file is SQL: `{{ .Schema }}`, `${schema}`, `<%= schema %>`, `:SCHEMA`.
+//! Placeholders that some program fills in before a file is SQL: `{{ .Schema }}`, `${schema}`, `<%= schema %>`, `{schema}`,
+//! `:SCHEMA`.
 //!
 //! Flyway and goose have placeholders of their own. In every other layout they belong to the program around the runner, and
 //! `[migrations.vars]` gives their values by what stands between the marks.
@@ -12,7 +13,9 @@ use crate::sql::lexer::{Lexer, TokenKind};
 use crate::verdict::{Finding, Severity};
 
 /// What opens a placeholder, and what closes it. None of the openers is SQL.
-const MARKS: &[(&str, &str)] = &[("{{", "}}"), ("${", "}"), ("<%=", "%>")];
+const MARKS: &[(&str, &str)] = &[("{{", "}}"), ("${", "}"), ("<%=", "%>"), BRACES];
+/// Those of Rust's and Python's formats. Between them stands a name.
+const BRACES: (&str, &str) = ("{", "}");
 
 /// The first placeholder outside of strings and comments.
 pub(super) fn placeholder(text: &str) -> Option<Range<usize>> {
@@ -28,6 +31,10 @@ pub(super) fn placeholder(text: &str) -> Option<Range<usize>> {
             // Over more than a line, it is something else.
             let line = rest.lines().next().unwrap_or(rest);
             let end = line.find(close).map_or(open.len(), |at| at + close.len());
+            let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '-');
+            if *open == BRACES.0 && (end < 3 || !line[1..end - 1].chars().all(is_name)) {
+                continue;
+            }
             return Some(token.start..token.start + end);
         }
         if token.kind == TokenKind::Other(b':') && matches!(before, None | Some(b'(' | b',' | b' ')) {
@@ -48,8 +55,12 @@ pub(super) fn placeholder(text: &str) -> Option<Range<usize>> {
 
 /// What is said of a placeholder without a value.
 pub(super) fn unfilled(placeholder: &str) -> Finding {
+    unnamed(placeholder, name(placeholder).0)
+}
+
+/// The same, of one whose name stands between other marks.
+pub(super) fn unnamed(placeholder: &str, name: &str) -> Finding {
     let message = format!("no value for the placeholder {placeholder}: this file is a template");
-    let (name, _) = name(placeholder);
     Finding::new("config.placeholder", Severity::Error, message)
         .help(format!("give it in the set's section of migd.toml: `vars = {{ {} = \"…\" }}`", key(name)))
 }
@@ -136,6 +147,7 @@ mod tests {
         );
         assert_eq!(first("CREATE TABLE ${schema}.a ()"), Some("${schema}"));
         assert_eq!(first("CREATE TABLE <%= schema %>.a ()"), Some("<%= schema %>"));
+        assert_eq!(first("CREATE TABLE {schema}.a ()"), Some("{schema}"));
         assert_eq!(first("CREATE TABLE :SCHEMA.a ()"), Some(":SCHEMA"));
     }
 
@@ -147,6 +159,8 @@ mod tests {
             "SELECT $1, $a$ ${x} $a$",
             "SELECT a::TEXT, b[1:N], a <% b",
             "SELECT '${x}' || \"a{{b\"",
+            "SELECT '{name}'::text[], '{\"a\": 1}'::jsonb",
+            "SELECT { a mistake }",
             "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN x := 1; END $$",
         ] {
             assert_eq!(first(text), None, "{text}");
@@ -156,8 +170,8 @@ mod tests {
     #[test]
     fn a_value_stands_for_every_placeholder_of_its_name() {
         let vars = BTreeMap::from([("Schema".to_owned(), "shop".to_owned()), ("a b".to_owned(), "c".to_owned())]);
-        let text = "{{ .Schema }}.x {{Schema}} ${Schema} <%= a b %> :Schema ::Schema ${other} {{ '{' }}";
-        assert_eq!(with_values(text, &vars), "shop.x shop shop c shop ::Schema ${other} {{ '{' }}");
+        let text = "{{ .Schema }}.x {{Schema}} ${Schema} <%= a b %> {Schema} :Schema ::Schema ${other} {{ '{' }} {}";
+        assert_eq!(with_values(text, &vars), "shop.x shop shop c shop shop ::Schema ${other} {{ '{' }} {}");
     }
 
     #[test]

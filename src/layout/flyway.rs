@@ -2,16 +2,25 @@
 //!
 //! Versions compare number by number. A new database starts at the highest baseline. Repeatable ones run last, by name,
 //! and again whenever they change. A file runs in one transaction, or in none where a statement or its `.sql.conf` asks for
-//! that; mixing both kinds is refused. Java steps end what can be judged.
+//! that; mixing both kinds is refused unless `mixed` is set. Java steps end what can be judged. Prefixes, placeholders and schemas
+//! are those of the set's `settings`, else Flyway's own.
 
-use std::collections::BTreeMap;
+mod settings;
+mod stated;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::discover::is_of_other_database;
 use super::draft::{Draft, literal};
-use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Reach, Source, Tree, fill};
+use super::folders::is_of_other_database;
+use super::{Bookkeeping, Chain, Conduct, Given, Heed, Late, Layout, Migration, Mode, Reach, Source, Tree, fill};
 use crate::sql::{Kind, LineIndex, split};
 use crate::verdict::{Finding, Severity};
+
+#[cfg(test)]
+pub(super) use settings::DEFAULTS;
+pub(super) use settings::Settings;
+pub(super) use stated::{Stated, is_config, rank, stated};
 
 /// See the module.
 pub(super) struct Flyway;
@@ -22,7 +31,10 @@ impl Layout for Flyway {
     }
 
     fn recognise(&self, tree: &Tree) -> u8 {
-        let parsed: Vec<_> = tree.files.keys().filter(|f| f.ends_with(".sql")).filter_map(|f| parse(f)).collect();
+        let settings = Settings::of(&BTreeMap::new());
+        let parsed = tree.files.keys().filter(|f| f.ends_with(".sql")).filter_map(|f| parse(f, &settings));
+        // Names without a description are many runners'.
+        let parsed: Vec<_> = parsed.filter(|parsed| !parsed.name.is_empty()).collect();
         // Rust steps are refinery's.
         if tree.files.keys().any(|f| f.rsplit('/').next().is_some_and(|f| f.starts_with('V') && f.ends_with(".rs"))) {
             return 0;
@@ -38,10 +50,11 @@ impl Layout for Flyway {
     }
 
     fn plan(&self, root: &str, tree: &Tree) -> Chain {
-        self.plan_with(root, tree, &BTreeMap::new())
+        self.plan_with(root, tree, &Given::default())
     }
 
-    fn plan_with(&self, root: &str, tree: &Tree, vars: &BTreeMap<String, String>) -> Chain {
+    fn plan_with(&self, root: &str, tree: &Tree, given: &Given) -> Chain {
+        let settings = Settings::of(&given.settings);
         let mut draft = Draft::new(root, tree, self.name()).strips_bom().fills();
         let mut sides: BTreeMap<char, Side<'_>> = BTreeMap::new();
         for file in tree.files.keys() {
@@ -51,18 +64,18 @@ impl Layout for Flyway {
                 draft.unknown(file);
                 continue;
             }
-            let Some(parsed) = parse(file) else {
-                let settings = file.strip_suffix(".conf").is_some_and(|f| tree.files.contains_key(f));
-                let looks =
-                    file.ends_with(".sql") && file.rsplit('/').next().is_some_and(|f| f.starts_with(['V', 'U', 'R']));
+            let Some(parsed) = parse(file, &settings) else {
+                let of_a_file = file.strip_suffix(".conf").is_some_and(|f| tree.files.contains_key(f));
+                let name = file.rsplit('/').next().unwrap_or(file);
+                let looks = settings.named(name).is_some_and(|(kind, _)| kind != 'B');
                 draft.unknown(file);
                 if is_callback(file) {
                     let message = "flyway runs this file around its migrations, and migd does not";
                     let finding = Finding::new("history.unknown-file", Severity::Note, message);
                     draft.find(finding.help("what the migrations need of it belongs in the set's `setup_sql`"), file);
                 }
-                if looks && !settings {
-                    let message = "flyway ignores this file: it is not named V<version>__<description>.sql";
+                if looks && !of_a_file && !is_callback(file) {
+                    let message = format!("flyway ignores this file: it is not named {}", settings.pattern());
                     draft.find(Finding::new("history.naming", Severity::Warning, message), file);
                 }
                 continue;
@@ -86,15 +99,15 @@ impl Layout for Flyway {
             versioned.insert(key, baseline);
         }
         for (key, (file, parsed)) in versioned {
-            let up = sql(&mut draft, file, tree, vars);
-            let down = undos.remove(&key).and_then(|(file, _)| sql(&mut draft, file, tree, vars));
+            let up = sql(&mut draft, file, tree, &settings, &given.vars);
+            let down = undos.remove(&key).and_then(|(file, _)| sql(&mut draft, file, tree, &settings, &given.vars));
             draft.push(file, parsed.version.replace('_', "."), parsed.name, up, down);
         }
         for (file, _) in undos.into_values() {
             draft.down_without_up(file);
         }
         for (file, parsed) in repeatable.into_values() {
-            let up = sql(&mut draft, file, tree, vars);
+            let up = sql(&mut draft, file, tree, &settings, &given.vars);
             draft.push(file, format!("R__{}", parsed.name), parsed.name, up, None);
             if let Some(last) = draft.last() {
                 last.repeatable = true;
@@ -125,9 +138,14 @@ impl Layout for Flyway {
         }
     }
 
-    /// `restoreOriginalState` before each migration sets the role, and nothing else.
+    /// Before each migration `restoreOriginalState` sets the role, and `changeCurrentSchemaTo` puts the schema of the history
+    /// before the `search_path` that the connection began with, unless that begins with it (`currentSchema` in the URL).
     fn reach(&self, setting: &str) -> Reach {
-        if setting == "role" { Reach::Stays } else { Reach::Reaches }
+        match setting {
+            "role" => Reach::Stays,
+            "search_path" => Reach::Unsure,
+            _ => Reach::Reaches,
+        }
     }
 
     /// `migrate` validates first: a late one is `Detected resolved migration not applied to database` (with `outOfOrder` it
@@ -141,7 +159,12 @@ impl Layout for Flyway {
     }
 
     fn is_step_elsewhere(&self, path: &str) -> bool {
-        !path.ends_with(".sql") && parse(path).is_some_and(|step| step.kind == 'V' || step.kind == 'R')
+        let settings = Settings::of(&BTreeMap::new());
+        !path.ends_with(".sql") && parse(path, &settings).is_some_and(|step| step.kind == 'V' || step.kind == 'R')
+    }
+
+    fn setup(&self, settings: &BTreeMap<String, String>) -> Option<String> {
+        Settings::of(settings).setup()
     }
 
     /// Undo is not part of every edition, and most sets have none.
@@ -236,15 +259,23 @@ fn is_callback(file: &str) -> bool {
     })
 }
 
-/// `V1_2.3__name.sql` or `.java`, of the file's own name.
-fn parse(path: &str) -> Option<Parsed<'_>> {
+/// `V1_2.3__name.sql` or `.java`, of the file's own name. Classes have Flyway's own prefixes, whatever the settings are.
+fn parse<'a>(path: &'a str, settings: &Settings) -> Option<Parsed<'a>> {
     let file = path.rsplit('/').next().unwrap_or(path);
-    let (stem, extension) = file.rsplit_once('.')?;
-    if extension != "sql" && !JAVA.contains(&extension) {
-        return None;
-    }
-    let kind = stem.chars().next().filter(|c| "VUBR".contains(*c))?;
-    let (version, name) = stem[1..].split_once("__")?;
+    let class = file.rsplit_once('.').filter(|(_, extension)| JAVA.contains(extension));
+    let (kind, (version, name)) = match class {
+        // A class like `V1.java` is more likely something else.
+        Some((stem, _)) => {
+            let kind = stem.chars().next().filter(|c| "VUBR".contains(*c))?;
+            (kind, stem[1..].split_once("__")?)
+        }
+        // A versioned file needs no description.
+        None => {
+            let (kind, rest) = settings.named(file)?;
+            let bare = (kind != 'R').then_some((rest, ""));
+            (kind, rest.split_once(settings.separator.as_str()).or(bare)?)
+        }
+    };
     if kind == 'R' {
         return version.is_empty().then_some(Parsed { kind, version, numbers: Vec::new(), name });
     }
@@ -256,24 +287,54 @@ fn parse(path: &str) -> Option<Parsed<'_>> {
     Some(Parsed { kind, version, numbers, name })
 }
 
+/// The versions that files have, whatever runs them.
+pub(super) fn versions<'p>(files: impl Iterator<Item = &'p str>) -> BTreeSet<Vec<u64>> {
+    let settings = Settings::of(&BTreeMap::new());
+    files.filter_map(|f| parse(f, &settings)).filter(|file| file.kind == 'V').map(|file| file.numbers).collect()
+}
+
+/// Whether no version is there twice, so that these may be one set.
+pub(super) fn is_one<'p>(files: impl Iterator<Item = &'p str>) -> bool {
+    let settings = Settings::of(&BTreeMap::new());
+    let ours = |path: &&str| !path.split('/').any(is_of_other_database);
+    let mut seen = BTreeSet::new();
+    let versioned = files.filter(ours).filter_map(|f| parse(f, &settings)).filter(|file| file.kind == 'V');
+    versioned.map(|file| file.numbers).all(|numbers| seen.insert(numbers))
+}
+
+/// Whether some of these files are versioned ones.
+pub(super) fn has_versions<'p>(mut files: impl Iterator<Item = &'p str>, settings: &Settings) -> bool {
+    files.any(|file| parse(file, settings).is_some_and(|file| file.kind == 'V'))
+}
+
 /// The file with its placeholders replaced, and the transaction that Flyway would use.
-fn sql(draft: &mut Draft<'_>, file: &str, tree: &Tree, vars: &BTreeMap<String, String>) -> Option<Source> {
-    if !file.ends_with(".sql") {
+fn sql(
+    draft: &mut Draft<'_>,
+    file: &str,
+    tree: &Tree,
+    settings: &Settings,
+    vars: &BTreeMap<String, String>,
+) -> Option<Source> {
+    if JAVA.contains(&file.rsplit('.').next().unwrap_or_default()) {
         return None;
     }
     let text = draft.text(file)?;
-    let text = substitute(draft, file, text, vars)?;
+    let own = tree.files.get(&format!("{file}.conf")).and_then(|f| f.bytes.as_deref()).map(String::from_utf8_lossy);
+    let is_off = |name: &str| {
+        own.as_deref().is_some_and(|text| {
+            text.lines()
+                .filter_map(|l| l.split_once('='))
+                .any(|(key, value)| key.trim() == name && value.trim().eq_ignore_ascii_case("false"))
+        })
+    };
+    let replaces = settings.replaces && !is_off("placeholderReplacement");
+    let text = if replaces { substitute(draft, file, text, settings, vars)? } else { text };
     let script = split(&text);
     let bare = |kind: Kind| matches!(kind, Kind::NoTransaction | Kind::Database);
     let transaction_of_its_own = script.statements.iter().find(|s| bare(s.kind));
     let mixed = script.statements.iter().any(|s| !bare(s.kind) && s.kind != Kind::Set);
-    let settings = tree.files.get(&format!("{file}.conf")).and_then(|f| f.bytes.as_deref());
-    let asked = settings.map(String::from_utf8_lossy).is_some_and(|text| {
-        text.lines()
-            .filter_map(|l| l.split_once('='))
-            .any(|(key, value)| key.trim() == "executeInTransaction" && value.trim().eq_ignore_ascii_case("false"))
-    });
-    if let Some(statement) = transaction_of_its_own.filter(|_| mixed && !asked) {
+    let asked = is_off("executeInTransaction");
+    if let Some(statement) = transaction_of_its_own.filter(|_| mixed && !asked && !settings.mixed) {
         let lines = LineIndex::new(&text);
         let span = lines.span(statement.range.clone());
         let message =
@@ -286,27 +347,48 @@ fn sql(draft: &mut Draft<'_>, file: &str, tree: &Tree, vars: &BTreeMap<String, S
     Some(Source { path: draft.path(file), text, body, mode, pieces: None })
 }
 
-/// Replaces `${name}`, everywhere, comments included. A name without a value is an error.
-fn substitute(draft: &mut Draft<'_>, file: &str, text: Arc<str>, vars: &BTreeMap<String, String>) -> Option<Arc<str>> {
-    if !text.contains("${") {
+/// The placeholders that Flyway fills itself, as far as they are the same in every database.
+fn of_flyway(name: &str, file: &str, settings: &Settings) -> Option<String> {
+    match name.strip_prefix("flyway")?.strip_prefix(settings.colon.as_str())? {
+        "defaultSchema" => Some(settings.schema().to_owned()),
+        "table" => Some(settings.table.clone()),
+        "filename" => Some(file.rsplit('/').next().unwrap_or(file).to_owned()),
+        _ => None,
+    }
+}
+
+/// Replaces `${name}`, or as the settings write it, everywhere, comments included, whether its letters are large or small. A
+/// name without a value is an error.
+fn substitute(
+    draft: &mut Draft<'_>,
+    file: &str,
+    text: Arc<str>,
+    settings: &Settings,
+    vars: &BTreeMap<String, String>,
+) -> Option<Arc<str>> {
+    let (open, close) = (settings.open.as_str(), settings.close.as_str());
+    if open.is_empty() || close.is_empty() || !text.contains(open) {
         return Some(text);
     }
     let mut out = String::with_capacity(text.len());
     let mut rest: &str = &text;
-    while let Some((before, after)) = rest.split_once("${") {
+    while let Some((before, after)) = rest.split_once(open) {
         out.push_str(before);
-        let Some((name, behind)) = after.split_once('}') else {
-            out.push_str("${");
+        let Some((name, behind)) = after.split_once(close) else {
+            out.push_str(open);
             rest = after;
             break;
         };
-        match vars.get(name) {
-            Some(value) => out.push_str(value),
+        let given =
+            vars.get(name).or_else(|| vars.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, v)| v));
+        match given.cloned().or_else(|| of_flyway(name, file, settings)) {
+            Some(value) => out.push_str(&value),
             None => {
-                let at = text.len() - after.len() - 2;
+                let at = text.len() - after.len() - open.len();
                 let lines = LineIndex::new(&text);
-                let span = lines.span(at..at + name.len() + 3);
-                let finding = fill::unfilled(&text[at..at + name.len() + 3]).at(span, lines.lines(span));
+                let end = at + open.len() + name.len() + close.len();
+                let span = lines.span(at..end);
+                let finding = fill::unnamed(&text[at..end], name).at(span, lines.lines(span));
                 draft.find(finding, file);
                 return None;
             }

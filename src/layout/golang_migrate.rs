@@ -3,7 +3,7 @@
 //! Each file is one simple query outside of any transaction of the runner's, whose table holds one row: where it stands.
 
 use super::draft::{Direction, Draft, Pairs};
-use super::plain::has_dialects;
+use super::plain::{has_dialects, has_transactions};
 use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Tree};
 
 /// See the module.
@@ -15,7 +15,7 @@ impl Layout for GolangMigrate {
     }
 
     fn recognise(&self, tree: &Tree) -> u8 {
-        if has_dialects(tree) {
+        if has_dialects(tree) || has_transactions(tree) {
             return 0;
         }
         let names: Vec<_> = tree.files.keys().filter(|f| f.ends_with(".sql") && !f.contains('/')).collect();

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::draft::Draft;
 use super::marked::{Refusal, ends_with_semicolon, lines, source};
-use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Tree};
+use super::{Bookkeeping, Chain, Conduct, Given, Heed, Late, Layout, Migration, Mode, Tree};
 use crate::verdict::{Finding, Severity};
 
 /// See the module.
@@ -28,10 +28,11 @@ impl Layout for Goose {
     }
 
     fn plan(&self, root: &str, tree: &Tree) -> Chain {
-        self.plan_with(root, tree, &BTreeMap::new())
+        self.plan_with(root, tree, &Given::default())
     }
 
-    fn plan_with(&self, root: &str, tree: &Tree, vars: &BTreeMap<String, String>) -> Chain {
+    fn plan_with(&self, root: &str, tree: &Tree, given: &Given) -> Chain {
+        let vars = &given.vars;
         let mut draft = Draft::new(root, tree, self.name()).fills();
         let mut steps: BTreeMap<i64, (&str, &str)> = BTreeMap::new();
         for file in tree.files.keys() {

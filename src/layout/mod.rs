@@ -3,6 +3,7 @@
 //! A layout knows how its runner names, orders, splits and wraps migrations and what it writes into its bookkeeping table.
 //! Adding one is one file and one line in [`LAYOUTS`].
 
+mod aside;
 mod conduct;
 mod dbmate;
 mod diesel;
@@ -11,6 +12,7 @@ mod draft;
 mod drizzle;
 mod fill;
 mod flyway;
+mod folders;
 mod golang_migrate;
 mod goose;
 mod locations;
@@ -27,12 +29,15 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use blake3::Hash;
 
 use crate::verdict::Finding;
 
 pub use conduct::{Conduct, Heed, Late, Reach};
-pub use discover::{Found, discover, is_vendored, recognise_at};
+pub use discover::{Found, Passed, discover, recognise_at, survey};
+pub use folders::is_vendored;
 pub use replace::{Replacement, plan_replaced};
 
 /// Every layout. Where two are equally sure of a tree, the earlier one has it.
@@ -72,7 +77,7 @@ fn surest(scores: impl Iterator<Item = (&'static dyn Layout, u32)>) -> Option<(&
 
 /// The hash of every prefix of `chain`, from the empty one to the whole: one more than there are migrations. `seed` stands
 /// for all else that decides what a database holds (server version, settings, setup SQL). Downs do not count.
-pub fn prefix_hashes(seed: &blake3::Hash, chain: &[Arc<Migration>]) -> Vec<blake3::Hash> {
+pub fn prefix_hashes(seed: &Hash, chain: &[Arc<Migration>]) -> Vec<Hash> {
     let mut hash = *seed;
     let rest = chain.iter().map(|migration| {
         let mut hasher = blake3::Hasher::new();
@@ -104,6 +109,15 @@ pub struct File {
     pub is_link: bool,
 }
 
+/// What the configuration gives a set beside its files.
+#[derive(Debug, Clone, Default)]
+pub struct Given {
+    /// The values of placeholders.
+    pub vars: BTreeMap<String, String>,
+    /// The runner's own settings, by the runner's names.
+    pub settings: BTreeMap<String, String>,
+}
+
 /// What a layout makes of a [`Tree`].
 #[derive(Debug, Clone, Default)]
 pub struct Chain {
@@ -113,6 +127,31 @@ pub struct Chain {
     pub findings: Vec<Finding>,
     /// Files that belong to no migration, relative to the set.
     pub unknown: Vec<String>,
+    digest: OnceLock<Hash>,
+}
+
+impl Chain {
+    /// A chain of migrations with nothing to say about their files.
+    pub fn of(migrations: Vec<Arc<Migration>>) -> Chain {
+        Chain { migrations, ..Chain::default() }
+    }
+
+    /// What all migrations do, and the names that findings about them have, as one hash. Made once: not to be asked for
+    /// before the chain is whole.
+    pub fn digest(&self) -> Hash {
+        *self.digest.get_or_init(|| {
+            let mut all = blake3::Hasher::new();
+            for migration in &self.migrations {
+                all.update(migration.hash.as_bytes());
+                let down = migration.down.as_ref().map_or("", |down| &down.path);
+                for name in [&migration.name, &migration.up.path, down] {
+                    // With its length, so that no two lists of names read alike.
+                    all.update(&(name.len() as u64).to_le_bytes()).update(name.as_bytes());
+                }
+            }
+            all.finalize()
+        })
+    }
 }
 
 /// One versioned change.
@@ -127,9 +166,9 @@ pub struct Migration {
     /// Its reverse, if the set has one for it.
     pub down: Option<Source>,
     /// A hash over everything that decides what this migration does: version, texts, transaction modes.
-    pub hash: blake3::Hash,
+    pub hash: Hash,
     /// The same for the up direction alone: what decides the database after it.
-    pub up_hash: blake3::Hash,
+    pub up_hash: Hash,
     /// The version that the chain applies before this one.
     pub previous: Option<String>,
     /// A step that migd cannot run, by its path relative to the repository: it is no SQL (Go, Java, Rust), or its text
@@ -202,9 +241,9 @@ pub trait Layout: Send + Sync {
     /// The runner's bookkeeping around `migration`; `setup` is the same for every migration of a set.
     fn bookkeeping(&self, migration: &Migration) -> Bookkeeping;
 
-    /// [`Layout::plan`] with the values of the runner's placeholders, from `[migrations.vars]`.
-    fn plan_with(&self, root: &str, tree: &Tree, vars: &BTreeMap<String, String>) -> Chain {
-        let _ = vars;
+    /// [`Layout::plan`] with what the configuration gives the set.
+    fn plan_with(&self, root: &str, tree: &Tree, given: &Given) -> Chain {
+        let _ = given;
         self.plan(root, tree)
     }
 
@@ -226,6 +265,12 @@ pub trait Layout: Send + Sync {
     /// Whether this very migration may run after later ones, whatever [`Layout::conduct`] says.
     fn may_run_late(&self, migration: &Migration) -> bool {
         migration.repeatable
+    }
+
+    /// Whether the runner itself takes `new` for `old`, which had another version, in databases that have `old`.
+    fn carries_over(&self, old: &Migration, new: &Migration) -> bool {
+        let _ = (old, new);
+        false
     }
 
     /// What becomes of this very migration where it comes before the newest one that a database has.
@@ -257,6 +302,11 @@ pub trait Layout: Send + Sync {
         &[]
     }
 
+    /// The manifests of the language that the runner is written for. One for any language has none.
+    fn manifests(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Where the runner's own scaffolding puts sets: the end of the folder's path.
     fn homes(&self) -> &'static [&'static str] {
         &[]
@@ -267,10 +317,29 @@ pub trait Layout: Send + Sync {
         true
     }
 
+    /// SQL that does what the runner itself does to a new database before the first migration, by the set's `settings`.
+    fn setup(&self, settings: &BTreeMap<String, String>) -> Option<String> {
+        let _ = settings;
+        None
+    }
+
     /// SQL that makes what the runner's platform has in every database before the first migration. It stands in where the
     /// configuration names no `setup_sql`.
     fn before(&self) -> Option<&'static str> {
         None
+    }
+
+    /// Files, relative to the repository, of which the first that is there is run behind [`Layout::before`], for a set in the
+    /// folder `root`.
+    fn globals(&self, root: &str) -> Vec<String> {
+        let _ = root;
+        Vec::new()
+    }
+
+    /// Whether a text refers to something that [`Layout::before`] makes.
+    fn is_referred_to(&self, text: &str) -> bool {
+        let _ = text;
+        false
     }
 
     /// Whether folders inside the set's folder belong to the set.

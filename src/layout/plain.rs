@@ -1,9 +1,12 @@
-//! No runner: a folder of SQL files. Up only, `name.up.sql` with `name.down.sql`, or one file with `-- up` and `-- down`.
+//! No runner of its own: a folder of SQL files. Up only, `name.up.sql` with `name.down.sql`, or one file with `-- up` and
+//! `-- down`, or with tern's `---- create above / drop below ----`.
 //!
 //! Ordered by their leading number where all have one (`7`, `0042`, `1.2.3`, `2024-05-01`), else by name. Where the folder
 //! itself has no numbered file, those of its numbered folders (one for each release) count, in the folders' order. Each runs
-//! in one transaction, or statement by statement when the file starts with `-- no-transaction`. Nothing is recorded. Of a
-//! file that is there for several databases (`7_a.mysql.up.sql`, `7_a.postgres.up.sql`), PostgreSQL's counts.
+//! in one transaction, or statement by statement when the file starts with `-- no-transaction` or says
+//! `---- tern: disable-tx ----`. Nothing is recorded. Of a file that is there for several databases (`7_a.mysql.up.sql`,
+//! `7_a.postgres.up.sql`), PostgreSQL's counts, and where it has none, the one without a name. Where files are named for a transaction (go-pg's `7_a.tx.up.sql`), the others
+//! are sent without one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -27,6 +30,13 @@ impl Layout for Plain {
         if has_dialects(tree) && versioned == stems.len() {
             return 60;
         }
+        let of_tern = |bytes: &[u8]| String::from_utf8_lossy(bytes).lines().any(|line| line == TERN);
+        if versioned > 0 && tree.files.values().filter_map(|file| file.bytes.as_deref()).any(of_tern) {
+            return 75;
+        }
+        if versioned == stems.len() && has_transactions(tree) {
+            return 70;
+        }
         if versioned > 0 && versioned * 2 > stems.len() { 30 } else { 0 }
     }
 
@@ -34,6 +44,8 @@ impl Layout for Plain {
         let mut draft = Draft::new(root, tree, self.name());
         let own: BTreeSet<&str> = own(tree).collect();
         let stems: BTreeSet<&str> = own.iter().filter_map(|f| stem(f)).collect();
+        let dialects = has_dialects(tree);
+        let ours = ours(&stems, dialects);
         let mut ups: BTreeMap<&str, &str> = BTreeMap::new();
         let mut downs: BTreeMap<&str, &str> = BTreeMap::new();
         for file in tree.files.keys() {
@@ -42,7 +54,7 @@ impl Layout for Plain {
                 continue;
             };
             let (base, direction) = direction(stem, &stems);
-            let Some(base) = of_postgres(base, stem, &stems) else {
+            let Some(base) = of_postgres(base, stem, &ours, dialects) else {
                 draft.unknown(file);
                 continue;
             };
@@ -53,8 +65,11 @@ impl Layout for Plain {
         }
         let mut order: Vec<(&str, &str)> = ups.into_iter().collect();
         order.extend(programs(&own, &order));
+        // A file for one database and the reverse for all of them may have different names.
+        let is_pair =
+            |up: &str, down: &str| up == down || (dialects && version(up).is_some_and(|v| Some(v) == version(down)));
         for (base, file) in &downs {
-            if !order.iter().any(|(up, _)| up == base) {
+            if !order.iter().any(|(up, _)| is_pair(up, base)) {
                 draft.down_without_up(file);
             }
         }
@@ -65,18 +80,23 @@ impl Layout for Plain {
             order.sort();
         }
         let mut taken = BTreeSet::new();
+        let transactions = has_transactions(tree);
         for (base, file) in order {
-            // Pop's mark for a file without a transaction.
-            let mode = |text: &str| if file.contains(".autocommit.") { Mode::Simple } else { mode(text) };
-            let text = if is_program(file) { None } else { draft.source(file, mode) };
+            // Pop's mark for a file without a transaction, and go-pg's for one with it.
+            let bare = |file: &str| file.contains(".autocommit.") || (transactions && !is_transaction(file));
+            let mode = |file: &str, text: &str| if bare(file) { Mode::Simple } else { mode(text) };
+            let text = if is_program(file) { None } else { draft.source(file, |text| mode(file, text)) };
             let (up, inner) = match text.map(directions) {
                 Some((up, down)) => (Some(up), down),
                 None => (None, None),
             };
-            let outer = downs.get(base).and_then(|down| draft.source(down, mode));
+            let down =
+                downs.get(base).or_else(|| downs.iter().find(|(down, _)| is_pair(base, down)).map(|(_, file)| file));
+            let outer = down.and_then(|down| draft.source(down, |text| mode(down, text)));
             let digits = number(base).map_or(base, |(digits, _)| digits);
             let name = base[digits.len().min(base.len())..].trim_start_matches(['_', '-', '.', ' ']);
             let name = if number(base).is_some() { name } else { base };
+            let name = if transactions { name.strip_suffix(".tx").unwrap_or(name) } else { name };
             // The runner that takes two of one number goes by whole names.
             let version = if taken.insert(digits) { digits } else { base };
             draft.push(file, version.to_owned(), name, up, outer.or(inner));
@@ -158,31 +178,82 @@ pub(super) fn is_release(folder: &str) -> bool {
 
 /// Names of databases between a migration's name and its direction.
 const DIALECTS: &[&str] =
-    &["mysql", "mariadb", "sqlite", "sqlite3", "cockroach", "cockroachdb", "postgres", "postgresql", "pg"];
+    &["mysql", "mariadb", "sqlite", "sqlite3", "cockroach", "cockroachdb", "crdb", "postgres", "postgresql", "pg"];
+
+/// `base` without the mark for no transaction, and the name of its database, if there is one.
+fn dialect(base: &str) -> (&str, Option<&str>) {
+    let base = base.strip_suffix(".autocommit").unwrap_or(base);
+    match base.rsplit_once('.').filter(|(_, dialect)| DIALECTS.contains(dialect)) {
+        Some((own, dialect)) => (own, Some(dialect)),
+        None => (base, None),
+    }
+}
+
+/// The version of a base, as its runner reads it: all that stands before the first `_`.
+fn version(base: &str) -> Option<&str> {
+    base.split_once('_').map(|(version, _)| version).filter(|v| !v.is_empty() && v.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// What a file that has no database's name gives way to: by version where the folder is there for several databases, as pop
+/// does, else by name.
+fn key(own: &str, dialects: bool) -> &str {
+    if dialects { version(own).unwrap_or(own) } else { own }
+}
+
+/// The versions or names that PostgreSQL has files of its own for, by direction (`true`: down).
+fn ours<'a>(stems: &BTreeSet<&'a str>, dialects: bool) -> BTreeSet<(&'a str, bool)> {
+    let own = |stem: &&'a str| {
+        let base = stem.strip_suffix(".up").or_else(|| stem.strip_suffix(".down")).unwrap_or(stem);
+        let (own, dialect) = dialect(base);
+        dialect.is_some_and(is_ours).then(|| (key(own, dialects), stem.ends_with(".down")))
+    };
+    stems.iter().filter_map(own).collect()
+}
+
+fn is_ours(dialect: &str) -> bool {
+    matches!(dialect, "postgres" | "postgresql" | "pg")
+}
 
 /// `base` without the names of databases; none where the file is another database's, or PostgreSQL has one of its own.
-fn of_postgres<'a>(base: &'a str, stem: &str, stems: &BTreeSet<&str>) -> Option<&'a str> {
-    let base = base.strip_suffix(".autocommit").unwrap_or(base);
-    let plain = |stem: &str| stem.strip_suffix(".up").or_else(|| stem.strip_suffix(".down")).map_or(0, str::len);
-    let end = &stem[if plain(stem) == 0 { stem.len() } else { plain(stem) }..];
-    match base.rsplit_once('.').filter(|(_, dialect)| DIALECTS.contains(dialect)) {
-        Some((own, "postgres" | "postgresql" | "pg")) => Some(own),
-        Some(_) => None,
-        None => {
-            let own = ["postgres", "postgresql", "pg", "postgres.autocommit"];
-            (!own.iter().any(|dialect| stems.contains(format!("{base}.{dialect}{end}").as_str()))).then_some(base)
-        }
+fn of_postgres<'a>(base: &'a str, stem: &str, ours: &BTreeSet<(&str, bool)>, dialects: bool) -> Option<&'a str> {
+    match dialect(base) {
+        (own, Some(dialect)) => is_ours(dialect).then_some(own),
+        (own, None) => (!ours.contains(&(key(own, dialects), stem.ends_with(".down")))).then_some(own),
     }
+}
+
+/// The files among those of one folder that a runner may send to PostgreSQL.
+pub(super) fn for_postgres<'a>(files: &[&'a str]) -> Vec<&'a str> {
+    let dialects = files.iter().any(|file| is_for_one(file) == Some(true));
+    let stems: BTreeSet<&str> = files.iter().filter_map(|file| stem(file)).collect();
+    let ours = ours(&stems, dialects);
+    let sent = |file: &&&'a str| {
+        let Some(stem) = stem(file) else { return false };
+        let base = stem.strip_suffix(".up").or_else(|| stem.strip_suffix(".down")).unwrap_or(stem);
+        of_postgres(base, stem, &ours, dialects).is_some()
+    };
+    files.iter().filter(sent).copied().collect()
+}
+
+/// Whether a file that has a direction is for one database.
+fn is_for_one(file: &str) -> Option<bool> {
+    let stem = file.strip_suffix(".up.sql").or_else(|| file.strip_suffix(".down.sql"))?;
+    Some(dialect(stem).1.is_some())
 }
 
 /// Whether a folder's files are there for several databases.
 pub(super) fn has_dialects(tree: &Tree) -> bool {
-    let named = |file: &String| {
-        let stem = file.strip_suffix(".up.sql").or_else(|| file.strip_suffix(".down.sql"))?;
-        let stem = stem.strip_suffix(".autocommit").unwrap_or(stem);
-        stem.rsplit_once('.').map(|(_, dialect)| DIALECTS.contains(&dialect))
-    };
-    tree.files.keys().filter(|file| !file.contains('/')).any(|file| named(file) == Some(true))
+    tree.files.keys().filter(|file| !file.contains('/')).any(|file| is_for_one(file) == Some(true))
+}
+
+/// go-pg's mark for a file that runs in a transaction.
+fn is_transaction(file: &str) -> bool {
+    file.ends_with(".tx.up.sql") || file.ends_with(".tx.down.sql")
+}
+
+/// Whether a folder's files say by their names which of them run in a transaction.
+pub(super) fn has_transactions(tree: &Tree) -> bool {
+    tree.files.keys().filter(|file| !file.contains('/')).any(|file| is_transaction(file))
 }
 
 /// The path of an SQL file without `.sql`.
@@ -246,12 +317,35 @@ fn direction<'a>(stem: &'a str, stems: &BTreeSet<&str>) -> (&'a str, Direction) 
     (stem, Direction::Up)
 }
 
+/// What stands between up and down in tern's files.
+const TERN: &str = "---- create above / drop below ----";
+
+/// tern's word for a direction without a transaction.
+const TERN_BARE: &str = "---- tern: disable-tx ----";
+
 pub(super) fn mode(text: &str) -> Mode {
-    if text.starts_with("-- no-transaction") { Mode::PerStatement } else { Mode::Wrapped }
+    let bare = !text.contains(TERN) && text.lines().any(|line| line == TERN_BARE);
+    if bare || text.starts_with("-- no-transaction") { Mode::PerStatement } else { Mode::Wrapped }
+}
+
+/// The two directions of one of tern's files; none for any other. One without anything below the line cannot be undone.
+fn of_tern(source: &Source) -> Option<(Source, Option<Source>)> {
+    let mark = source.text.match_indices(TERN).next()?.0;
+    let side = |body: Range<usize>| {
+        let bare = source.text[body.clone()].lines().any(|line| line == TERN_BARE);
+        let mode = if bare { Mode::PerStatement } else { source.mode };
+        Source { body, mode, ..source.clone() }
+    };
+    let down = mark + TERN.len()..source.text.len();
+    let is_empty = source.text[down.clone()].trim().is_empty();
+    Some((side(0..mark), (!is_empty).then(|| side(down))))
 }
 
 /// Cuts a file at its `-- up` and `-- down` lines, if it has a `-- down` line.
 pub(super) fn directions(source: Source) -> (Source, Option<Source>) {
+    if let Some(both) = of_tern(&source) {
+        return both;
+    }
     let text = &source.text;
     if !text.lines().any(|line| marker(line) == Some(Direction::Down)) {
         return (source, None);

@@ -88,6 +88,10 @@ impl Layout for Refinery {
         false
     }
 
+    fn manifests(&self) -> &'static [&'static str] {
+        &["Cargo.toml"]
+    }
+
     fn traces(&self) -> &'static [(&'static str, &'static str)] {
         &[("refinery.toml", ""), ("Cargo.toml", "refinery")]
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::draft::{self, Draft};
-use super::{Chain, File, Layout, Migration, Tree, fill, plain};
+use super::{Chain, File, Given, Layout, Migration, Tree, fill, plain};
 use crate::verdict::{Finding, Severity};
 
 /// One line of the configuration's `replace`.
@@ -27,13 +27,13 @@ pub fn plan_replaced(
     layout: &dyn Layout,
     root: &str,
     tree: &Tree,
-    vars: &BTreeMap<String, String>,
+    given: &Given,
     replacements: &[Replacement],
 ) -> Chain {
-    let filled = fill::fill(layout, tree, vars);
+    let filled = fill::fill(layout, tree, &given.vars);
     let tree = filled.as_ref().unwrap_or(tree);
     if replacements.is_empty() {
-        let mut chain = layout.plan_with(root, tree, vars);
+        let mut chain = layout.plan_with(root, tree, given);
         linked_folders(layout, root, tree, &mut chain);
         return chain;
     }
@@ -43,7 +43,7 @@ pub fn plan_replaced(
         let nothing = File { id: String::new(), bytes: None, size: 0, is_link: false };
         tree.files.entry(replacement.step.clone()).or_insert(nothing);
     }
-    let mut chain = layout.plan_with(root, &tree, vars);
+    let mut chain = layout.plan_with(root, &tree, given);
     for replacement in replacements {
         replace(&mut chain, replacement);
     }

@@ -6,7 +6,7 @@
 use sha2::{Digest, Sha384};
 
 use super::draft::{Direction, Draft, Pairs, hex, literal};
-use super::plain::has_dialects;
+use super::plain::{has_dialects, has_transactions};
 use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Tree};
 use crate::sql::Kind;
 
@@ -19,7 +19,7 @@ impl Layout for Sqlx {
     }
 
     fn recognise(&self, tree: &Tree) -> u8 {
-        if has_dialects(tree) {
+        if has_dialects(tree) || has_transactions(tree) {
             return 0;
         }
         let sql = || tree.files.keys().filter(|f| f.ends_with(".sql") && !f.contains('/'));
@@ -94,6 +94,10 @@ impl Layout for Sqlx {
 
     fn expects_down(&self, migration: &Migration) -> bool {
         migration.up.path.ends_with(".up.sql")
+    }
+
+    fn manifests(&self) -> &'static [&'static str] {
+        &["Cargo.toml"]
     }
 
     fn traces(&self) -> &'static [(&'static str, &'static str)] {

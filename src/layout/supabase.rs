@@ -1,7 +1,9 @@
 //! Supabase: `N_name.sql` in `supabase/migrations`; ordered by file name, recorded by its digits.
 //!
 //! The statements of a file and its record are one pipeline, which is one transaction. No downs. Every project has roles,
-//! schemas, tables and functions before its first migration: `supabase.sql`.
+//! schemas, tables and functions before its first migration: `supabase.sql`. Then comes the project's own `supabase/roles.sql`
+//! (`SetupDatabase` in the command line's `internal/db/start`), once and unrecorded. `seed.sql` is run behind the last migration
+//! of a local database and on none that has data, so that it decides nothing here.
 
 use std::collections::BTreeMap;
 
@@ -79,6 +81,26 @@ impl Layout for Supabase {
 
     fn before(&self) -> Option<&'static str> {
         Some(include_str!("supabase.sql"))
+    }
+
+    fn globals(&self, root: &str) -> Vec<String> {
+        let mut files = Vec::new();
+        let mut above = root.rsplit_once('/').map(|(parent, _)| parent).or(Some(""));
+        while let Some(folder) = above {
+            let inside = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+            if files.is_empty() || folder.rsplit('/').next() == Some("supabase") {
+                files.push(inside("roles.sql"));
+            }
+            files.push(inside("supabase/roles.sql"));
+            above = (!folder.is_empty()).then(|| folder.rsplit_once('/').map_or("", |(parent, _)| parent));
+        }
+        files
+    }
+
+    fn is_referred_to(&self, text: &str) -> bool {
+        let names =
+            ["auth.users", "auth.uid()", "auth.jwt()", "storage.objects", "storage.buckets", "\"auth\".\"users\""];
+        names.iter().any(|name| text.contains(name))
     }
 
     fn has_downs(&self) -> bool {

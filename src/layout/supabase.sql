@@ -1,5 +1,7 @@
 -- What every Supabase project has before its first migration, as far as migrations refer to it: roles, schemas, the tables of
 -- auth and storage with their columns, and the functions that policies call. Bodies are as plain as they can be.
+-- A server may lack the platform's extensions: what they bring is here as well, and a schema's comment `stands in for …` lets
+-- CREATE EXTENSION of those pass.
 
 DO $roles$
 DECLARE
@@ -267,3 +269,208 @@ $$;
 CREATE FUNCTION supabase_functions.http_request() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
 
 CREATE PUBLICATION supabase_realtime;
+
+CREATE FUNCTION vault.update_secret(
+    secret_id uuid, new_secret text DEFAULT NULL, new_name text DEFAULT NULL, new_description text DEFAULT NULL,
+    new_key_id uuid DEFAULT NULL
+) RETURNS void LANGUAGE sql AS $$
+    UPDATE vault.secrets SET secret = coalesce(new_secret, secret), name = coalesce(new_name, name),
+        description = coalesce(new_description, description), key_id = coalesce(new_key_id, key_id)
+    WHERE id = secret_id
+$$;
+
+-- pg_net: requests are not sent.
+CREATE SCHEMA net;
+CREATE TABLE net.http_request_queue (
+    id bigserial, method text NOT NULL, url text NOT NULL, headers jsonb, body bytea, timeout_milliseconds integer NOT NULL
+);
+CREATE TABLE net._http_response (
+    id bigint, status_code integer, content_type text, headers jsonb, content text, timed_out boolean, error_msg text,
+    created timestamptz NOT NULL DEFAULT now()
+);
+CREATE FUNCTION net.http_get(
+    url text, params jsonb DEFAULT '{}', headers jsonb DEFAULT '{}', timeout_milliseconds integer DEFAULT 5000
+) RETURNS bigint LANGUAGE sql AS $$ SELECT 1::bigint $$;
+CREATE FUNCTION net.http_post(
+    url text, body jsonb DEFAULT '{}', params jsonb DEFAULT '{}',
+    headers jsonb DEFAULT '{"Content-Type": "application/json"}', timeout_milliseconds integer DEFAULT 5000
+) RETURNS bigint LANGUAGE sql AS $$ SELECT 1::bigint $$;
+CREATE FUNCTION net.http_delete(
+    url text, params jsonb DEFAULT '{}', headers jsonb DEFAULT '{}', timeout_milliseconds integer DEFAULT 5000
+) RETURNS bigint LANGUAGE sql AS $$ SELECT 1::bigint $$;
+
+-- pg_cron: jobs are kept, and do not run.
+CREATE SCHEMA cron;
+CREATE TABLE cron.job (
+    jobid bigserial PRIMARY KEY, schedule text NOT NULL, command text NOT NULL, nodename text NOT NULL DEFAULT 'localhost',
+    nodeport integer NOT NULL DEFAULT 5432, database text NOT NULL DEFAULT current_database(),
+    username text NOT NULL DEFAULT CURRENT_USER, active boolean NOT NULL DEFAULT true, jobname text,
+    UNIQUE (jobname, username)
+);
+CREATE TABLE cron.job_run_details (
+    jobid bigint, runid bigserial PRIMARY KEY, job_pid integer, database text, username text, command text, status text,
+    return_message text, start_time timestamptz, end_time timestamptz
+);
+CREATE FUNCTION cron.schedule(schedule text, command text) RETURNS bigint LANGUAGE sql AS $$
+    INSERT INTO cron.job (schedule, command) VALUES ($1, $2) RETURNING jobid
+$$;
+CREATE FUNCTION cron.schedule(job_name text, schedule text, command text) RETURNS bigint LANGUAGE sql AS $$
+    INSERT INTO cron.job (jobname, schedule, command) VALUES ($1, $2, $3)
+    ON CONFLICT (jobname, username) DO UPDATE SET schedule = EXCLUDED.schedule, command = EXCLUDED.command RETURNING jobid
+$$;
+CREATE FUNCTION cron.unschedule(job_id bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM cron.job WHERE jobid = job_id;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'could not find valid entry for job %', job_id;
+    END IF;
+    RETURN true;
+END
+$$;
+CREATE FUNCTION cron.unschedule(job_name text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM cron.job WHERE jobname = job_name;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'could not find valid entry for job %', job_name;
+    END IF;
+    RETURN true;
+END
+$$;
+CREATE FUNCTION cron.alter_job(
+    job_id bigint, schedule text DEFAULT NULL, command text DEFAULT NULL, database text DEFAULT NULL,
+    username text DEFAULT NULL, active boolean DEFAULT NULL
+) RETURNS void LANGUAGE sql AS $$
+    UPDATE cron.job AS j SET schedule = coalesce($2, j.schedule), command = coalesce($3, j.command),
+        active = coalesce($6, j.active) WHERE jobid = $1
+$$;
+
+-- pgmq: queues are tables.
+CREATE SCHEMA pgmq;
+CREATE TABLE pgmq.meta (
+    queue_name varchar PRIMARY KEY, is_partitioned boolean NOT NULL DEFAULT false, is_unlogged boolean NOT NULL DEFAULT false,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE TYPE pgmq.message_record AS (
+    msg_id bigint, read_ct integer, enqueued_at timestamptz, vt timestamptz, message jsonb, headers jsonb
+);
+CREATE TYPE pgmq.queue_record AS (
+    queue_name varchar, is_partitioned boolean, is_unlogged boolean, created_at timestamptz
+);
+CREATE FUNCTION pgmq.create(queue_name text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    kind text;
+BEGIN
+    INSERT INTO pgmq.meta VALUES ($1) ON CONFLICT DO NOTHING;
+    FOREACH kind IN ARRAY ARRAY['q_', 'a_'] LOOP
+        EXECUTE format(
+            'CREATE TABLE IF NOT EXISTS pgmq.%I (msg_id bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY, '
+            'read_ct integer NOT NULL DEFAULT 0, enqueued_at timestamptz NOT NULL DEFAULT now(), '
+            'vt timestamptz NOT NULL DEFAULT now(), message jsonb, headers jsonb)', kind || $1);
+    END LOOP;
+END
+$$;
+CREATE FUNCTION pgmq.drop_queue(queue_name text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('DROP TABLE IF EXISTS pgmq.%I, pgmq.%I', 'q_' || $1, 'a_' || $1);
+    DELETE FROM pgmq.meta AS m WHERE m.queue_name = $1;
+    RETURN FOUND;
+END
+$$;
+CREATE FUNCTION pgmq.send(queue_name text, msg jsonb, delay integer DEFAULT 0) RETURNS SETOF bigint LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN QUERY EXECUTE format('INSERT INTO pgmq.%I (message) VALUES ($1) RETURNING msg_id', 'q_' || $1) USING $2;
+END
+$$;
+CREATE FUNCTION pgmq.read(queue_name text, vt integer, qty integer) RETURNS SETOF pgmq.message_record LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN QUERY EXECUTE format('SELECT msg_id, read_ct, enqueued_at, vt, message, headers FROM pgmq.%I LIMIT $1', 'q_' || $1)
+        USING $3;
+END
+$$;
+CREATE FUNCTION pgmq.delete(queue_name text, msg_id bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('DELETE FROM pgmq.%I AS q WHERE q.msg_id = $1', 'q_' || $1) USING $2;
+    RETURN true;
+END
+$$;
+CREATE FUNCTION pgmq.archive(queue_name text, msg_id bigint) RETURNS boolean LANGUAGE sql AS $$
+    SELECT pgmq.delete($1, $2)
+$$;
+CREATE FUNCTION pgmq.list_queues() RETURNS SETOF pgmq.queue_record LANGUAGE sql AS $$
+    SELECT queue_name, is_partitioned, is_unlogged, created_at FROM pgmq.meta
+$$;
+
+CREATE FUNCTION pgmq.set_vt(queue_name text, msg_id bigint, vt integer) RETURNS SETOF pgmq.message_record LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN QUERY EXECUTE format(
+        'UPDATE pgmq.%I AS q SET vt = clock_timestamp() + make_interval(secs => $2) WHERE q.msg_id = $1 '
+        'RETURNING q.msg_id, q.read_ct, q.enqueued_at, q.vt, q.message, q.headers', 'q_' || $1) USING $2, $3;
+END
+$$;
+CREATE FUNCTION pgmq.pop(queue_name text) RETURNS SETOF pgmq.message_record LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN QUERY EXECUTE format(
+        'DELETE FROM pgmq.%1$I WHERE msg_id = (SELECT min(msg_id) FROM pgmq.%1$I) '
+        'RETURNING msg_id, read_ct, enqueued_at, vt, message, headers', 'q_' || $1);
+END
+$$;
+CREATE FUNCTION pgmq.send_batch(queue_name text, msgs jsonb[], delay integer DEFAULT 0) RETURNS SETOF bigint LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN QUERY EXECUTE format('INSERT INTO pgmq.%I (message) SELECT unnest($1) RETURNING msg_id', 'q_' || $1) USING $2;
+END
+$$;
+CREATE FUNCTION pgmq.delete(queue_name text, msg_ids bigint[]) RETURNS SETOF bigint LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN QUERY EXECUTE format('DELETE FROM pgmq.%I AS q WHERE q.msg_id = ANY ($1) RETURNING q.msg_id', 'q_' || $1) USING $2;
+END
+$$;
+CREATE FUNCTION pgmq.archive(queue_name text, msg_ids bigint[]) RETURNS SETOF bigint LANGUAGE sql AS $$
+    SELECT pgmq.delete($1, $2)
+$$;
+
+-- http: every request is answered with nothing.
+CREATE DOMAIN extensions.http_method AS text;
+CREATE TYPE extensions.http_header AS (field varchar, value varchar);
+CREATE TYPE extensions.http_request AS (
+    method extensions.http_method, uri varchar, headers extensions.http_header[], content_type varchar, content varchar
+);
+CREATE TYPE extensions.http_response AS (
+    status integer, content_type varchar, headers extensions.http_header[], content varchar
+);
+CREATE FUNCTION extensions.http(request extensions.http_request) RETURNS extensions.http_response LANGUAGE sql AS $$
+    SELECT ROW (200, 'application/json', NULL, '{}')::extensions.http_response
+$$;
+CREATE FUNCTION extensions.http_header(field varchar, value varchar) RETURNS extensions.http_header LANGUAGE sql AS $$
+    SELECT ROW ($1, $2)::extensions.http_header
+$$;
+CREATE FUNCTION extensions.http_get(uri varchar) RETURNS extensions.http_response LANGUAGE sql AS $$
+    SELECT extensions.http(NULL)
+$$;
+CREATE FUNCTION extensions.http_get(uri varchar, data jsonb) RETURNS extensions.http_response LANGUAGE sql AS $$
+    SELECT extensions.http(NULL)
+$$;
+CREATE FUNCTION extensions.http_post(uri varchar, content varchar, content_type varchar) RETURNS extensions.http_response
+    LANGUAGE sql AS $$ SELECT extensions.http(NULL) $$;
+CREATE FUNCTION extensions.http_post(uri varchar, data jsonb) RETURNS extensions.http_response LANGUAGE sql AS $$
+    SELECT extensions.http(NULL)
+$$;
+CREATE FUNCTION extensions.http_delete(uri varchar) RETURNS extensions.http_response LANGUAGE sql AS $$
+    SELECT extensions.http(NULL)
+$$;
+CREATE FUNCTION extensions.http_set_curlopt(curlopt varchar, value varchar) RETURNS boolean LANGUAGE sql AS $$
+    SELECT true
+$$;
+
+-- pgjwt: nothing is signed.
+CREATE FUNCTION extensions.sign(payload json, secret text, algorithm text DEFAULT 'HS256') RETURNS text
+    LANGUAGE sql IMMUTABLE AS $$ SELECT encode(convert_to(payload::text, 'utf8'), 'base64') $$;
+CREATE FUNCTION extensions.verify(token text, secret text, algorithm text DEFAULT 'HS256')
+    RETURNS TABLE (header json, payload json, valid boolean)
+    LANGUAGE sql IMMUTABLE AS $$ SELECT NULL::json, NULL::json, false $$;
+
+COMMENT ON SCHEMA net IS 'stands in for pg_net';
+COMMENT ON SCHEMA cron IS 'stands in for pg_cron';
+COMMENT ON SCHEMA pgmq IS 'stands in for pgmq';
+COMMENT ON SCHEMA vault IS 'stands in for supabase_vault';
+COMMENT ON SCHEMA graphql IS 'stands in for pg_graphql';
+COMMENT ON SCHEMA extensions IS 'stands in for http, hypopg, index_advisor, pg_tle, pgjwt, plpgsql_check, wrappers';

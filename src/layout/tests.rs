@@ -4,6 +4,7 @@
 
 mod core;
 mod discovery;
+mod flyway;
 mod marked;
 mod others;
 mod replace;
@@ -29,6 +30,11 @@ pub(super) fn bytes(files: &[(&str, &[u8])]) -> Tree {
 /// The chain that a layout makes of these files, in the folder `migrations`.
 pub(super) fn plan(layout: &str, files: &[(&str, &str)]) -> Chain {
     by_name(layout).unwrap().plan("migrations", &tree(files))
+}
+
+/// A configuration that gives these values to placeholders.
+pub(super) fn given(vars: &BTreeMap<String, String>) -> Given {
+    Given { vars: vars.clone(), ..Given::default() }
 }
 
 /// `version name`, in order.

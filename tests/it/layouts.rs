@@ -134,6 +134,8 @@ async fn apply(database: &str, source: &Source, books: &[String]) -> Option<Stri
         deadline: Instant::now() + Duration::from_secs(120),
         halt: Default::default(),
         elevate: migd::trace::elevate::Lend::Nothing,
+        pace: None,
+        others: Arc::default(),
     };
     let bench = Bench { runner: &runner, observer: &observer, limits: &limits };
     let failure = run(bench, source, books).await.unwrap().failure;

@@ -210,6 +210,39 @@ fn plain_cuts_a_file_at_its_markers() {
 }
 
 #[test]
+fn plain_cuts_terns_files_at_terns_line() {
+    let chain = plan(
+        "plain",
+        &[
+            ("001_a.sql", "SELECT 1;\n\n---- create above / drop below ----\n\nSELECT -1;\n"),
+            ("002_b.sql", "SELECT 2;\n---- create above / drop below ----\n"),
+            ("003_c.sql", "VACUUM;\n---- tern: disable-tx ----\n---- create above / drop below ----\nSELECT -3;"),
+            ("004_d.sql", "---- tern: disable-tx ----\nVACUUM;"),
+        ],
+    );
+    let downs: Vec<_> = chain.migrations.iter().map(|m| m.down.as_ref().map(|down| body(down).trim())).collect();
+    assert_eq!(body(&chain.migrations[0].up).trim(), "SELECT 1;");
+    assert_eq!(downs, [Some("SELECT -1;"), None, Some("SELECT -3;"), None]);
+    let modes: Vec<_> = chain.migrations.iter().map(|m| m.up.mode).collect();
+    assert_eq!(modes, [Mode::Wrapped, Mode::Wrapped, Mode::PerStatement, Mode::PerStatement]);
+    assert_eq!(chain.migrations[2].down.as_ref().unwrap().mode, Mode::Wrapped);
+}
+
+#[test]
+fn files_named_for_a_transaction_are_go_pgs() {
+    let files = [
+        ("20240101000000_a.tx.up.sql", "SELECT 1; SELECT 2"),
+        ("20240101000000_a.tx.down.sql", "SELECT 1"),
+        ("20240102000000_b.up.sql", "CREATE INDEX CONCURRENTLY i ON t (a)"),
+    ];
+    assert_eq!(recognise(&tree(&files)).map(Layout::name), Some("plain"));
+    let chain = plan("plain", &files);
+    assert_eq!(order(&chain), ["20240101000000 a", "20240102000000 b"]);
+    let modes: Vec<_> = chain.migrations.iter().map(|m| m.up.mode).collect();
+    assert_eq!(modes, [Mode::Wrapped, Mode::Simple]);
+}
+
+#[test]
 fn plain_can_leave_out_the_transaction() {
     let chain = plan("plain", &[("1_a.sql", "-- no-transaction\nVACUUM;")]);
     assert_eq!(chain.migrations[0].up.mode, Mode::PerStatement);
@@ -238,6 +271,27 @@ fn of_files_for_several_databases_postgresqls_run() {
 }
 
 #[test]
+fn a_file_for_postgresql_wins_over_the_general_one_of_its_version_whatever_their_names() {
+    let chain = plan(
+        "plain",
+        &[
+            ("20200101000000_a.postgres.up.sql", "SELECT 1"),
+            ("20200101000000_general.up.sql", "x"),
+            ("20200101000000_general.down.sql", "SELECT 2"),
+            ("20200102000000_b.up.sql", "SELECT 3"),
+            ("20200102000000_b.crdb.down.sql", "x"),
+            ("20200102000000_c.down.sql", "x"),
+            ("20200102000000_b.pg.down.sql", "SELECT 4"),
+        ],
+    );
+    let both = |m: &Arc<Migration>| (m.up.text.to_string(), m.down.as_ref().map(|down| down.text.to_string()));
+    let expected = [("SELECT 1", Some("SELECT 2")), ("SELECT 3", Some("SELECT 4"))];
+    let expected = expected.map(|(up, down)| (up.to_owned(), down.map(str::to_owned)));
+    assert_eq!(chain.migrations.iter().map(both).collect::<Vec<_>>(), expected);
+    assert_eq!(findings(&chain), [""; 0]);
+}
+
+#[test]
 fn without_a_runner_two_of_one_number_are_a_warning_and_run_by_name() {
     let chain = plan("plain", &[("0001_a.sql", "SELECT 1"), ("0001_b.sql", "SELECT 2")]);
     let versions: Vec<_> = chain.migrations.iter().map(|m| &m.version[..]).collect();
@@ -251,13 +305,13 @@ fn a_template_without_values_is_one_finding_and_no_step() {
     for layout in ["golang-migrate", "sqlx", "plain"] {
         let files = tree(&[("1_a.up.sql", "CREATE SCHEMA {{ .Schema }};\nCREATE TABLE {{ .Schema }}.t ();")]);
         let layout = by_name(layout).unwrap();
-        let chain = plan_replaced(layout, "m", &files, &BTreeMap::new(), &[]);
+        let chain = plan_replaced(layout, "m", &files, &Given::default(), &[]);
         assert_eq!(findings(&chain), ["config.placeholder m/1_a.up.sql"]);
         assert!(chain.findings[0].message.contains("{{ .Schema }}"), "{}", chain.findings[0].message);
         assert_eq!((chain.findings[0].line, chain.findings[0].column), (Some(1), Some(15)));
         assert!(chain.migrations[0].foreign.is_some());
         let vars = BTreeMap::from([("Schema".to_owned(), "shop".to_owned())]);
-        let chain = plan_replaced(layout, "m", &files, &vars, &[]);
+        let chain = plan_replaced(layout, "m", &files, &given(&vars), &[]);
         assert_eq!(&chain.migrations[0].up.text[..], "CREATE SCHEMA shop;\nCREATE TABLE shop.t ();");
         assert_eq!(findings(&chain), [""; 0]);
     }

@@ -58,6 +58,8 @@ fn a_folder_named_for_another_database_in_one_of_its_words_is_no_set() {
         ("app/migrations_postgres/2024-01-01-000000_a/up.sql", ""),
         ("app/migrations_sqlite/2024-01-01-000000_a/up.sql", ""),
         ("jdbc-h2/migrations/V1__a.sql", ""),
+        ("hooks/libsql_backend/migrations/V1__a.sql", ""),
+        ("wide/migrations/1_a.sql", "CREATE TABLE t (\n\ta    BLOB   NOT NULL\n)"),
         ("mysql-to-postgres/migrations/V1__a.sql", ""),
         ("client/migrations/1_a.sql", "CREATE TABLE t (at TEXT DEFAULT (strftime('%s')))"),
     ];
@@ -217,6 +219,112 @@ fn files_for_several_databases_are_no_runners_that_knows_one() {
 }
 
 #[test]
+fn what_is_sent_to_other_databases_does_not_speak_against_files_for_several() {
+    let files = [
+        ("sql/migrations/20150101000001000000_a.cockroach.up.sql", "CREATE TABLE a (b INT)"),
+        ("sql/migrations/20150101000001000000_a.mysql.up.sql", "CREATE TABLE a (b INT AUTO_INCREMENT)"),
+        ("sql/migrations/20150101000001000000_a.postgres.up.sql", "CREATE TABLE a (b int)"),
+        ("sql/migrations/20150101000001000000_a.sqlite.up.sql", "CREATE TABLE a (b INTEGER AUTOINCREMENT)"),
+        ("sql/migrations/20150101000001000000_a.up.sql", "CREATE TABLE a (b DATETIME, c BLOB)"),
+        ("sql/migrations/20150101000002000000_b.sqlite.up.sql", "ALTER TABLE a ADD d BLOB"),
+        ("sql/migrations/20150101000002000000_b.up.sql", "ALTER TABLE a ADD d bytea"),
+        ("sql/src/20150101000001000000_a/20150101000001000000_a.mysql.up.sql", ""),
+        ("sql/src/20150101000001000000_a/20150101000001000000_a.postgres.up.sql", ""),
+        ("popx/stub/migrations/20150101000001_z.mysql.up.sql", ""),
+        ("popx/stub/migrations/20150101000001_z.postgres.up.sql", ""),
+    ];
+    assert_eq!(found(&files), ["sql/migrations (plain)"]);
+    let told =
+        ["popx/stub/migrations: a test has it", "sql/src/20150101000001000000_a: sql/migrations has all of its files"];
+    assert_eq!(passed(&files), told);
+}
+
+#[test]
+fn a_runner_of_another_language_is_none_of_the_repositorys() {
+    let mixed = [
+        ("go.mod", "github.com/lib/pq"),
+        ("migrations/201701261850_a.up.sql", "SELECT 1"),
+        ("migrations/201701281131_b.sql", "SELECT 1"),
+        ("migrations/201701281132_c.sql", "SELECT 1"),
+    ];
+    assert_eq!(told(&mixed), ("plain", None));
+    assert_eq!(told(&mixed[1..]), ("sqlx", None), "nothing speaks against it");
+    let versions = [("Cargo.toml", "tokio-postgres = \"0.7\""), ("migrations/V1__a.sql", "SELECT 1")];
+    assert_eq!(told(&versions), ("refinery", Some("flyway")));
+    assert_eq!(told(&[("package.json", "{}"), versions[1]]), ("flyway", None));
+}
+
+#[test]
+fn a_comment_about_another_database_says_nothing() {
+    let files = [
+        ("Cargo.toml", "sqlx = { features = [\"postgres\"] }"),
+        ("migrations/1_a.sql", "CREATE TABLE a (\n    id int -- MySQL's AUTO_INCREMENT would do, and a BLOB,\n)"),
+    ];
+    assert_eq!(found(&files), ["migrations (sqlx)"]);
+    assert_eq!(found(&[files[0], ("migrations/1_a.sql", "CREATE TABLE a (id int AUTO_INCREMENT)")]), [""; 0]);
+}
+
+#[test]
+fn two_sets_that_number_their_files_alike_are_two() {
+    let files = [
+        ("a/migrations/001_first.up.sql", ""),
+        ("a/migrations/002_second.up.sql", ""),
+        ("b/migrations/001_first.up.sql", ""),
+    ];
+    assert_eq!(found(&files).len(), 2);
+}
+
+#[test]
+fn what_lies_beside_a_set_and_is_none_is_told() {
+    let prisma = [
+        ("app/prisma/migrations/migration_lock.toml", "provider = \"postgresql\""),
+        ("app/prisma/migrations/20240101000000_a/migration.sql", "SELECT 1"),
+        ("app/prisma/manual-data-migrations/20240101_a.sql", "SELECT 1"),
+        ("examples/shop/prisma/migrations/migration_lock.toml", "provider = \"postgresql\""),
+        ("examples/shop/prisma/migrations/20240101000000_a/migration.sql", "SELECT 1"),
+    ];
+    assert_eq!(found(&prisma), ["app/prisma/migrations (prisma)"]);
+    let expected = [
+        "app/prisma/manual-data-migrations: nothing tells what runs it, and prisma's set lies beside it",
+        "examples/shop/prisma/migrations: an example has it",
+    ];
+    assert_eq!(passed(&prisma), expected);
+    assert_eq!(found(&prisma[3..]), ["examples/shop/prisma/migrations (prisma)"], "there is no other");
+
+    let flyway = [
+        ("server/src/main/resources/db/migration/V1__a.sql", "SELECT 1"),
+        ("server/src/dev/resources/db/migration/V1_1__b.sql", "SELECT 1"),
+        ("server/src/integrationTest/resources/db/other/V1_1__b.sql", "SELECT 1"),
+    ];
+    assert_eq!(found(&flyway), ["server/src/main/resources/db/migration (flyway)"]);
+    let main = "server/src/main/resources/db/migration";
+    let expected = format!("server/src/dev/resources/db/migration: only databases of `dev` have it, beside {main}");
+    let test = "server/src/integrationTest/resources/db/other: a test has it".to_owned();
+    assert_eq!(passed(&flyway), [expected, test]);
+
+    let diesel = [("db/migrations/2024-01-01_a/up.sql", ""), ("auth/tests/sql/10-basic/up.sql", "")];
+    assert_eq!(found(&diesel), ["db/migrations (diesel)"]);
+    assert_eq!(passed(&diesel), ["auth/tests/sql: a test has it"]);
+
+    let past =
+        [("supabase/migrations/20240101000000_a.sql", ""), ("supabase/migrations-archived/20230101000000_a.sql", "")];
+    assert_eq!(found(&past), ["supabase/migrations (supabase)"]);
+    let why = "by its name, its time is over, and supabase/migrations lies beside it";
+    assert_eq!(passed(&past), [format!("supabase/migrations-archived: {why}")]);
+    assert_eq!(found(&[("db/legacy/migrations/1_a.up.sql", "")]).len(), 1, "there is no other");
+
+    let drafts = [
+        ("sql/migrations/sql/20240101000000_a.up.sql", "SELECT 1"),
+        ("sql/migrations/templates/20240101_a.up.sql", "SELECT 1"),
+    ];
+    assert_eq!(found(&drafts).len(), 1);
+    assert_eq!(
+        passed(&drafts),
+        ["sql/migrations/templates: by its name, others are made from it, as sql/migrations/sql"]
+    );
+}
+
+#[test]
 fn a_folder_called_sql_with_numbered_files_alone_is_a_set() {
     assert_eq!(found(&[("sql/000001.sql", "SELECT 1"), ("sql/000002.sql", "SELECT 1")]), ["sql (plain)"]);
     assert_eq!(found(&[("sql/000001.sql", "SELECT 1"), ("sql/report.sql", "SELECT 1")]), [""; 0]);
@@ -265,4 +373,105 @@ fn flyways_folders_for_other_databases_are_passed_over() {
         ["migrations/POSTGRESQL/V1__a.sql"]
     );
     assert_eq!(findings(&chain), [""; 0]);
+}
+
+/// What looks like a set and is passed over: `folder: why`.
+fn passed(files: &[(&str, &str)]) -> Vec<String> {
+    let paths: Vec<String> = files.iter().map(|(path, _)| (*path).to_owned()).collect();
+    let read = |path: &str| files.iter().find(|(p, _)| *p == path).map(|(_, text)| text.as_bytes().to_vec());
+    survey(&paths, &read).1.into_iter().map(|passed| format!("{}: {}", passed.path, passed.why)).collect()
+}
+
+#[test]
+fn a_name_that_means_other_things_than_a_database_excludes_only_beside_another_database() {
+    let alone = [
+        ("internal/db2/schema/migrations/1_a.sql", "-- +migrate Up\nSELECT 1;"),
+        ("price/oracle/migrations/0001_a.up.sql", "SELECT 1"),
+    ];
+    assert_eq!(
+        found(&alone),
+        ["internal/db2/schema/migrations (sql-migrate)", "price/oracle/migrations (golang-migrate)"]
+    );
+    let beside = [
+        ("migrations/db2/0001_a.up.sql", "SELECT 1"),
+        ("migrations/oracle/0001_a.up.sql", "SELECT 1"),
+        ("migrations/postgresql/0001_a.up.sql", "SELECT 1"),
+    ];
+    assert_eq!(found(&beside), ["migrations/postgresql (golang-migrate)"]);
+}
+
+#[test]
+fn what_tests_and_demonstrations_have_is_no_set_and_tests_that_look_like_one_are_told() {
+    let files = [
+        ("Cargo.toml", "sqlx = { features = [\"postgres\"] }"),
+        ("crates/sync/test_other_migrations/20240101000000_a.sql", "SELECT 1"),
+        ("apps/sdk-test/auth_migrations/2026-01-01.sql", "SELECT 1"),
+        ("crates/latest/migrations/20240101000000_a.sql", "SELECT 1"),
+        ("demos/sql/00-a.sql", "CREATE TABLE t (a int)"),
+        ("demos/sql/01-b.sql", "CREATE TABLE u (a int)"),
+        ("ext/sql/00_a.sql", "SELECT 1"),
+        ("ext/sql/01_b.sql", "SELECT 1"),
+        ("ext/expected/00_a.out", ""),
+    ];
+    assert_eq!(found(&files), ["crates/latest/migrations (sqlx)"]);
+    let told = ["apps/sdk-test/auth_migrations: a test has it", "crates/sync/test_other_migrations: a test has it"];
+    assert_eq!(passed(&files), told);
+}
+
+#[test]
+fn another_databases_words_in_a_set_that_runs_on_postgresql_too_are_told() {
+    let both = "github.com/golang-migrate/migrate/v4\ngithub.com/jackc/pgx/v5\nmodernc.org/sqlite";
+    let files = |module| {
+        [("go.mod", module), ("migrations/000001_a.up.sql", "CREATE TABLE t (a BLOB NOT NULL);")]
+            .map(|(path, text): (&str, &str)| (path, text))
+    };
+    assert_eq!(found(&files(both)), [""; 0]);
+    assert_eq!(passed(&files(both)), ["migrations: it says BLOB NOT NULL, which is another database's"]);
+    assert_eq!(passed(&files("github.com/golang-migrate/migrate/v4\nmodernc.org/sqlite")), [""; 0]);
+}
+
+#[test]
+fn where_supabase_puts_its_sets_the_platform_is_supabase() {
+    let files = [("playground/supabase/migrations/20240101000000_a.sql", "SELECT 1")];
+    assert_eq!(told(&files), ("supabase", None));
+
+    let drizzle = [
+        ("app/supabase/migrations/meta/_journal.json", "{\"dialect\":\"postgresql\",\"entries\":[]}"),
+        ("app/supabase/migrations/0000_a.sql", "SELECT 1;"),
+    ];
+    let platform = |files: &[(&str, &str)]| sets(files)[0].platform.map(|layout| layout.name());
+    assert_eq!(told(&drizzle).0, "drizzle");
+    assert_eq!(platform(&drizzle), Some("supabase"), "it lies in Supabase's folder");
+
+    let elsewhere = |sql| {
+        [
+            ("supabase/config.toml", "project_id = \"x\""),
+            ("prisma/migrations/migration_lock.toml", "provider = \"postgresql\""),
+            ("prisma/migrations/20240101000000_a/migration.sql", sql),
+        ]
+    };
+    assert_eq!(platform(&elsewhere("ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES auth.users (id)")), Some("supabase"));
+    assert_eq!(platform(&elsewhere("SELECT 1")), None, "nothing in it needs Supabase's tables");
+}
+
+#[test]
+fn flyways_locations_in_a_program_are_one_set_without_those_for_trials() {
+    let resources = "apps/a/src/main/resources/db";
+    let file = |name: &str| format!("{resources}/{name}");
+    let (main, prod, dev) = (file("migration/V1__a.sql"), file("prod/V2__b.sql"), file("dev/V3__c.sql"));
+    let program = "import org.flywaydb.core.Flyway\nval all = mutableListOf(\"db/migration\")\n\
+                   all.add(\"db/prod\")\nall.add(\"db/dev\")";
+    let kotlin = "libs/database/src/main/kotlin/DataSourceBuilder.kt";
+    let files = [(main.as_str(), ""), (prod.as_str(), ""), (dev.as_str(), ""), (kotlin, program)];
+    let all = sets(&files);
+    let [set] = &all[..] else { panic!("{all:?}") };
+    assert_eq!((set.path.as_str(), &set.locations[..]), (&file("migration")[..], &[file("prod")][..]));
+    assert_eq!(passed(&files).len(), 1, "the one for trials is told");
+
+    assert_eq!(found(&files[..2]).len(), 2, "without a program that names them, nothing says that they are one");
+    let why = format!("{dev}: by its name, only databases for trials have it beside {}", file("migration"));
+    assert_eq!(passed(&files[..3]), [why.replace("/V3__c.sql", "")]);
+    let same = file("prod/V1__b.sql");
+    let twice = [(main.as_str(), ""), (same.as_str(), ""), (kotlin, program)];
+    assert_eq!(found(&twice).len(), 2, "one version twice is no chain");
 }

@@ -84,7 +84,7 @@ fn goose_substitutes_where_it_is_told_to() {
     let text = "-- +goose Up\nSELECT '$A';\n-- +goose ENVSUB ON\n\
         SELECT '$A ${A} ${B:-b} ${B-c} $C $$x \\$y $(z)';\n-- +goose ENVSUB OFF\nSELECT $$d$$;\n";
     let vars = BTreeMap::from([("A".to_owned(), "1".to_owned())]);
-    let chain = by_name("goose").unwrap().plan_with("m", &tree(&[("1_a.sql", text)]), &vars);
+    let chain = by_name("goose").unwrap().plan_with("m", &tree(&[("1_a.sql", text)]), &given(&vars));
     assert_eq!(pieces(&chain.migrations[0].up), ["SELECT '$A';", "SELECT '1 1 b c  $x $y $(z)';", "SELECT $$d$$;"]);
     assert_eq!(findings(&chain), ["config.placeholder m/1_a.sql"]);
     assert!(chain.findings[0].message.contains('C'));

@@ -34,6 +34,14 @@ fn flyway_orders_dotted_versions_and_runs_repeatables_last() {
 }
 
 #[test]
+fn flyway_runs_a_version_without_a_description() {
+    let files = [("V1__a.sql", "SELECT 1"), ("V1.2.0.1.sql", "SELECT 1"), ("Views.sql", "SELECT 1"), ("V9.java", "")];
+    let chain = plan("flyway", &files);
+    assert_eq!(order(&chain), ["1 a", "1.2.0.1 "]);
+    assert_eq!(findings(&chain), ["history.naming migrations/Views.sql"], "which has no version");
+}
+
+#[test]
 fn flyway_takes_one_point_zero_for_one_and_starts_at_the_baseline() {
     let chain = plan("flyway", &[("V1__a.sql", "SELECT 1"), ("V1.0__b.sql", "SELECT 1")]);
     assert_eq!(chain.findings[0].code, "history.duplicate-version");
@@ -68,12 +76,21 @@ fn flyway_leaves_out_the_transaction_where_it_must() {
 fn flyway_replaces_placeholders_and_drops_the_byte_order_mark() {
     let files = tree(&[("V1__a.sql", "\u{feff}GRANT SELECT ON t TO ${role};\n-- ${nobody}\n")]);
     let vars = BTreeMap::from([("role".to_owned(), "app".to_owned())]);
-    let chain = by_name("flyway").unwrap().plan_with("m", &files, &vars);
+    let chain = by_name("flyway").unwrap().plan_with("m", &files, &given(&vars));
     assert_eq!(findings(&chain), ["config.placeholder m/V1__a.sql"]);
     assert_eq!((chain.findings[0].line, chain.findings[0].column), (Some(2), Some(4)));
     let vars = BTreeMap::from([("role".to_owned(), "app".to_owned()), ("nobody".to_owned(), "x".to_owned())]);
-    let chain = by_name("flyway").unwrap().plan_with("m", &files, &vars);
+    let chain = by_name("flyway").unwrap().plan_with("m", &files, &given(&vars));
     assert_eq!(&*chain.migrations[0].up.text, "GRANT SELECT ON t TO app;\n-- x\n");
+}
+
+#[test]
+fn flyway_fills_its_own_placeholders() {
+    let own = "-- ${flyway:filename}\nCREATE TABLE ${flyway:defaultSchema}.t (a int);\n";
+    let chain =
+        plan("flyway", &[("sub/V1__a.sql", own), ("V2__b.sql", "ALTER DATABASE ${flyway:database} SET a.b = 'c';")]);
+    assert_eq!(&*chain.migrations[0].up.text, "-- V1__a.sql\nCREATE TABLE public.t (a int);\n");
+    assert_eq!(findings(&chain), ["config.placeholder migrations/V2__b.sql"], "each database has another name");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::*;
 fn replaced(layout: &str, files: &[(&str, &str)], step: &str, sql: Option<&str>) -> Chain {
     let file = sql.and_then(|sql| tree(&[("steps/it.sql", sql)]).files.remove("steps/it.sql"));
     let replacement = Replacement { step: step.to_owned(), path: "steps/it.sql".to_owned(), file };
-    plan_replaced(by_name(layout).unwrap(), "migrations", &tree(files), &BTreeMap::new(), &[replacement])
+    plan_replaced(by_name(layout).unwrap(), "migrations", &tree(files), &Given::default(), &[replacement])
 }
 
 /// The versions of steps that cannot be run.
