@@ -41,7 +41,7 @@ impl Check for Data {
 fn breaking(source: &Source, rows: &Breaking, subject: &Subject<'_>) -> Option<Finding> {
     let Cause::Server(error) = &rows.failure.cause else { return None };
     let statement = rows.failure.range.clone().and_then(|range| source.text.get(range)).unwrap_or_default();
-    let code = code(error, rows.known && is_seed(statement));
+    let code = code(error, rows.known && (is_seed(statement) || is_renaming(statement)));
     let mut finding = failure(source, &rows.failure);
     finding.code = code.to_owned();
     finding.severity = super::default_severity(code);
@@ -68,7 +68,10 @@ fn breaking(source: &Source, rows: &Breaking, subject: &Subject<'_>) -> Option<F
     };
     finding.help = Some(match tried(&rows.recipes) {
         Some(tried) => format!("{tried}\nif production has no such rows: {assumed}"),
-        None => format!("{}; if production has no such rows: {assumed}", help(code, error, finding.table.as_deref())),
+        None => format!(
+            "{}; if production has no such rows: {assumed}",
+            help(code, error, finding.table.as_deref(), statement)
+        ),
     });
     let setup = rows.setup.iter().map(|statement| format!("{statement};")).collect();
     let recipes = rows.recipes.clone();
@@ -229,6 +232,16 @@ fn is_seed(statement: &str) -> bool {
     text.starts_with("insert") && !text.contains("select")
 }
 
+/// An UPDATE that gives one known row another fixed key: `SET name = 'b' WHERE name = 'a'`.
+fn is_renaming(statement: &str) -> bool {
+    static RENAMING: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        let column = r#"("?\w+"?)\s*=\s*'[^']*'"#;
+        Regex::new(&format!(r#"(?is)^\s*update\s+[\w."]+\s+set\s+{column}\s+where\s+{column}\s*;?\s*$"#)).ok()
+    });
+    let found = RENAMING.as_ref().and_then(|pattern| pattern.captures(statement));
+    found.is_some_and(|found| found[1].eq_ignore_ascii_case(&found[2]))
+}
+
 /// The columns that are concerned: the constraint's, or the one that the server names.
 fn columns(error: &ServerError, subject: &Subject<'_>) -> Vec<String> {
     if let Some(column) = &error.column {
@@ -271,7 +284,7 @@ fn code(error: &ServerError, seed: bool) -> &'static str {
 }
 
 /// The recipe for a class of failures.
-fn help(code: &str, error: &ServerError, table: Option<&str>) -> String {
+fn help(code: &str, error: &ServerError, table: Option<&str>, statement: &str) -> String {
     let table = table.unwrap_or("the table");
     let what = error.constraint.as_deref().unwrap_or("it");
     match code {
@@ -285,11 +298,21 @@ fn help(code: &str, error: &ServerError, table: Option<&str>) -> String {
         }
         "data.check" => format!("first mend the rows that break {what}; or add it as NOT VALID and VALIDATE it later"),
         "data.exclusion" => format!("first resolve the rows of {table} that exclude each other"),
+        // `jsonb_build_object(NULL, …)`, `string_to_array(…)[…]` and the like: no conversion, but a value that a function refuses.
+        "data.cast" if matches!(error.sqlstate.as_str(), "22004" | "22023") => {
+            "leave out the rows whose values the function refuses (WHERE … IS NOT NULL), or give it others for them \
+             (coalesce)"
+                .to_owned()
+        }
         "data.cast" => {
             "convert what can be converted and say what becomes of the rest: nullif(…, ''), CASE, a pattern".to_owned()
         }
         "data.too-long" => "first shorten what is too long, or leave the type wide enough for what is there".to_owned(),
         "data.out-of-range" => "first mend the values that do not fit, or choose a type that takes them".to_owned(),
+        "data.seed-conflict" if is_renaming(statement) => {
+            "say what becomes of both rows where the new key is there already (`AND NOT EXISTS (…)`, or merge them)"
+                .to_owned()
+        }
         "data.seed-conflict" => {
             "add ON CONFLICT DO NOTHING (or DO UPDATE), or insert only what is not there".to_owned()
         }

@@ -12,6 +12,9 @@ const VALUES: usize = 120;
 /// How many sets of rows are tried beyond the likely ones.
 const DEEPER: usize = 2_000;
 
+/// How many values that the migration names are tried in rows that collide.
+const NAMED: usize = 12;
+
 /// Rows of one table in a crowd.
 const CROWD: usize = 4;
 
@@ -44,9 +47,7 @@ pub(super) struct Aims<'a> {
 impl<'a> Aims<'a> {
     /// Of `text`, which makes `after` out of `before`.
     pub(super) fn new(before: &'a Schema, after: &'a Schema, text: &'a str) -> Aims<'a> {
-        let words = text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$');
-        let words = words.filter(|word| !word.is_empty()).map(str::to_lowercase).collect();
-        Aims { before, after, text, words }
+        Aims { before, after, text, words: values::words(text) }
     }
 
     fn says(&self, name: &str) -> bool {
@@ -227,8 +228,17 @@ impl<'a> Aims<'a> {
     fn unique(&self, at: usize, after: &Table, all: &mut Vec<Aim>) {
         let table = &self.before.tables[at];
         for key in after.unique.iter().filter(|key| !table.unique.iter().any(|old| old.oid == key.oid)) {
-            let own: BTreeSet<i16> =
-                key.columns.iter().copied().filter(|number| table.columns.contains_key(number)).collect();
+            // Beside an expression the predicate's columns count as the key's: they have the values that it asks for.
+            let keyed = |number: &i16| {
+                let column = after.columns.get(number);
+                !key.expression || key.keys.iter().any(|text| column.is_some_and(|column| column.is_named_in(text)))
+            };
+            let own: BTreeSet<i16> = key
+                .columns
+                .iter()
+                .copied()
+                .filter(|number| table.columns.contains_key(number) && keyed(number))
+                .collect();
             // What a sequence or a generator fills has no duplicates in practice, with a key or without.
             let generated =
                 |column: &Column| column.sequence || column.default.as_ref().is_some_and(|text| text.contains("uuid"));
@@ -241,27 +251,11 @@ impl<'a> Aims<'a> {
             // The predicate's columns are as in the first row.
             let mut copy = own.clone();
             copy.extend(key.read.iter().filter(|number| table.columns.contains_key(*number)));
-            all.push(vec![first.clone(), Wish { copy, ..second.clone() }].into());
+            let alike = Wish { copy, ..second.clone() };
+            all.push(vec![first.clone(), alike.clone()].into());
             all.push(vec![first.clone(), second.clone()].into());
-            let texts: Vec<i16> = own
-                .iter()
-                .copied()
-                .filter(|number| table.columns.get(number).is_some_and(|c| values::sort(c) == Sort::Text))
-                .collect();
-            for (one, other) in [("'Ann'", "'ann'"), ("'ann'", "'ann '"), ("'ann'", "' ann'"), ("'a-b'", "'a b'")] {
-                if !key.expression {
-                    break;
-                }
-                let put = |wish: &Wish, value: &str| {
-                    let mut wish = wish.clone();
-                    wish.set.extend(texts.iter().map(|number| (*number, value.to_owned())));
-                    wish.copy.retain(|number| !texts.contains(number));
-                    wish
-                };
-                if !texts.is_empty() {
-                    all.push(vec![put(&first, one), put(&second, other)].into());
-                }
-            }
+            self.folding(&first, &alike, after, key, all);
+            self.literals(&first, &alike, key, all);
             if key.nulls_equal {
                 let set: BTreeMap<i16, String> = own
                     .iter()
@@ -282,9 +276,85 @@ impl<'a> Aims<'a> {
         }
     }
 
+    /// Texts that differ, and that the expressions of a new unique key make the same: one column at a time, because the rest
+    /// of the key has to be alike, then all of them.
+    fn folding(&self, first: &Wish, alike: &Wish, after: &Table, key: &Unique, all: &mut Vec<Aim>) {
+        let table = &self.before.tables[first.table];
+        let is_text = |number: &i16| table.columns.get(number).is_some_and(|c| values::sort(c) == Sort::Text);
+        let is_computed = |number: &i16| {
+            let name = after.columns.get(number).map_or("", |column| column.name.as_str());
+            key.keys.iter().any(|text| text != name && text.contains(name))
+        };
+        let texts: Vec<i16> = first.filled.iter().copied().filter(is_text).collect();
+        let mut sets: Vec<Vec<i16>> = texts.iter().copied().filter(is_computed).map(|number| vec![number]).collect();
+        if texts.len() > 1 {
+            sets.push(texts);
+        }
+        for (one, other) in [("'Ann'", "'ann'"), ("'ann'", "'ann '"), ("'ann'", "' ann'"), ("'a-b'", "'a b'")] {
+            for texts in sets.iter().filter(|_| key.expression) {
+                let put = |wish: &Wish, value: &str| {
+                    let mut wish = wish.clone();
+                    wish.set.extend(texts.iter().map(|number| (*number, value.to_owned())));
+                    wish.copy.retain(|number| !texts.contains(number));
+                    wish
+                };
+                all.push(vec![put(first, one), put(alike, other)].into());
+            }
+        }
+    }
+
+    /// Rows that collide under a new unique key with values that the migration names: it may make all others differ, or
+    /// the key's condition may be about them.
+    fn literals(&self, first: &Wish, alike: &Wish, key: &Unique, all: &mut Vec<Aim>) {
+        let table = &self.before.tables[first.table];
+        let read = first.filled.iter().chain(&key.read).copied().collect::<BTreeSet<i16>>();
+        let mut made = 0;
+        for number in read {
+            let Some(column) = table.columns.get(&number).filter(|column| self.says(&column.bare)) else { continue };
+            let near = self.beside(&column.bare);
+            let mut list: Vec<String> =
+                near.iter().filter_map(|literal| values::fitting(column, literal)).take(4).collect();
+            list.extend(column.labels.iter().take(6).map(|label| values::quote(label)));
+            let mut seen = BTreeSet::new();
+            for value in list.into_iter().filter(|value| seen.insert(value.clone())) {
+                made += 1;
+                if made > NAMED {
+                    return;
+                }
+                let put = |wish: &Wish| {
+                    let mut wish = wish.clone();
+                    wish.set.insert(number, value.clone());
+                    wish.copy.remove(&number);
+                    wish
+                };
+                all.push(vec![put(first), put(alike)].into());
+            }
+        }
+    }
+
+    /// The literals that the migration compares with a column, or puts into it.
+    fn beside(&self, name: &str) -> Vec<String> {
+        const REACH: usize = 48;
+        let (text, name) = (self.text.to_ascii_lowercase(), name.to_ascii_lowercase());
+        let ends = text.match_indices(&name).map(|(at, found)| at + found.len());
+        let behind = ends.filter_map(|at| {
+            let rest = self.text.get(at..)?;
+            let end = rest.char_indices().map(|(at, _)| at).nth(REACH).unwrap_or(rest.len());
+            let window = &rest[..end];
+            Some(window.split(';').next().unwrap_or(window))
+        });
+        let mut found: Vec<String> = Vec::new();
+        for window in behind {
+            let fresh: Vec<String> = values::mentioned(window).into_iter().filter(|own| !found.contains(own)).collect();
+            found.extend(fresh);
+        }
+        found
+    }
+
     /// Rows whose texts a unique key tells apart, until the migration folds them into one.
     fn folded(&self, at: usize, all: &mut Vec<Aim>) {
         let table = &self.before.tables[at];
+        let Some(after) = self.after.get(table.oid) else { return };
         let folds = ["lower", "upper", "trim", "btrim", "replace", "regexp_replace", "left", "substring", "substr"];
         if !folds.iter().any(|word| self.says(word)) {
             return;
@@ -293,15 +363,17 @@ impl<'a> Aims<'a> {
             let column = table.columns.get(number)?;
             (values::sort(column) == Sort::Text && self.says(&column.bare)).then_some(*number)
         };
-        for number in table.unique.iter().flat_map(|key| &key.columns).filter_map(text) {
-            for (one, other) in [("'Ann'", "'ann'"), ("'ann'", "' ann'"), ("'a-b'", "'a b'")] {
-                let row = |n, value: &str| Wish {
-                    table: at,
-                    n,
-                    set: BTreeMap::from([(number, value.to_owned())]),
-                    ..Wish::default()
-                };
-                all.push(vec![row(0, one), row(1, other)].into());
+        for key in &table.unique {
+            for number in key.columns.iter().filter_map(text) {
+                // The rest of the key is the same.
+                let rest: BTreeSet<i16> = key.columns.iter().copied().filter(|other| *other != number).collect();
+                for (one, other) in [("'Ann'", "'ann'"), ("'ann'", "' ann'"), ("'a-b'", "'a b'")] {
+                    let set = |value: &str| BTreeMap::from([(number, value.to_owned())]);
+                    let row = Wish { table: at, demands: self.predicate(table, after, key), ..Wish::default() };
+                    let first = Wish { set: set(one), filled: rest.clone(), ..row.clone() };
+                    let second = Wish { n: 1, set: set(other), copy: rest.clone(), ..row };
+                    all.push(vec![first, second].into());
+                }
             }
         }
     }
@@ -333,7 +405,7 @@ impl<'a> Aims<'a> {
         };
         match &key.predicate {
             Some(predicate) if key.read.iter().all(same) => {
-                let words = |column: &Column| predicate.contains(column.bare.as_str());
+                let words = |column: &Column| column.is_named_in(predicate);
                 let read = key.read.iter().filter(|number| table.columns.get(*number).is_some_and(words));
                 vec![(format!("({predicate}) IS TRUE"), read.copied().collect())]
             }
@@ -366,6 +438,16 @@ impl<'a> Aims<'a> {
             if check.columns.iter().all(same) && !check.columns.is_empty() {
                 let demand = (format!("({}) IS FALSE", check.text), check.columns.clone());
                 all.push(vec![Wish { table: at, demands: vec![demand], ..Wish::default() }].into());
+                // It may be neither true nor false, but divide by zero.
+                let divides = check.text.contains(['/', '%']);
+                let number = |number: &i16| {
+                    let sort = table.columns.get(number).map(values::sort);
+                    divides && matches!(sort, Some(Sort::Integer(_) | Sort::Number))
+                };
+                for number in check.columns.iter().copied().filter(number) {
+                    let set = BTreeMap::from([(number, "0".to_owned())]);
+                    all.push(vec![Wish { table: at, set, ..Wish::default() }].into());
+                }
             }
         }
     }
@@ -426,7 +508,10 @@ impl<'a> Aims<'a> {
             let table = &self.before.tables[*at];
             // What a trigger compares a value with may be what it refuses to have changed.
             for literal in table.triggers.iter().flat_map(|text| values::mentioned(text)).take(8) {
-                let said = |column: &Column| table.triggers.as_ref().is_some_and(|text| text.contains(&column.bare));
+                // It may say a column's name in a string, too.
+                let words = |text: &String| values::words(text);
+                let trigger = table.triggers.as_ref().map(words).unwrap_or_default();
+                let said = |column: &Column| trigger.contains(&column.bare.to_lowercase());
                 for (number, column) in table.columns.iter().filter(|(_, column)| said(column)) {
                     if let Some(value) = values::fitting(column, &literal) {
                         let set = BTreeMap::from([(*number, value)]);

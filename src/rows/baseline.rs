@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tokio_postgres::error::DbError;
 
+use super::row::Row;
 use super::schema::{Column, Foreign, Schema, Table};
-use super::values;
+use super::{mend, values};
 use crate::engine::session::Session;
 
 /// How often one row is mended.
@@ -14,15 +15,6 @@ const MENDS: usize = 14;
 const DEPTH: usize = 8;
 /// How many combinations of values a condition is tried with.
 const COMBINATIONS: usize = 20_000;
-
-/// One row, by the place of its table in the schema.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Row {
-    /// The table.
-    pub(super) table: usize,
-    /// SQL literals by column; what is missing has its default.
-    pub(super) values: BTreeMap<i16, String>,
-}
 
 /// A row that is wanted.
 #[derive(Debug, Clone, Default)]
@@ -63,31 +55,21 @@ pub(super) struct Site<'a> {
     /// What production has: tables and columns that the same change creates are left alone.
     pub(super) production: &'a Schema,
     pub(super) rows: Vec<Row>,
+    /// Whether partitions may be made where no partition takes a row.
+    opens: bool,
     /// What made a condition true, by table and column: used again.
     learned: HashMap<(usize, i16), Option<String>>,
-}
-
-impl Row {
-    /// As a statement.
-    pub(super) fn insert(&self, schema: &Schema) -> String {
-        let table = &schema.tables[self.table];
-        if self.values.is_empty() {
-            return format!("INSERT INTO {} DEFAULT VALUES", table.name);
-        }
-        let named = |column: &i16| table.columns.get(column).map_or("", |column| column.name.as_str());
-        let names: Vec<&str> = self.values.keys().map(named).collect();
-        let overriding =
-            self.values.keys().any(|column| table.columns.get(column).is_some_and(|column| column.identity));
-        let overriding = if overriding { " OVERRIDING SYSTEM VALUE" } else { "" };
-        let values: Vec<&str> = self.values.values().map(String::as_str).collect();
-        format!("INSERT INTO {} ({}){overriding} VALUES ({})", table.name, names.join(", "), values.join(", "))
-    }
 }
 
 impl<'a> Site<'a> {
     /// An empty site.
     pub(super) fn new(session: &'a Session, schema: &'a Schema, production: &'a Schema) -> Site<'a> {
-        Site { session, schema, production, rows: Vec::new(), learned: HashMap::new() }
+        Site { session, schema, production, rows: Vec::new(), opens: false, learned: HashMap::new() }
+    }
+
+    /// The same, which makes partitions where `opens`.
+    pub(super) fn opening(self, opens: bool) -> Site<'a> {
+        Site { opens, ..self }
     }
 
     /// Whether production has the table.
@@ -117,14 +99,14 @@ impl<'a> Site<'a> {
         }
     }
 
-    async fn put_within(&mut self, wish: Wish, above: &mut Vec<usize>) -> Result<usize, Refusal> {
+    pub(super) async fn put_within(&mut self, wish: Wish, above: &mut Vec<usize>) -> Result<usize, Refusal> {
         let schema = self.schema;
         let table = &schema.tables[wish.table];
         let refused = |why: &str| Refusal::Refused(table.name.clone(), why.to_owned());
         if !self.is_old(wish.table) {
             return Err(refused("the same change creates the table"));
         }
-        let mut row = Row { table: wish.table, values: BTreeMap::new() };
+        let mut row = Row::new(wish.table);
         let before = self.rows.iter().rev().find(|row| row.table == wish.table).cloned();
         let mut fixed: BTreeSet<i16> = BTreeSet::new();
         for (number, value) in &wish.set {
@@ -274,25 +256,32 @@ impl<'a> Site<'a> {
                 }
             }
         };
-        let pairs = foreign.columns.iter().zip(&foreign.parent_columns);
-        let table = &schema.tables[parent];
-        let value = |theirs: &i16| {
-            // What a sequence has filled is known to the server alone.
-            let column = table.columns.get(theirs).filter(|column| column.sequence);
-            let made = column.map(|column| format!("(SELECT max({}) FROM {})", column.name, table.name));
-            self.rows[at].values.get(theirs).cloned().or(made)
-        };
-        let theirs: Vec<_> = pairs.map(|(own, theirs)| (*own, value(theirs))).collect();
-        for (own, value) in theirs {
-            if let (false, Some(value)) = (fixed.contains(&own), value) {
-                row.values.insert(own, value);
-            }
-        }
+        self.take_key(foreign, at, row, fixed);
         Ok(())
     }
 
-    /// Inserts `row`, and mends what the server refuses.
-    async fn insert(&mut self, wish: &Wish, row: &mut Row, fixed: &BTreeSet<i16>) -> Result<(), Refusal> {
+    /// Gives `row` the key of the parent at `at`.
+    pub(super) fn take_key(&self, foreign: &Foreign, at: usize, row: &mut Row, fixed: &BTreeSet<i16>) {
+        let parent = &self.rows[at];
+        let table = &self.schema.tables[parent.table];
+        let value = |theirs: &i16| {
+            // What a sequence has filled, or the server computed, is known to the server alone.
+            let made = table.columns.get(theirs).and_then(|column| match column.sequence {
+                true => Some(format!("(SELECT max({}) FROM {})", column.name, table.name)),
+                false if column.generated => Some(looked_up(table, column, parent)),
+                false => None,
+            });
+            parent.value(*theirs).cloned().or(made)
+        };
+        for (own, theirs) in foreign.columns.iter().zip(&foreign.parent_columns) {
+            if let (false, Some(value)) = (fixed.contains(own), value(theirs)) {
+                row.values.insert(*own, value);
+            }
+        }
+    }
+
+    /// Inserts `row`, or changes it, and mends what the server refuses.
+    pub(super) async fn insert(&mut self, wish: &Wish, row: &mut Row, fixed: &BTreeSet<i16>) -> Result<(), Refusal> {
         let schema = self.schema;
         let table = &schema.tables[wish.table];
         let mut conditions = wish.demands.clone();
@@ -301,7 +290,7 @@ impl<'a> Site<'a> {
         }
         let mut last = String::new();
         for attempt in 0..MENDS {
-            let sql = format!("SAVEPOINT migd_row; {}; RELEASE SAVEPOINT migd_row", row.insert(schema));
+            let sql = format!("SAVEPOINT migd_row; {}; RELEASE SAVEPOINT migd_row", row.statement(schema));
             let error = match self.session.client().batch_execute(&sql).await {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
@@ -311,11 +300,16 @@ impl<'a> Site<'a> {
             back.map_err(|_| Refusal::Lost)?;
             let said = error.message().to_owned();
             let mended = match error.code().code() {
-                "23514" => self.obey(wish, row, fixed, &mut conditions, &error, attempt).await,
-                "23505" => self.differ(row, fixed, table, &error, attempt),
-                "23P01" => shift(row, fixed, table, error.constraint(), attempt),
+                "23514" => {
+                    self.obey(wish, row, fixed, &mut conditions, &error, attempt).await || self.open(row, &error).await
+                }
+                "23505" => {
+                    self.differ(row, fixed, table, &error, attempt)
+                        || self.point_elsewhere(wish, row, fixed, error.constraint(), attempt).await
+                }
+                "23P01" => mend::shift(row, fixed, table, error.constraint(), attempt),
                 // A default that reads the sequence wants it used.
-                "55000" if attempt == 0 => leave_sequences(row, fixed, table),
+                "55000" if attempt == 0 => mend::leave_sequences(row, fixed, table),
                 "23502" if self.fill(wish, row, fixed, error.column()) => true,
                 // What a trigger or a function makes of a text may be what is refused.
                 "23502" | "P0001" if self.reword(wish, row, fixed, attempt) => true,
@@ -341,6 +335,18 @@ impl<'a> Site<'a> {
             last = said;
         }
         Err(Refusal::Refused(table.name.clone(), last))
+    }
+
+    /// Makes a partition for a row that none takes.
+    async fn open(&self, row: &mut Row, error: &DbError) -> bool {
+        let Some(sql) = mend::partition(error).filter(|_| self.opens) else { return false };
+        let client = self.session.client();
+        if client.batch_execute(&format!("SAVEPOINT migd_row; {sql}; RELEASE SAVEPOINT migd_row")).await.is_err() {
+            let _ = client.batch_execute("ROLLBACK TO SAVEPOINT migd_row").await;
+            return false;
+        }
+        row.ahead.push(sql);
+        true
     }
 
     /// Gives a value to a column that refuses NULL.
@@ -471,11 +477,8 @@ impl<'a> Site<'a> {
             let mut list = Vec::new();
             list.extend(row.values.get(&number).cloned());
             if !fixed.contains(&number) && self.settable(wish.table, number) {
-                let keyed = table.is_key(number) && list.first().is_some_and(|value| value != "NULL");
-                if !points && !keyed {
+                if !points {
                     list.extend(values::candidates(column, &text, wish.n));
-                } else if table.is_key(number) && !points {
-                    list.extend(values::candidates(column, &text, wish.n).into_iter().skip(1));
                 }
                 if !column.not_null && !wish.filled.contains(&number) {
                     list.push("NULL".to_owned());
@@ -556,26 +559,14 @@ impl<'a> Site<'a> {
     }
 }
 
-/// Leaves the columns that a sequence fills to it; whether there were any.
-fn leave_sequences(row: &mut Row, fixed: &BTreeSet<i16>, table: &Table) -> bool {
-    let values = row.values.len();
-    let by_sequence = |number: &i16| table.columns.get(number).is_some_and(|column| column.sequence);
-    row.values.retain(|number, _| fixed.contains(number) || !by_sequence(number));
-    row.values.len() < values
-}
-
-/// Mends a row that an exclusion constraint refuses: its range is moved.
-fn shift(row: &mut Row, fixed: &BTreeSet<i16>, table: &Table, name: Option<&str>, attempt: usize) -> bool {
-    let Some(exclusion) = table.exclusions.iter().find(|exclusion| Some(exclusion.name.as_str()) == name) else {
-        return false;
-    };
-    for number in exclusion.columns.iter().filter(|number| !fixed.contains(number)) {
-        let Some(column) = table.columns.get(number) else { continue };
-        if table.foreign.iter().any(|key| key.columns.contains(number)) {
-            continue;
-        }
-        row.values.insert(*number, values::typical(column, 3 + attempt));
-        return true;
-    }
-    false
+/// The value that the server has computed for `column` in `row`, as a query that finds the row by what it was given.
+fn looked_up(table: &Table, column: &Column, row: &Row) -> String {
+    let told = row.values.iter().filter_map(|(number, value)| {
+        let known = table.columns.get(number).filter(|_| value != "NULL")?;
+        let comparable = matches!(known.kind.as_str(), "text" | "varchar" | "int2" | "int4" | "int8" | "uuid" | "bool");
+        comparable.then(|| format!("{} = {value}", known.name))
+    });
+    let told: Vec<String> = told.collect();
+    let found = if told.is_empty() { String::new() } else { format!(" WHERE {}", told.join(" AND ")) };
+    format!("(SELECT {} FROM {}{found} LIMIT 1)", column.name, table.name)
 }

@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio_postgres::SimpleQueryMessage;
 
 use super::baseline::{Site, Wish};
+use super::row::Row;
 use super::schema::{Column, Table};
 use super::script::Script;
 use super::values::{self, Sort};
 use super::{Job, Loss, Lost};
+use super::{kept, mend};
 use crate::engine::session::Session;
 use crate::pool::Held;
 use crate::sql::{self, Kind};
@@ -23,6 +25,8 @@ struct Value {
     old: Option<String>,
     /// As a text of its own type.
     own: Option<String>,
+    /// As JSON, where its column has another type afterwards.
+    json: Option<String>,
 }
 
 /// One table with rows in it.
@@ -38,20 +42,22 @@ struct Watched {
 struct Losses<'a> {
     job: &'a Job<'a>,
     session: &'a Session,
+    database: &'a str,
     /// What the migration changes rows with, in words.
     words: BTreeSet<String>,
     found: Vec<Loss>,
 }
 
-/// Runs up, then down, over ordinary rows in `touched`, and compares. Where down fails, the rows as INSERT statements.
+/// Runs up, then down, over ordinary rows in `touched`, and compares. Where down fails, the rows.
 pub(super) async fn losses(
     job: &Job<'_>,
     held: &Held,
     script: &Script,
     touched: &[usize],
-) -> (Vec<Loss>, Option<Vec<String>>) {
+) -> (Vec<Loss>, Option<Vec<Row>>) {
     let script = script.text();
-    let mut losses = Losses { job, session: &held.runner, words: words(job), found: Vec::new() };
+    let mut losses =
+        Losses { job, session: &held.runner, database: &held.database, words: words(job), found: Vec::new() };
     let mut stuck = None;
     // Two rows a table, with values that a narrower type would cut; then one, with values that it takes.
     for rich in [true, false] {
@@ -82,14 +88,15 @@ fn words(job: &Job<'_>) -> BTreeSet<String> {
 
 impl Losses<'_> {
     /// Ordinary rows in a new transaction.
-    async fn place(&self, touched: &[usize], rich: bool) -> Option<(Vec<Watched>, Vec<String>)> {
+    async fn place(&self, touched: &[usize], rich: bool) -> Option<(Vec<Watched>, Vec<Row>)> {
         let job = self.job;
         let client = self.session.client();
         let begin = "ROLLBACK; DISCARD SEQUENCES; BEGIN; SET LOCAL statement_timeout = 2000; SET LOCAL client_min_messages = error";
         client.batch_execute(begin).await.ok()?;
         // Ordinary rows have the parents that new keys ask for.
         let ordinary = job.before.with_keys_of(job.after);
-        let mut site = Site::new(self.session, &ordinary, job.production);
+        let opens = mend::may_open(&job.source.text);
+        let mut site = Site::new(self.session, &ordinary, job.production).opening(opens);
         for at in touched {
             let set = if rich { self.precise(*at) } else { BTreeMap::new() };
             let plain = Wish { table: *at, ..Wish::default() };
@@ -103,14 +110,13 @@ impl Losses<'_> {
         let mut placed: BTreeMap<usize, u64> = BTreeMap::new();
         site.rows.iter().for_each(|row| *placed.entry(row.table).or_default() += 1);
         client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").await.ok()?;
-        let rows = site.rows.iter().map(|row| row.insert(&ordinary)).collect();
         let mut watched = Vec::new();
         for (at, placed) in placed {
             let table = &job.before.tables[at];
             let rows = self.read(table, &table.name, table).await;
             watched.push(Watched { at, placed, count: self.count(&table.name).await.unwrap_or(0), rows });
         }
-        Some((watched, rows))
+        Some((watched, site.rows))
     }
 
     /// Values that a column's new type may cut.
@@ -143,7 +149,7 @@ impl Losses<'_> {
         let key = table.unique.iter().filter(plain).max_by_key(|key| key.primary)?;
         let as_before = |number: &i16| -> Option<String> {
             let (old, new) = (table.columns.get(number)?, now.columns.get(number)?);
-            Some(if new.declared == old.declared || is_word(old) || is_word(new) {
+            Some(if new.declared == old.declared || is_word(old) || is_word(new) || kept::is_rebuilt(old, new) {
                 format!("{}::text", new.name)
             } else {
                 format!("{}::{}::text", new.name, old.declared)
@@ -154,7 +160,12 @@ impl Losses<'_> {
             table.columns.keys().copied().filter(|number| now.columns.contains_key(number)).collect();
         let mut picks = vec![format!("pg_catalog.concat_ws('|', {})", parts.join(", "))];
         for number in &numbers {
-            picks.extend([as_before(number)?, format!("{}::text", now.columns.get(number)?.name)]);
+            let name = &now.columns.get(number)?.name;
+            picks.extend([as_before(number)?, format!("{name}::text")]);
+            picks.push(match self.is_retyped(table, *number) {
+                true => format!("pg_catalog.to_jsonb({name})::text"),
+                false => "NULL".to_owned(),
+            });
         }
         let sql = format!("SAVEPOINT migd_read; SELECT {} FROM {name} LIMIT 1000", picks.join(", "));
         let client = self.session.client();
@@ -166,16 +177,27 @@ impl Losses<'_> {
         for message in messages {
             let SimpleQueryMessage::Row(row) = message else { continue };
             let text = |at: usize| row.get(at).map(str::to_owned);
-            let value = |(n, number): (usize, &i16)| (*number, Value { old: text(1 + 2 * n), own: text(2 + 2 * n) });
+            let value = |(n, number): (usize, &i16)| {
+                let [old, own, json] = [1, 2, 3].map(|part| text(part + 3 * n));
+                (*number, Value { old, own, json })
+            };
             rows.insert(text(0)?, numbers.iter().enumerate().map(value).collect());
         }
         Some(rows)
     }
 
+    /// Whether up gives a column of `table` another type.
+    fn is_retyped(&self, table: &Table, number: i16) -> bool {
+        let declared = |table: &Table| table.columns.get(&number).map(|column| column.declared.clone());
+        self.job.after.get(table.oid).is_some_and(|after| declared(after) != declared(table))
+    }
+
     /// What is other after up.
     async fn compare(&mut self, watched: &[Watched]) {
         let job = self.job;
-        let filled = "SELECT relid FROM pg_catalog.pg_stat_xact_user_tables WHERE n_tup_ins > 0";
+        // What is put into a partition is put into its table.
+        let filled = "SELECT coalesce(pg_catalog.pg_partition_root(relid)::oid, relid)
+            FROM pg_catalog.pg_stat_xact_user_tables WHERE n_tup_ins > 0";
         let filled = self.session.client().query(filled, &[]).await.unwrap_or_default();
         // Rows that go elsewhere first are not lost.
         let moved = filled.iter().any(|row| job.before.get(row.get(0)).is_none());
@@ -222,13 +244,18 @@ impl Losses<'_> {
                 .filter_map(|(key, row)| Some((row.get(number)?, now.get(key)?.get(number)?)))
                 .filter(|(old, _)| old.own.is_some())
                 .collect();
-            let Some((old, other)) = pairs.iter().find(|(old, now)| old.old != now.old) else { continue };
+            let changed = |(old, now): &&(&Value, &Value)| {
+                old.old != now.old
+                    && !is_renamed(column, new, old, now)
+                    && !kept::holds(now.json.as_deref(), old.json.as_deref())
+            };
+            let Some((old, other)) = pairs.iter().find(changed) else { continue };
             let example = Some((shown(&old.own), shown(&other.own)));
             if new.declared != column.declared {
                 let numeric = matches!(values::sort(column), Sort::Integer(_) | Sort::Number | Sort::Date);
                 let what = if numeric { Lost::Precision } else { Lost::Values };
                 self.say(what, table, Some(column), example, narrowed(table, column, new));
-            } else if !self.says(&column.bare) {
+            } else if !self.says(&column.bare) && !self.says(&new.bare) {
                 // When a row was last changed is no value that anybody put in.
                 if values::sort(column) != Sort::Date {
                     self.say(Lost::Values, table, Some(column), example, None);
@@ -246,7 +273,9 @@ impl Losses<'_> {
 
     /// What down does not bring back, of what is not said already. False where it fails.
     async fn revert(&mut self, watched: &[Watched]) -> bool {
-        let Some(down) = self.job.down.and_then(Script::of) else { return true };
+        let Some(down) = self.job.down.and_then(|down| Script::of(down, self.job.ran.1, self.database)) else {
+            return true;
+        };
         if !self.run(&down.text()).await {
             return false;
         }
@@ -299,6 +328,16 @@ impl Losses<'_> {
 /// Whether a type's values are what their texts are.
 fn is_word(column: &Column) -> bool {
     matches!(values::sort(column), Sort::Enum | Sort::Text)
+}
+
+/// Whether an enum's label has another name, and the value is the same: labels are never taken from a type.
+fn is_renamed(old: &Column, new: &Column, before: &Value, now: &Value) -> bool {
+    let is_gone = |value: &Value, labels: &[String]| value.own.as_ref().is_some_and(|own| !labels.contains(own));
+    values::sort(old) == Sort::Enum
+        && old.declared == new.declared
+        && old.labels.len() <= new.labels.len()
+        && is_gone(before, &new.labels)
+        && is_gone(now, &old.labels)
 }
 
 fn shown(value: &Option<String>) -> String {

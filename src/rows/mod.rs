@@ -2,8 +2,12 @@
 
 mod aim;
 mod baseline;
+mod changed;
+mod kept;
 mod lost;
+mod mend;
 mod remedy;
+mod row;
 mod sample;
 pub mod schema;
 mod script;
@@ -17,7 +21,7 @@ use blake3::Hash;
 
 use crate::layout::Source;
 use crate::pool::{self, Pool};
-use crate::trace::{self, Failure, Limits};
+use crate::trace::{self, Executed, Failure, Limits};
 use crate::verdict::Recipe;
 
 pub use sample::{Sample, sample};
@@ -34,6 +38,8 @@ pub struct Job<'a> {
     pub source: &'a Source,
     /// Its reverse, where it has one.
     pub down: Option<&'a Source>,
+    /// What became of their statements, up's and down's.
+    pub ran: (&'a [Executed], &'a [Executed]),
     /// What its runner writes afterwards.
     pub bookkeeping: &'a [String],
     /// What it writes after the reverse.
@@ -74,7 +80,7 @@ pub struct Found {
 /// Rows that the schema before accepts and that make the migration fail.
 #[derive(Debug, Clone)]
 pub struct Breaking {
-    /// INSERT statements.
+    /// INSERT statements, and UPDATE statements for rows that the chain itself has inserted.
     pub setup: Vec<String>,
     /// How it fails.
     pub failure: Failure,

@@ -2,6 +2,7 @@
 
 use super::schema::{Column, Condition, Foreign, Schema, Table, Unique};
 use super::values::{self, Sort};
+use crate::sql::identifier;
 use crate::trace::ServerError;
 use crate::verdict::{Recipe, RecipePlace};
 
@@ -270,7 +271,7 @@ impl Remedy<'_> {
     fn not_valid(&self, table: &str, name: &str) -> Option<Recipe> {
         // With several actions in one statement, its end is not the constraint's.
         let one = self.says("add") && !self.says("valid") && actions(self.statement) == 1;
-        let later = format!("ALTER TABLE {table} VALIDATE CONSTRAINT {}", quoted(name));
+        let later = format!("ALTER TABLE {table} VALIDATE CONSTRAINT {}", identifier(name));
         let sql = format!("{} NOT VALID", self.statement.trim_end());
         (one && self.says("alter"))
             .then(|| instead("hold new rows to it now, and the old ones once they are mended", vec![sql], vec![later]))
@@ -281,7 +282,7 @@ impl Remedy<'_> {
         if actions(self.statement) != 1 || self.says("primary") {
             return None;
         }
-        let name = quoted(&format!("{}_{}_not_null", table.bare, column.bare));
+        let name = identifier(&format!("{}_{}_not_null", table.bare, column.bare));
         let sql =
             format!("ALTER TABLE {} ADD CONSTRAINT {name} CHECK ({} IS NOT NULL) NOT VALID", table.name, column.name);
         let later = vec![
@@ -476,12 +477,6 @@ fn replaced(text: &str, what: &str, by: &str) -> Option<String> {
     Some(format!("{}{by}{}", text.get(..at)?, text.get(at + what.len()..)?))
 }
 
-fn quoted(name: &str) -> String {
-    let plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-        && name.chars().next().is_some_and(|c| !c.is_ascii_digit());
-    if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
-}
-
 fn before(how: &str, sql: Vec<String>) -> Recipe {
     Recipe { how: how.to_owned(), place: RecipePlace::Before, sql, later: Vec::new() }
 }
@@ -498,11 +493,5 @@ mod tests {
     fn commas_between_actions_are_counted_and_those_within_are_not() {
         assert_eq!(actions("ALTER TABLE t ADD CHECK (a IN ('x,y', 'z')), ADD UNIQUE (a, b)"), 2);
         assert_eq!(actions("ALTER TABLE t ADD UNIQUE (a, b)"), 1);
-    }
-
-    #[test]
-    fn a_name_is_quoted_where_it_has_to_be() {
-        assert_eq!(quoted("users_email_key"), "users_email_key");
-        assert_eq!(quoted("Users"), "\"Users\"");
     }
 }

@@ -37,7 +37,7 @@ pub async fn sample(session: &Session, before: &Schema, after: &Schema, text: &s
             Err(Refusal::There | Refusal::Lost) => {}
         }
     }
-    sample.setup = site.rows.iter().map(|row| row.insert(before)).collect();
+    sample.setup = site.rows.iter().map(|row| row.statement(before)).collect();
     client.batch_execute("ROLLBACK").await?;
     Ok(sample)
 }

@@ -8,6 +8,7 @@ use tokio_postgres::{Client, Row};
 
 use crate::catalog::Snapshot;
 use crate::pool::Lease;
+use crate::sql::lexer::{Lexer, TokenKind};
 
 /// How many schemas are kept: those before and after what is being written, in two sets. A large one takes a megabyte.
 const KEPT: usize = 4;
@@ -103,6 +104,23 @@ pub struct Column {
     pub labels: Vec<String>,
     /// The conditions of its domain.
     pub domain: Option<String>,
+}
+
+impl Column {
+    /// Whether an expression, as the server writes it, names the column: in full, and not in a string.
+    pub(super) fn is_named_in(&self, expression: &str) -> bool {
+        Lexer::new(expression, 0).any(|token| {
+            let text = &expression[token.start..token.end];
+            match token.kind {
+                TokenKind::Word => text == self.bare,
+                TokenKind::Quoted => {
+                    let inside = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+                    inside.is_some_and(|inside| inside.replace("\"\"", "\"") == self.bare)
+                }
+                _ => false,
+            }
+        })
+    }
 }
 
 /// A foreign key.
@@ -413,5 +431,41 @@ impl Table {
     /// Whether some unique key has the column.
     pub fn is_key(&self, column: i16) -> bool {
         self.unique.iter().any(|unique| unique.columns.contains(&column))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_is_named_by_its_whole_name() {
+        let column = |bare: &str| Column {
+            bare: bare.to_owned(),
+            name: String::new(),
+            declared: String::new(),
+            base: String::new(),
+            kind: String::new(),
+            category: String::new(),
+            modifier: -1,
+            not_null: false,
+            default: None,
+            sequence: false,
+            identity: false,
+            generated: false,
+            labels: Vec::new(),
+            domain: None,
+        };
+        for (bare, expression, named) in [
+            ("name", "lower(name)", true),
+            ("name", "lower(nickname)", false),
+            ("name", "lower(name_of)", false),
+            ("name", "(doc ->> 'name'::text)", false),
+            ("Name", "lower(\"Name\")", true),
+            ("name", "lower(\"Name\")", false),
+            ("odd \"one\"", "lower(\"odd \"\"one\"\"\")", true),
+        ] {
+            assert_eq!(column(bare).is_named_in(expression), named, "{bare} in {expression}");
+        }
     }
 }

@@ -7,7 +7,8 @@ use regex::Regex;
 
 use crate::layout::Source;
 use crate::sql::{self, Kind};
-use crate::trace;
+use crate::trace::Executed;
+use crate::trace::elevate::{Lend, reserved};
 use crate::verdict::{Recipe, RecipePlace};
 
 /// The statements of a migration without those that end a transaction or refuse to be in one.
@@ -16,14 +17,15 @@ pub(super) struct Script {
 }
 
 impl Script {
-    /// Of one direction; none where it cannot be rolled back.
-    pub(super) fn of(source: &Source) -> Option<Script> {
+    /// Of one direction, which `ran`, for a database of this name; none where it cannot be rolled back.
+    pub(super) fn of(source: &Source, ran: &[Executed], database: &str) -> Option<Script> {
         static CONCURRENTLY: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?i)\bconcurrently\b").ok());
         let whole = std::slice::from_ref(&source.body);
         let mut parts = Vec::new();
         for piece in source.pieces.as_deref().unwrap_or(whole) {
             for statement in sql::split_range(&source.text, piece.clone()).statements {
                 let text = &source.text[statement.range.clone()];
+                let one = ran.iter().find(|one| one.range == statement.range);
                 let text = match statement.kind {
                     Kind::Begin | Kind::Commit => continue,
                     Kind::Rollback | Kind::CopyIn | Kind::Database => return None,
@@ -34,9 +36,19 @@ impl Script {
                         }
                         pattern.replace_all(text, "").into_owned()
                     }
-                    _ if trace::elevate::reserved(text, trace::elevate::Lend::Contained).is_some() => return None,
+                    // An extension's script would be run again and again.
+                    _ if reserved(text, Lend::Contained)
+                        .is_some_and(|kept| kept.extension.is_some() || one.is_none_or(|one| one.elevated)) =>
+                    {
+                        return None;
+                    }
                     _ => text.to_owned(),
                 };
+                let text = one.and_then(|one| one.loan.as_ref()).map_or(text.clone(), |loan| {
+                    let text = loan.applied(&text, database);
+                    let all = loan.before.iter().chain([&text]).chain(&loan.after);
+                    all.map(String::as_str).collect::<Vec<_>>().join("\n;\n")
+                });
                 parts.push((statement.range, text));
             }
         }

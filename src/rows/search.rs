@@ -7,11 +7,12 @@ use std::time::Instant;
 use tokio_postgres::SimpleQueryMessage;
 
 use super::aim::{Aim, Aims};
-use super::baseline::{Refusal, Row, Site, Wish};
+use super::baseline::{Refusal, Site, Wish};
 use super::remedy::Remedy;
+use super::row::Row;
 use super::schema::Schema;
 use super::script::Script;
-use super::{Breaking, Error, Found, Job, Stuck, lost, values};
+use super::{Breaking, Error, Found, Job, Stuck, lost, mend, values};
 use crate::pool::Held;
 use crate::trace::apply::Bench;
 use crate::trace::{self, Cause, Failure, ServerError};
@@ -44,7 +45,8 @@ pub async fn search(job: &Job<'_>) -> Result<Found, Error> {
     let mut search = Search {
         job,
         held: &held,
-        script: Script::of(job.source),
+        script: Script::of(job.source, job.ran.0, &held.database),
+        opens: mend::may_open(&job.source.text),
         deadline: started + job.budget,
         found: Found::default(),
         signs: BTreeSet::new(),
@@ -57,7 +59,11 @@ pub async fn search(job: &Job<'_>) -> Result<Found, Error> {
         let (losses, stuck) = lost::losses(job, &held, script, &touched).await;
         search.found.losses = losses;
         if let Some(rows) = stuck {
-            search.found.stuck = search.stuck(rows).await?;
+            let fewest = search.fewest(rows.clone()).await;
+            search.found.stuck = search.stuck(&fewest).await?;
+            if search.found.stuck.is_none() && fewest != rows {
+                search.found.stuck = search.stuck(&rows).await?;
+            }
         }
     }
     let mut all = seeds;
@@ -92,6 +98,8 @@ struct Search<'a> {
     held: &'a Held,
     /// The migration as one text that can be rolled back; none where there is no such.
     script: Option<Script>,
+    /// Whether rows may get partitions that are made up.
+    opens: bool,
     deadline: Instant,
     found: Found,
     signs: BTreeSet<Sign>,
@@ -168,12 +176,18 @@ impl Search<'_> {
             if !self.begin().await {
                 break;
             }
-            let mut site = Site::new(&self.held.runner, self.job.before, self.job.production);
+            let mut site = Site::new(&self.held.runner, self.job.before, self.job.production).opening(self.opens);
             if !site.is_old(*at) {
                 continue;
             }
             if let Err(Refusal::Refused(table, why)) = site.put(&Wish { table: *at, ..Wish::default() }).await {
                 let named = self.job.before.tables[*at].name.clone();
+                // The chain's own row may be the only one that it takes: the migration meets that.
+                let sql = format!("SELECT EXISTS (SELECT FROM {named})");
+                let client = self.held.runner.client();
+                if client.query_one(&sql, &[]).await.is_ok_and(|row| row.get(0)) {
+                    continue;
+                }
                 let why = if table == named { why } else { format!("{table}: {why}") };
                 self.found.unpopulated.push((named, why));
             }
@@ -185,16 +199,22 @@ impl Search<'_> {
         if aim.wishes.is_empty() || !self.begin().await {
             return Ok(());
         }
-        let mut site = Site::new(&self.held.runner, self.job.before, self.job.production);
+        let mut site = Site::new(&self.held.runner, self.job.before, self.job.production).opening(self.opens);
         // In a set of many tables, those that refuse are left out; in an aimed one every row counts.
         let many = aim.wishes.iter().any(|wish| wish.table != aim.wishes[0].table);
         for wish in &aim.wishes {
-            match site.put(wish).await {
-                Ok(_) => {}
-                Err(Refusal::Lost) => return Ok(()),
-                Err(Refusal::There) => {}
-                Err(Refusal::Refused(..)) if many => {}
-                Err(Refusal::Refused(..)) => return Ok(()),
+            let Err(refusal) = site.put(wish).await else { continue };
+            // The table may have a row already, and take no other.
+            let changed = match refusal {
+                Refusal::Lost => Err(Refusal::Lost),
+                _ => site.change(wish).await,
+            };
+            match (changed, refusal) {
+                (Ok(()), _) => {}
+                (Err(Refusal::Lost), _) | (_, Refusal::Lost) => return Ok(()),
+                (_, Refusal::There) => {}
+                (_, Refusal::Refused(..)) if many => {}
+                (_, Refusal::Refused(..)) => return Ok(()),
             }
         }
         let rows = site.rows;
@@ -298,8 +318,8 @@ impl Search<'_> {
             let numbers: Vec<i16> = rows[at].values.keys().copied().collect();
             for number in numbers {
                 let column = table.columns.get(&number);
-                let by_itself =
-                    column.is_some_and(|column| !column.sequence && (column.default.is_some() || !column.not_null));
+                let by_itself = rows[at].of.is_some()
+                    || column.is_some_and(|column| !column.sequence && (column.default.is_some() || !column.not_null));
                 if *left == 0 || !by_itself {
                     continue;
                 }
@@ -451,8 +471,7 @@ impl Search<'_> {
         rows.iter().find_map(|row| {
             let table = &self.job.before.tables[row.table];
             let key = table.unique.iter().find(|key| key.name == *name && !key.expression)?;
-            let pair =
-                |number: &i16| Some(format!("{} = {}", table.columns.get(number)?.name, row.values.get(number)?));
+            let pair = |number: &i16| Some(format!("{} = {}", table.columns.get(number)?.name, row.value(*number)?));
             let pairs: Vec<String> = key.columns.iter().map(pair).collect::<Option<_>>()?;
             Some(format!("SELECT count(*) FROM {} WHERE {}", table.name, pairs.join(" AND ")))
         })
@@ -488,8 +507,9 @@ impl Search<'_> {
     }
 
     /// Runs up and then down as their runner would, over committed rows, in a database of its own: what fails for them.
-    async fn stuck(&self, setup: Vec<String>) -> Result<Option<Stuck>, Error> {
+    async fn stuck(&self, rows: &[Row]) -> Result<Option<Stuck>, Error> {
         let (job, Some(down)) = (self.job, self.job.down) else { return Ok(None) };
+        let setup = statements(rows, job.before);
         let Some(fresh) = job.pool.lease(job.prefix).await? else { return Err(Error::Template) };
         let client = fresh.runner.client();
         let bench = Bench { runner: &fresh.runner, observer: &fresh.observer, limits: &job.limits };
@@ -503,6 +523,17 @@ impl Search<'_> {
         let failure = trace::run(bench, down, job.reverted).await?.failure;
         let of_rows = |failure: &Failure| matches!(&failure.cause, Cause::Server(error) if counts(&error.sqlstate));
         Ok(failure.filter(of_rows).map(|failure| Stuck { setup, failure }))
+    }
+
+    /// Those of `rows`, over which down fails, that are needed for it.
+    async fn fewest(&self, rows: Vec<Row>) -> Vec<Row> {
+        let down = self.job.down.and_then(|down| Script::of(down, self.job.ran.1, &self.held.database));
+        let (Some(up), Some(down)) = (&self.script, down) else { return rows };
+        let both = format!("{}{}", up.text(), down.text());
+        match self.replay(&rows, &[], &both).await {
+            Some(sign) => self.fewer(rows, &[], &both, &sign, &mut SMALLER.clone()).await,
+            None => rows,
+        }
     }
 
     fn is_said(&self, failure: &Failure) -> bool {
@@ -530,7 +561,8 @@ fn counts(sqlstate: &str) -> bool {
 }
 
 fn statements(rows: &[Row], schema: &Schema) -> Vec<String> {
-    rows.iter().map(|row| row.insert(schema)).collect()
+    let all = rows.iter().flat_map(|row| row.statements(schema));
+    all.filter(|statement| !statement.is_empty()).collect()
 }
 
 fn joined(statements: &[String]) -> String {

@@ -1,5 +1,6 @@
 //! Values for columns, as SQL literals: typical ones, those at the edges, and those that a text mentions.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -34,6 +35,12 @@ pub(super) fn mentioned(sql: &str) -> Vec<String> {
         }
     }
     found
+}
+
+/// The words of a text, in lower case, whatever they are in it: also those in strings.
+pub(super) fn words(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$');
+    words.filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
 }
 
 /// What kind of values a type has.
@@ -147,6 +154,13 @@ pub(super) fn typical(column: &Column, n: usize) -> String {
             "bit" => format!("B'{}'", "0".repeat(usize::try_from(column.modifier.max(1)).unwrap_or(1))),
             "varbit" => "B'1'".to_owned(),
             "oid" | "regclass" | "xid" => (n + 1).to_string(),
+            "regconfig" | "regdictionary" => "'simple'".to_owned(),
+            "regtype" => "'text'".to_owned(),
+            "regnamespace" => "'pg_catalog'".to_owned(),
+            "regrole" => "'pg_monitor'".to_owned(),
+            "regcollation" => "'\"C\"'".to_owned(),
+            "regproc" => "'pg_typeof'".to_owned(),
+            "regprocedure" => "'pg_typeof(\"any\")'".to_owned(),
             "pg_lsn" => format!("'0/{:X}'", n + 1),
             "semver" => format!("'1.0.{n}'"),
             _ => "''".to_owned(),
@@ -344,6 +358,12 @@ fn sample(pattern: &str) -> Option<String> {
 /// A value of `old` that `new` can take only by cutting or rounding it; none where there is no such.
 pub(super) fn precise(old: &Column, new: &Column) -> Option<String> {
     match (sort(old), sort(new)) {
+        // An element of it.
+        (Sort::Text | Sort::Number | Sort::Date, Sort::Array) => {
+            let kind = new.kind.strip_prefix('_')?.to_owned();
+            let category = if matches!(kind.as_str(), "varchar" | "bpchar" | "text") { "S" } else { "" }.to_owned();
+            precise(old, &Column { kind, category, ..new.clone() })
+        }
         (Sort::Text, Sort::Text) => {
             let room = width(new)? + 1;
             width(old).is_none_or(|width| width >= room).then(|| {

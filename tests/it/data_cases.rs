@@ -56,6 +56,8 @@ impl Judge {
             deadline: Instant::now() + Duration::from_secs(120),
             halt: Default::default(),
             elevate: migd::trace::elevate::Lend::Harmless,
+            pace: None,
+            others: Arc::default(),
         }
     }
 
@@ -97,6 +99,7 @@ impl Judge {
             prefix: &prefix,
             source: &up,
             down: None,
+            ran: (&[], &[]),
             bookkeeping: &[],
             reverted: &[],
             limits,
@@ -350,5 +353,19 @@ async fn the_examples_of_the_explanations_are_as_they_say() {
             assert_eq!(found, !example.good, "{}{}", code.name, said(&judged.findings));
         }
     }
+    judge.engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_whose_only_row_the_chain_inserts_is_populated() {
+    let judge = Judge::new().await;
+    let table = "CREATE TABLE settings (id integer PRIMARY KEY CHECK (id = 1))";
+    let up = "ALTER TABLE settings ADD COLUMN name text NOT NULL DEFAULT ''";
+    let empty = judge.judge(&[table.to_owned()], up).await;
+    assert_eq!(empty.found.unpopulated, []);
+    let full = judge.judge(&[format!("{table}; INSERT INTO settings VALUES (1)")], up).await;
+    assert_eq!(full.found.unpopulated, []);
+    let never = judge.judge(&[table.replace("id = 1", "id = 1 AND id = 2")], up).await;
+    assert_eq!(never.found.unpopulated.len(), 1, "{:?}", never.found.unpopulated);
     judge.engine.stop().await;
 }

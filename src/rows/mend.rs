@@ -1,0 +1,103 @@
+//! What can be done about a row that the server refuses, besides giving it the values that a CHECK asks for.
+
+use std::collections::BTreeSet;
+
+use tokio_postgres::error::DbError;
+
+use super::baseline::{Site, Wish};
+use super::row::Row;
+use super::schema::Table;
+use super::values;
+use crate::sql::identifier;
+
+/// Words of a migration that looks at partitions, or at the list of all tables: over one that is made up it may do something
+/// else than over production's.
+const LOOKS: [&str; 5] = ["partition", "pg_inherits", "pg_class", "pg_tables", "information_schema"];
+
+/// Whether rows for a migration with this text may get a partition that is made up.
+pub(super) fn may_open(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    !LOOKS.iter().any(|word| text.contains(word))
+}
+
+/// Makes a partition for what no partition takes, where that is why a row was refused. Production has partitions that no
+/// migration makes, but a job or the application, as time goes on.
+pub(super) fn partition(error: &DbError) -> Option<String> {
+    let (schema, table) = (error.schema()?, error.table()?);
+    let name = |table: &str| format!("{}.{}", identifier(schema), identifier(table));
+    let is_it = error.message().starts_with("no partition of relation ");
+    is_it.then(|| format!("CREATE TABLE {} PARTITION OF {} DEFAULT", name(&format!("{table}_default")), name(table)))
+}
+
+/// How many further parents are made for one row.
+const PARENTS: usize = 3;
+
+impl Site<'_> {
+    /// Points `row` to a further parent, where a unique key refuses it and has nothing but foreign keys to tell it by: a second
+    /// member of a team is another user.
+    pub(super) async fn point_elsewhere(
+        &mut self,
+        wish: &Wish,
+        row: &mut Row,
+        fixed: &BTreeSet<i16>,
+        constraint: Option<&str>,
+        attempt: usize,
+    ) -> bool {
+        let schema = self.schema;
+        let table = &schema.tables[wish.table];
+        let Some(unique) = table.unique.iter().find(|unique| Some(unique.name.as_str()) == constraint) else {
+            return false;
+        };
+        let mut free = table.foreign.iter().filter(|key| {
+            key.parent != table.oid
+                && key.columns.iter().any(|number| unique.columns.contains(number))
+                && key.columns.iter().all(|number| !fixed.contains(number) && self.settable(wish.table, *number))
+        });
+        let (Some(foreign), true) = (free.next(), attempt < PARENTS) else { return false };
+        let Some(parent) = schema.find(foreign.parent) else { return false };
+        let further = Wish { table: parent, n: wish.n + 20 + attempt * 7, ..Wish::default() };
+        match Box::pin(self.put_within(further, &mut vec![wish.table])).await {
+            Ok(at) => {
+                self.take_key(foreign, at, row, fixed);
+                true
+            }
+            Err(_) => false,
+        }
+    }
+}
+
+/// Leaves the columns that a sequence fills to it; whether there were any.
+pub(super) fn leave_sequences(row: &mut Row, fixed: &BTreeSet<i16>, table: &Table) -> bool {
+    let values = row.values.len();
+    let by_sequence = |number: &i16| table.columns.get(number).is_some_and(|column| column.sequence);
+    row.values.retain(|number, _| fixed.contains(number) || !by_sequence(number));
+    row.values.len() < values
+}
+
+/// Mends a row that an exclusion constraint refuses: its range is moved.
+pub(super) fn shift(row: &mut Row, fixed: &BTreeSet<i16>, table: &Table, name: Option<&str>, attempt: usize) -> bool {
+    let Some(exclusion) = table.exclusions.iter().find(|exclusion| Some(exclusion.name.as_str()) == name) else {
+        return false;
+    };
+    for number in exclusion.columns.iter().filter(|number| !fixed.contains(number)) {
+        let Some(column) = table.columns.get(number) else { continue };
+        if table.foreign.iter().any(|key| key.columns.contains(number)) {
+            continue;
+        }
+        row.values.insert(*number, values::typical(column, 3 + attempt));
+        return true;
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::may_open;
+
+    #[test]
+    fn a_migration_that_looks_at_partitions_gets_none_that_is_made_up() {
+        assert!(may_open("ALTER TABLE events ALTER COLUMN kind SET NOT NULL"));
+        assert!(!may_open("CREATE TABLE e2 PARTITION OF events FOR VALUES FROM (1) TO (2)"));
+        assert!(!may_open("DO $$ BEGIN FOR t IN SELECT relname FROM PG_CLASS LOOP END LOOP; END $$"));
+    }
+}

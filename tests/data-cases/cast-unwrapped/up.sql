@@ -1,0 +1,1 @@
+ALTER TABLE posts ALTER tags TYPE text USING tags[1];

@@ -1,0 +1,1 @@
+ALTER TABLE posts ALTER tag TYPE varchar(3)[] USING ARRAY[tag]::varchar(3)[];

@@ -1,0 +1,1 @@
+ALTER TABLE posts ALTER score TYPE integer[] USING ARRAY[score::integer];

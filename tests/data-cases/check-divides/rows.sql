@@ -1,0 +1,1 @@
+INSERT INTO grants (amount, seats) VALUES (5, 0);

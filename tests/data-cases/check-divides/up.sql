@@ -1,0 +1,1 @@
+ALTER TABLE grants ADD CONSTRAINT grants_share CHECK (amount / seats <= 100);

@@ -1,0 +1,2 @@
+ALTER TYPE state ADD VALUE 'void';
+ALTER TYPE state RENAME VALUE 'new' TO 'entered';

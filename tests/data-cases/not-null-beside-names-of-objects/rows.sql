@@ -1,0 +1,1 @@
+INSERT INTO posts VALUES (1, 'english', 'text', 'pg_typeof', 'pg_typeof("any")', 'public', 'pg_monitor', '"C"');

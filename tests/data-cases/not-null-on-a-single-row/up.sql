@@ -1,0 +1,1 @@
+ALTER TABLE settings ADD COLUMN name text NOT NULL;

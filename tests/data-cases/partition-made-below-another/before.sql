@@ -1,0 +1,2 @@
+CREATE TABLE ev (node int NOT NULL, seq bigint NOT NULL, code text) PARTITION BY LIST (node);
+CREATE TABLE ev_1 PARTITION OF ev FOR VALUES IN (1) PARTITION BY RANGE (seq);

@@ -1,0 +1,1 @@
+CREATE UNIQUE INDEX ev_code_key ON ev (node, seq, lower(code));

@@ -1,0 +1,1 @@
+ALTER TABLE plans ALTER price SET NOT NULL;

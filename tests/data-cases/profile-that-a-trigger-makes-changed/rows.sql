@@ -1,0 +1,2 @@
+INSERT INTO users VALUES (1);
+UPDATE profiles SET bio = NULL;

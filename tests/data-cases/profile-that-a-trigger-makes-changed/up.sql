@@ -1,0 +1,1 @@
+ALTER TABLE profiles ALTER bio SET NOT NULL;

@@ -1,0 +1,2 @@
+CREATE TABLE kinds (name text PRIMARY KEY, note text);
+INSERT INTO kinds VALUES ('topic', 'a');

@@ -1,0 +1,1 @@
+UPDATE kinds SET name = 'stream' WHERE name = 'topic';

@@ -1,0 +1,1 @@
+UPDATE config SET retries = 'many';

@@ -1,0 +1,1 @@
+ALTER TABLE config ALTER retries TYPE integer USING retries::integer;

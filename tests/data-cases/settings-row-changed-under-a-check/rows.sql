@@ -1,0 +1,1 @@
+UPDATE settings SET page_size = 500;

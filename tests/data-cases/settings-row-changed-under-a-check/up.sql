@@ -1,0 +1,1 @@
+ALTER TABLE settings ADD CONSTRAINT small CHECK (page_size BETWEEN 1 AND 100);

@@ -1,0 +1,1 @@
+ALTER TABLE settings ALTER COLUMN title SET NOT NULL;

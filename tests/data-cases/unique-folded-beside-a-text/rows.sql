@@ -1,0 +1,1 @@
+INSERT INTO sources (tenant, name) VALUES ('acme', 'Orders'), ('acme', 'orders');

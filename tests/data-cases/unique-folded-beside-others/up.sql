@@ -1,0 +1,1 @@
+UPDATE connections SET provider = lower(provider);

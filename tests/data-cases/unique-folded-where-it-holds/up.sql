@@ -1,0 +1,1 @@
+UPDATE tokens SET title = lower(title);

@@ -1,0 +1,1 @@
+INSERT INTO feeds (owner) VALUES ('system'), ('system');

@@ -1,0 +1,1 @@
+INSERT INTO hooks VALUES (1, true), (2, false);
