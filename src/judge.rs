@@ -2,7 +2,9 @@
 
 mod both_orders;
 mod build;
+mod constants;
 mod digests;
+mod downs;
 mod draft;
 mod error;
 mod key;
@@ -29,6 +31,7 @@ pub(crate) use run::study;
 pub use verdicts::{Figures, Verdicts};
 
 use crate::engine::Info;
+use crate::engine::pace::Pace;
 use crate::layout;
 use crate::pool::Pool;
 use crate::verdict::{Finding, Mode, Outcome, Report, SCHEMA, Timing, Verdict};
@@ -79,6 +82,8 @@ pub struct Order<'a> {
     pub halt: &'a CancellationToken,
     /// Ends that too: nobody will go on from there.
     pub halt_chain: &'a CancellationToken,
+    /// Set where nobody waits: then the chain before what is judged is built as this allows.
+    pub pace: Option<&'a Arc<Pace>>,
 }
 
 /// How deeply rows are searched for that break a migration.

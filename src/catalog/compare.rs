@@ -20,6 +20,16 @@ pub struct Difference {
     pub change: Change,
     /// The whole of it in words, as in `column users.email: NOT NULL is gone`.
     pub words: String,
+    /// The default before and after, where it is one that differs: two expressions may have the same value.
+    pub defaults: Option<(String, String)>,
+}
+
+impl Difference {
+    /// Makes of another default one that is only written differently.
+    pub fn same_default(&mut self) {
+        self.grade = Grade::Cosmetic;
+        self.words = format!("{}: default is only written differently", self.object);
+    }
 }
 
 /// How much a difference matters.
@@ -27,7 +37,9 @@ pub struct Difference {
 pub enum Grade {
     /// Statements may behave in another way.
     Behaviour,
-    /// Names that were generated, the order of columns, the shape of an expression, how values are stored.
+    /// A comment that programs beside the server act upon: what a tool makes of the schema may be another.
+    Annotation,
+    /// Comments, names that were generated, the order of columns, the shape of an expression, how values are stored.
     Cosmetic,
 }
 
@@ -87,8 +99,8 @@ fn differences(before: &Snapshot, after: &Snapshot, twin: Option<&Twin<'_>>) -> 
             "column" => new.name.rsplit('.').next().unwrap_or(&new.name).to_owned(),
             kind => words::bare(kind, &new.name),
         };
-        let words = format!("{}: is named {name} after", old.label());
-        found.push(Difference { grade: *grade, object: old.label(), change: Change::Changed, words });
+        let words = format!("{}: is named {name}", old.label());
+        found.push(Difference { grade: *grade, object: old.label(), change: Change::Changed, words, defaults: None });
         attributes(old, new, &told, &mut found);
     }
     for (objects, change, word) in [(&missing, Change::Missing, "missing"), (&added, Change::Added, "added")] {
@@ -98,7 +110,7 @@ fn differences(before: &Snapshot, after: &Snapshot, twin: Option<&Twin<'_>>) -> 
                 continue;
             }
             let words = format!("{}: {word}", object.label());
-            found.push(Difference { grade: Grade::Behaviour, object: object.label(), change, words });
+            found.push(Difference { grade: Grade::Behaviour, object: object.label(), change, words, defaults: None });
         }
     }
     found.sort_by(|a, b| (a.grade, rank(&a.object), &a.object).cmp(&(b.grade, rank(&b.object), &b.object)));
@@ -190,12 +202,13 @@ fn given_names<'a>(
         let parent = o.parents().any(|p| all.contains_key(p));
         all.contains_key(key.as_str()) && !renames.keys.contains(&key) && !parent
     };
-    let mut units: Vec<_> = before.0.units.iter().collect();
-    units.sort_by_key(|(unit, _)| **unit);
-    for (unit, old) in units {
-        let Some(new) = after.0.units.get(unit).filter(|new| !Arc::ptr_eq(&new.objects, &old.objects)) else {
-            continue;
-        };
+    let changed = before.0.units.iter().filter_map(|(unit, old)| {
+        let new = after.0.units.get(unit).filter(|new| !Arc::ptr_eq(&new.objects, &old.objects));
+        new.map(|new| (unit, old, new))
+    });
+    let mut units: Vec<_> = changed.collect();
+    units.sort_by_key(|(unit, ..)| **unit);
+    for (_, old, new) in units {
         for old in old.objects.iter().filter(|o| known(missing, o, renames)).collect::<Vec<_>>() {
             let same = |o: &&Object| o.slot == old.slot && o.kind == old.kind;
             if let Some(new) = new.objects.iter().find(same).filter(|o| known(added, o, renames)) {
@@ -255,12 +268,20 @@ fn attributes(old: &Object, new: &Object, told: &Told<'_>, found: &mut Vec<Diffe
             (Style::Body, Some(a), Some(b)) => sql(old) && shape::same_code(a, b),
             _ => false,
         };
-        let grade = if field.cosmetic || shape { Grade::Cosmetic } else { Grade::Behaviour };
+        let grade = match field.name.as_str() {
+            "comment" if [a, b].into_iter().flatten().any(words::is_annotation) => Grade::Annotation,
+            "comment" => Grade::Cosmetic,
+            _ if field.cosmetic || shape => Grade::Cosmetic,
+            _ => Grade::Behaviour,
+        };
         let object = old.label();
         let said = if shape { vec![words::shape(field)] } else { words::change(field, a, b) };
+        let defaults = a.zip(b).filter(|_| field.name == "default" && grade == Grade::Behaviour);
+        let defaults = defaults.map(|(a, b)| (a.to_owned(), b.to_owned()));
         found.extend(said.into_iter().map(|said| Difference {
             grade,
             change: Change::Changed,
+            defaults: defaults.clone(),
             words: format!("{object}: {said}"),
             object: object.clone(),
         }));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use futures_util::future::{join, try_join_all};
+use futures_util::future::{FutureExt, join, try_join_all};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Row, SimpleQueryMessage, Statement};
 
@@ -169,6 +169,16 @@ impl Reader {
         self.read_apart(client, Some(base)).await
     }
 
+    /// Does what a read begins with, for nothing but to have it planned and its pages at hand: for the time in which
+    /// another session is waited for. Nobody waits for its end: what is sent next comes behind it. It is one statement and
+    /// no transaction of its own, so that others than a read may come next.
+    pub fn rehearse(&self, client: &Client, base: &Snapshot) {
+        // Otherwise its settings would not be the read's.
+        if let Some(Frame::Settled) = self.frame {
+            let _ = versions::rehearse(client, &self.versions, &base.0.rows).now_or_never();
+        }
+    }
+
     async fn read_apart(&self, client: &Client, base: Option<&Snapshot>) -> Result<Snapshot, Error> {
         let frame = match self.frame {
             Some(frame) => frame,
@@ -311,9 +321,11 @@ async fn framed<T>(client: &Client, frame: Frame, read: impl Future<Output = Res
     let open = frame.open();
     // Both are sent at once, in this order.
     let (opened, read) = join(client.batch_execute(&open), read).await;
-    let closed = match &opened {
-        Ok(()) => client.batch_execute(frame.close()).await,
-        Err(_) => Ok(()),
+    let closed = match (&opened, frame) {
+        (Err(_), _) => Ok(()),
+        // It is sent, and whatever is sent next comes behind it: nobody waits for the answer.
+        (Ok(()), Frame::Settled) => client.batch_execute(frame.close()).now_or_never().unwrap_or(Ok(())),
+        (Ok(()), Frame::Own | Frame::Nested) => client.batch_execute(frame.close()).await,
     };
     opened?;
     let read = read?;

@@ -43,6 +43,12 @@ pub(super) struct Entry {
 }
 
 impl Snapshot {
+    /// What nothing is known of yet: a base since which everything has changed.
+    pub fn unread() -> Self {
+        let (units, roles, rows) = (HashMap::default(), HashMap::new(), Rows::default());
+        Snapshot(Arc::new(Inner { units, roles, members: 0, rows, line: Arc::default() }))
+    }
+
     /// All objects, sorted by kind and name.
     pub fn objects(&self) -> Vec<&Object> {
         let mut all: Vec<&Object> = self.0.units.values().flat_map(|e| e.objects.iter()).collect();

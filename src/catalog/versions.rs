@@ -120,6 +120,12 @@ pub(super) async fn read(
     Ok(Versions { rows, ..state.versions })
 }
 
+/// Has the server answer what [`read`] asks, and does nothing with it.
+pub(super) async fn rehearse(client: &Client, statement: &Statement, base: &Rows) -> Result<(), Error> {
+    let none: &[i32] = &[];
+    Ok(client.query(statement, &[&Xid(base.horizon), &none]).await.map(drop)?)
+}
+
 /// The rows, those of `base` with what has been written since; the sources in `whole` anew. And the sources of which more
 /// is gone than that tells.
 async fn read_since(

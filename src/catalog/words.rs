@@ -105,6 +105,13 @@ pub(super) fn change(field: &Field, a: Option<&str>, b: Option<&str>) -> Vec<Str
     }
 }
 
+/// Whether a comment is one that tools act upon: PostGraphile reads those that begin with `@`, pg_graphql `@graphql(…)`
+/// anywhere in it.
+pub(super) fn is_annotation(comment: &str) -> bool {
+    let tag = |text: &str| text.strip_prefix('@').is_some_and(|rest| rest.starts_with(char::is_alphabetic));
+    tag(comment.trim_start()) || comment.contains("@graphql(")
+}
+
 /// The lines of the one that the other has not. Rights of one role are one line.
 fn lines(these: &str, those: &str) -> Vec<String> {
     let known: Vec<&str> = those.lines().collect();

@@ -1,9 +1,11 @@
 //! Whether a migration runs at all: `apply.*`.
 
-use super::{Check, Subject, at};
+use std::collections::BTreeSet;
+
+use super::{Check, Subject, at, missing, newer};
 use crate::layout::Source;
-use crate::sql::{LineIndex, ProblemKind};
-use crate::trace::{Cause, Failure, Run, ServerError};
+use crate::sql::{LineIndex, ProblemKind, identifier};
+use crate::trace::{Cause, Executed, Failure, Loan, Run, ServerError};
 use crate::verdict::Finding;
 
 /// Whether up runs.
@@ -18,8 +20,77 @@ impl Check for Apply {
             findings.push(self::failure(source, failure));
         }
         findings.extend(left_open(source, up));
+        let down = subject.migration.down.as_ref().zip(subject.down);
+        for (source, run) in [(source, up)].into_iter().chain(down) {
+            findings.extend(membership(source, run));
+            findings.extend(authorization(source, run));
+            findings.extend(database(source, run));
+        }
         findings
     }
+}
+
+/// What the role that ran it had to give itself for it, on the first statement that needed it.
+fn membership(source: &Source, run: &Run) -> Option<Finding> {
+    let lent = || {
+        loans(run).filter(|(_, loan)| loan.instead.is_none() && (!loan.before.is_empty() || !loan.inside.is_empty()))
+    };
+    let (first, loan) = lent().next()?;
+    let roles: BTreeSet<String> = lent().flat_map(|(_, loan)| &loan.roles).map(|role| format!("\"{role}\"")).collect();
+    let roles: Vec<String> = roles.into_iter().collect();
+    let message = match roles.as_slice() {
+        [] => "only a superuser may run this as it stands".to_owned(),
+        roles => format!("only a superuser or a member of {} may run this", roles.join(", ")),
+    };
+    let steps = |sql: &[String]| sql.iter().map(|step| format!("\n  {step};")).collect::<String>();
+    let mut help = "if no superuser deploys, do as migd did, and put this".to_owned();
+    if !loan.before.is_empty() {
+        help.push_str(&format!(" before it:{}", steps(&loan.before)));
+    }
+    for (at, (role, grants)) in loan.inside.iter().enumerate() {
+        let and = if at > 0 || !loan.before.is_empty() { "\nand this" } else { "" };
+        help.push_str(&format!("{and} into it, behind where it makes \"{role}\":{}", steps(grants)));
+    }
+    if !loan.after.is_empty() {
+        help.push_str(&format!("\nand this after it:{}", steps(&loan.after)));
+    }
+    match lent().count() - 1 {
+        0 => {}
+        1 => help.push_str("\nlikewise for one more statement"),
+        more => help.push_str(&format!("\nlikewise for {more} more statements")),
+    }
+    Some(at(source, Some(first.range.clone()), "apply.membership", message).help(help))
+}
+
+/// The first `SET SESSION AUTHORIZATION`, in whose place `SET ROLE` was run.
+fn authorization(source: &Source, run: &Run) -> Option<Finding> {
+    let (first, instead, loan) =
+        loans(run).find_map(|(statement, loan)| Some((statement, loan.instead.as_deref()?, loan)))?;
+    let message = format!("only a superuser may run this as it stands: it is judged as `{instead}`");
+    let before: String = loan.before.iter().map(|step| format!("\n  {step};")).collect();
+    let help = format!(
+        "the role's rights are the same with either. If no superuser deploys, do as migd did, and write this, with RESET ROLE \
+         at the end:{before}\n  {instead};"
+    );
+    Some(at(source, Some(first.range.clone()), "apply.membership", message).help(help))
+}
+
+/// The databases that it names, at the first statement that does.
+fn database(source: &Source, run: &Run) -> Option<Finding> {
+    let named = || loans(run).filter(|(_, loan)| !loan.databases.is_empty());
+    let (first, _) = named().next()?;
+    let names: BTreeSet<String> =
+        named().flat_map(|(_, loan)| &loan.databases).map(|name| format!("\"{name}\"")).collect();
+    let names = names.into_iter().collect::<Vec<_>>().join(", ");
+    let message = format!("database {names} is taken for the one that is migrated");
+    let help = "if it has another name somewhere, ask for it: \
+                `DO $$ BEGIN EXECUTE format('… DATABASE %I …', current_database()); END $$`";
+    Some(at(source, Some(first.range.clone()), "apply.database", message).help(help))
+}
+
+/// The statements that passed only with what they were lent.
+fn loans(run: &Run) -> impl Iterator<Item = (&Executed, &Loan)> {
+    run.statements.iter().filter_map(|statement| Some((statement, statement.loan.as_ref()?)))
 }
 
 /// A transaction that the file opens and does not end.
@@ -84,11 +155,15 @@ fn server(source: &Source, range: Option<std::ops::Range<usize>>, error: &Server
     finding.table.clone_from(&error.table);
     finding.constraint.clone_from(&error.constraint);
     let context = error.context.as_deref().map(|context| format!("in {context}"));
-    let detail: Vec<String> = error.detail.iter().cloned().chain(context).collect();
+    let detail: Vec<String> =
+        error.detail.iter().map(|detail| own(detail)).filter(|detail| !detail.is_empty()).chain(context).collect();
     if !detail.is_empty() {
         finding.detail = Some(detail.join("\n"));
     }
-    finding.help = advice(error).or_else(|| error.hint.clone());
+    finding.help = newer::advice(error, text)
+        .or_else(|| missing::advice(error))
+        .or_else(|| advice(error))
+        .or_else(|| error.hint.clone());
     finding
 }
 
@@ -109,13 +184,27 @@ fn advice(error: &ServerError) -> Option<String> {
         "42501" if error.message.contains("operator class") || error.message.contains("operator family") => {
             "a wrong operator class can crash the server: judge it in a container (`engine.kind = \"container\"`)"
         }
+        "42501" if error.message.starts_with("permission denied to set session authorization") => {
+            "nobody but a superuser may, and migrations are judged under a role that is none. For a role of the chain's own \
+             `SET ROLE` is tried in its place, which is the same as long as the file neither asks for `session_user` nor \
+             sets roles besides: write `SET ROLE …` and `RESET ROLE`"
+        }
+        "42501" if error.context.is_some() && error.message.starts_with("must be member of role \"") => {
+            "a superuser may. If the function that is called makes the role: let it `GRANT` the role `TO CURRENT_USER` \
+             right after, which changes nothing for a superuser; or make the role in a statement of its own before"
+        }
+        "42501" if error.message.starts_with("permission denied for schema ") && hands_over(error) => {
+            "a superuser may. Everybody else has to let the new owner make objects in that schema first \
+             (`GRANT CREATE ON SCHEMA … TO …`); `REVOKE` it afterwards, if it is not to keep that"
+        }
         "42501" => {
-            "migrations are judged under a role that is no superuser; make what needs more rights part of `setup_sql`, \
-             or set `engine.superuser = true`, which needs the container engine"
+            "migrations are judged under a role that owns the database and is no superuser. If a superuser deploys in \
+             production: judge as one, in a container only (`engine.kind = \"container\"`, `engine.superuser = true`), or \
+             let the file do without where it may not: `DO $$ BEGIN EXECUTE '…'; EXCEPTION WHEN insufficient_privilege THEN \
+             RAISE NOTICE 'left to an administrator'; END $$`"
         }
-        "42704" if error.message.starts_with("role ") => {
-            "make the role part of the set's `setup_sql` if production has it before the first migration"
-        }
+        // `SET ROLE` has a code of its own for it.
+        "42704" | "22023" if error.message.starts_with("role \"") => return role_that_is_missing(&error.message),
         "42P01" | "3F000" => {
             "is it created by a later migration, or by something outside the chain? what production has before the \
              first migration belongs in the set's `setup_sql`"
@@ -125,12 +214,48 @@ fn advice(error: &ServerError) -> Option<String> {
              migration (`CREATE EXTENSION …`) belongs in the set's `setup_sql`"
         }
         "0A000" | "58P01" if error.message.contains("extension") => {
-            "the server that judges does not have this extension: use an image that has it (`engine.image`), or \
-             install its package"
+            "the server that judges does not have all of this extension, or not this version of it: use an image that has \
+             it (`engine.image`), or install its package"
         }
         _ => return None,
     };
     Some(text.to_owned())
+}
+
+/// A server's detail without what it counts in other databases, which are migd's, and without the name that the migrated one
+/// has here.
+fn own(detail: &str) -> String {
+    let other = |line: &&str| line.starts_with(|c: char| c.is_ascii_digit()) && line.contains(" in database migd_");
+    let here = |line: &str| {
+        let starts = ["privileges for ", "owner of "];
+        let start = starts
+            .iter()
+            .find(|start| line.strip_prefix(*start).is_some_and(|rest| rest.starts_with("database migd_")));
+        start.map_or_else(|| line.to_owned(), |start| format!("{start}the database that is migrated"))
+    };
+    let lines: Vec<String> = detail.lines().filter(|line| !other(line)).map(here).collect();
+    lines.join("\n")
+}
+
+/// Production may have a role that no migration makes.
+fn role_that_is_missing(message: &str) -> Option<String> {
+    let name = message.strip_prefix("role \"")?.strip_suffix("\" does not exist")?;
+    if name.starts_with("pg_") {
+        let why = "the server's own roles are there as far as its version has them; before 16, migd's servers lack those that reach \
+                   the machine's files and programs, because whoever makes roles could take them. Let the file do without: \
+                   `IF EXISTS (SELECT FROM pg_roles WHERE rolname = '…') THEN …` in a DO block";
+        return Some(why.to_owned());
+    }
+    let name = identifier(name);
+    Some(format!(
+        "if production has it before the first migration: write `CREATE ROLE {name};` into a file, and name the file in \
+         migd.toml, under the set's [[migrations]]: `setup_sql = [\"db/before.sql\"]`"
+    ))
+}
+
+/// Whether it was a function's statement that gives something to another owner.
+fn hands_over(error: &ServerError) -> bool {
+    error.context.as_ref().is_some_and(|context| context.to_lowercase().contains("owner to "))
 }
 
 fn not_sql(source: &Source, range: Option<std::ops::Range<usize>>, problem: &ProblemKind) -> Finding {

@@ -5,6 +5,8 @@ pub mod codes;
 mod data;
 mod design;
 mod history;
+mod missing;
+mod newer;
 mod revert;
 pub mod scenario;
 mod session;

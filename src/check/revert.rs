@@ -3,7 +3,8 @@
 use super::apply::{failure, left_open};
 use super::{Check, Subject, at};
 use crate::catalog::{Change, Difference, Grade};
-use crate::verdict::{Counterexample, Finding};
+use crate::trace::{Cause, Failure};
+use crate::verdict::{Counterexample, Finding, Severity};
 
 /// How many differences a finding lists; the rest is counted.
 const LISTED: usize = 12;
@@ -30,6 +31,9 @@ impl Check for Revert {
                 finding.code = "revert.fails".to_owned();
             }
             finding.message = format!("down fails: {}", finding.message);
+            if let Some(help) = undoing(why) {
+                finding.help = Some(help.to_owned());
+            }
             findings.push(finding);
             return findings;
         }
@@ -48,7 +52,10 @@ impl Check for Revert {
             finding.counterexample = Some(Counterexample { setup, fails_with, recipes: Vec::new() });
             findings.push(finding);
         }
-        let (behaviour, cosmetic) = graded(subject.after_down);
+        let of_grade = |grade| -> Vec<&Difference> {
+            subject.after_down.iter().filter(|difference| difference.grade == grade).collect()
+        };
+        let [behaviour, annotations, cosmetic] = [Grade::Behaviour, Grade::Annotation, Grade::Cosmetic].map(of_grade);
         let mut lost = list(&behaviour, "after down");
         let again = again(subject);
         // An up that fails over what down left behind has one cause, and is one finding.
@@ -63,6 +70,13 @@ impl Check for Revert {
             let help = "make down undo exactly what up does; if that is impossible, let it raise an exception";
             findings.push(finding.detail(lost.join("\n")).help(help));
         }
+        if !annotations.is_empty() {
+            let message = "down leaves another comment, one that tools act upon".to_owned();
+            let mut finding = at(down, None, "revert.cosmetic", message);
+            finding.severity = Severity::Warning;
+            let help = "write the COMMENT ON that was there before into down";
+            findings.push(finding.detail(list(&annotations, "after down").join("\n")).help(help));
+        }
         if !cosmetic.is_empty() {
             let message = "down brings the schema back in another shape".to_owned();
             findings.push(at(down, None, "revert.cosmetic", message).detail(list(&cosmetic, "after down").join("\n")));
@@ -70,10 +84,16 @@ impl Check for Revert {
         if behaviour.is_empty() {
             findings.extend(again);
         }
-        if !subject.rows_after_down.is_empty() {
-            let message = "down does not bring back the rows that the chain had inserted before".to_owned();
-            let help = "put them back in down, or accept it: `-- migd: allow revert.rows-lost -- why`";
-            let detail = subject.rows_after_down.join("\n");
+        // The rows of a table that is left behind are said with it.
+        let stays = |line: &&String| {
+            let of = |object: &String| line.strip_prefix(object.as_str()).is_some_and(|rest| rest.starts_with(':'));
+            subject.after_down.iter().any(|difference| difference.change == Change::Added && of(&difference.object))
+        };
+        let rows: Vec<&str> = subject.rows_after_down.iter().filter(|line| !stays(line)).map(String::as_str).collect();
+        if !rows.is_empty() {
+            let message = "down leaves other rows than the chain had inserted before".to_owned();
+            let help = "bring them back in down, or accept it: `-- migd: allow revert.rows-lost -- why`";
+            let detail = rows.join("\n");
             findings.push(at(down, None, "revert.rows-lost", message).detail(detail).help(help));
         }
         findings
@@ -88,12 +108,16 @@ fn again(subject: &Subject<'_>) -> Vec<Finding> {
         let mut finding = failure(up, why);
         finding.code = "revert.reapply".to_owned();
         finding.message = format!("up cannot be applied again after down: {}", finding.message);
+        if let Some(help) = doing_again(why) {
+            finding.help = Some(help.to_owned());
+        }
         return vec![finding];
     }
-    let (behaviour, _) = graded(subject.after_again);
     // What down left behind is said already; only what is new is said here.
-    let new: Vec<_> = behaviour
-        .into_iter()
+    let new: Vec<_> = subject
+        .after_again
+        .iter()
+        .filter(|difference| difference.grade == Grade::Behaviour)
         .filter(|difference| !subject.after_down.iter().any(|before| before.object == difference.object))
         .collect();
     if new.is_empty() {
@@ -103,8 +127,50 @@ fn again(subject: &Subject<'_>) -> Vec<Finding> {
     vec![at(up, None, "revert.reapply", message).detail(list(&new, "after up, down, up").join("\n"))]
 }
 
-fn graded(differences: &[Difference]) -> (Vec<&Difference>, Vec<&Difference>) {
-    differences.iter().partition(|difference| difference.grade == Grade::Behaviour)
+/// What a server's refusal is about, where it is that something is there or not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Presence {
+    /// What is named is not there.
+    Missing,
+    /// What is made is there already.
+    There,
+    /// What is dropped is needed by something else.
+    Needed,
+}
+
+fn presence(failure: &Failure) -> Option<Presence> {
+    let Cause::Server(error) = &failure.cause else { return None };
+    match error.sqlstate.as_str() {
+        "42P01" | "42703" | "42704" | "42883" | "3F000" => Some(Presence::Missing),
+        "42P06" | "42P07" | "42701" | "42710" | "42723" => Some(Presence::There),
+        "2BP01" => Some(Presence::Needed),
+        _ => None,
+    }
+}
+
+/// The way out for a down that the server refuses. What helps an up (`setup_sql`, CASCADE) does not help here: up has just
+/// run, so that everything is there that down can rely on.
+fn undoing(failure: &Failure) -> Option<&'static str> {
+    presence(failure).map(|presence| match presence {
+        Presence::Missing => {
+            "it is not there at this point: let down undo only what up does, in the reverse order (what belongs to a table or \
+             column that was dropped is gone with it)"
+        }
+        Presence::There => "up has not taken it away: let down make only what up drops, once",
+        Presence::Needed => {
+            "drop what depends on it first, if up made that too: down undoes up in the reverse order. CASCADE would \
+             take along whatever else depends on it, and leave another schema"
+        }
+    })
+}
+
+/// The way out for an up that is refused after its down.
+fn doing_again(failure: &Failure) -> Option<&'static str> {
+    match presence(failure)? {
+        Presence::Missing => Some("down has taken away what up does not make: let down undo only what up does"),
+        Presence::There => Some("down has left it behind: let down drop it too"),
+        Presence::Needed => None,
+    }
 }
 
 /// The differences in words, one a line.

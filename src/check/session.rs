@@ -39,7 +39,8 @@ impl Check for Session {
         let left = reaching(layout, subject.left);
         let Some(first) = left.first() else { return Vec::new() };
         let names: Vec<&str> = left.iter().map(|own| own.name.as_str()).collect();
-        let message = format!("{} stays set for the migrations that run after this one", listed(&names));
+        let stay = if names.len() == 1 { "stays" } else { "stay" };
+        let message = format!("{} {stay} set for the migrations that run after this one", listed(&names));
         let place = |own: &&Setting| match set_by(up, &own.name) {
             Some(range) => format!(", set in line {}", crate::sql::LineIndex::new(&up.text).span(range).line),
             None => String::new(),
@@ -49,6 +50,7 @@ impl Check for Session {
         let runner = match (layout.name(), sure) {
             ("plain", _) => "many runners keep one session for all pending migrations".to_owned(),
             ("diesel", false) => "diesel keeps one session for all pending migrations, and puts search_path back only in versions after 2.3".to_owned(),
+            ("flyway", false) => "flyway sets search_path anew before each migration, unless its connection's own begins with the schema of its history (`currentSchema` in the URL)".to_owned(),
             ("drizzle", _) => "drizzle runs all pending migrations in one transaction".to_owned(),
             (name, _) => format!("{name} keeps one session for all pending migrations"),
         };
@@ -107,7 +109,8 @@ pub(crate) fn carried(
         }
     };
     finding.code = CODE.to_owned();
-    let sure = left.iter().any(|own| layout.reach(&own.name) == Reach::Reaches);
+    // One that the runner may put back may be the only one that matters.
+    let sure = left.iter().all(|own| layout.reach(&own.name) == Reach::Reaches);
     finding.severity = if sure { Severity::Error } else { Severity::Warning };
     let settings: Vec<String> = left.iter().map(|own| shown(own)).collect();
     let said = format!("in a session of its own it passes; there it has {}", settings.join(", "));

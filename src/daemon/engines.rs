@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::servers;
 use crate::config::Config;
+use crate::engine::pace::Pace;
 use crate::engine::{self, Environment, Place, Progress};
 use crate::judge::{self, Bench, Error, Server, Verdicts};
-use crate::pool::Pool;
+use crate::pool::{Pool, Study};
 use crate::wire::env;
 
 /// How many servers run at once; the least recently used is stopped for a new one.
@@ -20,6 +21,7 @@ pub(super) struct Engines {
     /// Without a daemon: a server for this process only.
     alone: bool,
     verdicts: Arc<Verdicts>,
+    pace: Arc<Pace>,
     slots: Mutex<HashMap<String, Arc<Slot>>>,
 }
 
@@ -43,8 +45,8 @@ struct Seen {
 }
 
 impl Engines {
-    pub(super) fn new(place: Place, alone: bool, verdicts: Arc<Verdicts>) -> Engines {
-        Engines { place, alone, verdicts, slots: Mutex::default() }
+    pub(super) fn new(place: Place, alone: bool, verdicts: Arc<Verdicts>, pace: Arc<Pace>) -> Engines {
+        Engines { place, alone, verdicts, pace, slots: Mutex::default() }
     }
 
     /// The verdicts of all servers.
@@ -91,7 +93,8 @@ impl Engines {
         tracing::info!(kind = info.kind, version = info.version, ms = started.elapsed().as_millis(), "engine started");
         let adopted = info.adopted || info.shared;
         servers::remember(&self.place.state, &name(&slot.config), &Server::of(info));
-        let pool = Pool::studied(engine, config.daemon.clones, Box::new(|lease| Box::pin(judge::study(lease))));
+        let study: Study = Box::new(|lease| Box::pin(judge::study(lease)));
+        let pool = Pool::studied(engine, config.daemon.clones, Arc::clone(&self.pace), study);
         if adopted {
             pool.sweep().await?;
         }

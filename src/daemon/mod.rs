@@ -1,9 +1,11 @@
 //! The daemon: one per user, started by whoever needs it, gone when it is idle. Lock, listener, shutdown.
 
+mod aside;
 mod attach;
 mod engines;
 pub mod live;
 mod log;
+mod moment;
 mod servers;
 pub mod service;
 mod session;

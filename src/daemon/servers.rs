@@ -3,15 +3,16 @@
 //! for a day.
 
 use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine;
 use crate::judge::Server;
 use crate::wire::endpoint::private_dir;
+use crate::wire::file;
 
 /// How long a server is believed that cannot be looked at without asking it: an image may be pulled anew, a server
 /// upgraded.
@@ -52,8 +53,7 @@ fn mark(server: &Server) -> Option<String> {
     if server.kind != "local" {
         return None;
     }
-    let meta = fs::metadata(Path::new(&server.source).join("postgres")).ok()?;
-    Some(format!("{}-{}-{}.{}", meta.ino(), meta.len(), meta.mtime(), meta.mtime_nsec()))
+    engine::mark(&Path::new(&server.source).join("postgres"))
 }
 
 fn write(state: &Path, engine: &str, known: &Known) -> io::Result<()> {
@@ -65,10 +65,7 @@ fn write(state: &Path, engine: &str, known: &Known) -> io::Result<()> {
             fs::remove_file(entry.path())?;
         }
     }
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(&serde_json::to_vec(known)?)?;
-    file.persist(path)?;
-    Ok(())
+    file::replace(&path, &serde_json::to_vec(known)?, file::PRIVATE)
 }
 
 /// A configuration may have a password in it: its hash is its name.

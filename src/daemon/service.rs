@@ -5,12 +5,12 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio_util::sync::CancellationToken;
-
 use super::engines::{self, Engines};
-use super::live::{Home, Live};
+use super::live::{Asked, Home, Live};
+use super::moment::Moment;
 use super::status::{EngineStatus, Given, Judgement, Why};
 use crate::config::{Config, Unavailable};
+use crate::engine::pace::Pace;
 use crate::engine::{Place as EnginePlace, Progress};
 use crate::judge::{self, Bench, Depth, Error, Kept, Order, Plan, Query, Verdicts, plan};
 use crate::repo::{Location, Repo};
@@ -35,6 +35,7 @@ pub struct Service {
     seen: Mutex<Seen>,
     /// None in a process that ends after one judgement.
     live: Option<Live>,
+    pace: Arc<Pace>,
     given: Mutex<VecDeque<(Instant, Given)>>,
 }
 
@@ -113,11 +114,13 @@ impl Service {
         let rest = crate::config::Daemon::default().idle;
         let build = endpoint::program().map(|program| endpoint::build_of(&program)).unwrap_or_default();
         let verdicts = Arc::new(Verdicts::of(&endpoint.state, &build));
+        let pace = Arc::<Pace>::default();
         Service {
-            engines: Engines::new(place, alone, verdicts),
+            engines: Engines::new(place, alone, verdicts, Arc::clone(&pace)),
             kept: Arc::default(),
             seen: Mutex::new(Seen { used: Instant::now(), rest }),
-            live: (!alone).then(|| Live::new(&endpoint.state)),
+            live: (!alone).then(|| Live::new(&endpoint.state, &pace)),
+            pace,
             given: Mutex::default(),
         }
     }
@@ -146,6 +149,10 @@ impl Service {
         let read = tokio::task::block_in_place(|| std::panic::catch_unwind(reading));
         let prepared = read.map_err(|_| Error::Lost("reading the repository failed".to_owned()))??;
         self.touch(Some(&prepared.plan.config));
+        // Once more: git's time is counted from the answer, and a commit that touches no set has it now.
+        if let Some(live) = self.live.as_ref().filter(|_| request.hook) {
+            live.hush();
+        }
         if let (Some(live), Some(home)) = (&self.live, &prepared.home) {
             live.serve(home, &request.place.env, &prepared.plan.config, prepared.plan.known);
         }
@@ -169,7 +176,7 @@ impl Service {
             ..Moment::aside(prepared.repo.clone())
         };
         // Where nobody waits for this any more, somebody waits for the next.
-        let halt = order.halt.clone().drop_guard();
+        let asked = Asked::new(self, plan, &order);
         let until = order.deadline;
         let outcome = if let Some(files) = &request.scenarios {
             let work = Arc::clone(self).scenarios(Arc::clone(plan), files.clone(), order.clone(), progress);
@@ -183,14 +190,16 @@ impl Service {
             Ok(report)
         } else {
             // An audit of a whole history takes its turns among the others.
-            let _urgent = match plan.mode {
+            let urgent = match plan.mode {
                 Mode::All => None,
                 Mode::Staged | Mode::Worktree => self.first(plan, &prepared.repo, until).await,
             };
+            // As long as that is held, nothing of it is slow.
+            let order = if urgent.is_some() { order.paced(&self.pace) } else { order };
             self.judged_by(plan, order, progress).await
         };
         // Past its deadline the chain goes on being built, for the next try.
-        halt.disarm();
+        asked.answered();
         if let (Some(live), Ok(report)) = (&self.live, &outcome) {
             live.remember(plan, report);
         }
@@ -311,9 +320,9 @@ impl Service {
     /// Makes the databases ready that the next judgement of `plan`'s sets will want, aside; where a set has `passed`, those
     /// after it too.
     pub(super) fn ready_later(self: &Arc<Self>, plan: Arc<Plan>, bench: Arc<Bench>, repo: String, passed: Vec<bool>) {
+        let order = Moment::aside(repo).paced(&self.pace);
         tokio::spawn(async move {
             tokio::time::sleep(AFTERWARDS).await;
-            let order = Moment::aside(repo);
             if let Err(error) = bench.prepare_quietly(&plan, &passed, order.with(&|_| {})).await {
                 tracing::warn!(%error, "the next judgement's databases were not made ready");
             }
@@ -321,12 +330,15 @@ impl Service {
     }
 
     /// Starts the engine for the repository at `place` and makes its sets' databases ready. What there is now, in words.
+    /// Without a `progress`, nobody waits for it.
     pub async fn warm(
         self: &Arc<Self>,
         place: Place,
         selection: Selection,
-        progress: Progress,
+        progress: Option<Progress>,
     ) -> Result<Vec<String>, Error> {
+        let waited_for = progress.is_some();
+        let progress = progress.unwrap_or_else(|| Arc::new(|_| {}));
         let prepared = self.prepare(&CheckRequest::new(place, selection)).await?;
         if prepared.plan.sets.is_empty() {
             return Err(Error::no_sets());
@@ -336,6 +348,7 @@ impl Service {
         let mut lines = vec![format!("PostgreSQL {} is ready ({}, {})", info.version, info.kind, info.source)];
         let now = Instant::now();
         let order = Moment::aside(prepared.repo);
+        let order = if waited_for { order } else { order.paced(&self.pace) };
         let broken = bench.prepare(&prepared.plan, order.with(&*progress)).await?;
         let took = format!("all of it took {:.1} s", now.elapsed().as_secs_f64());
         for (set, broken) in prepared.plan.sets.iter().zip(broken) {
@@ -474,55 +487,6 @@ impl Service {
         if let Some(config) = config {
             seen.rest = config.daemon.idle;
         }
-    }
-}
-
-/// When a judgement was asked for, by whom, until when.
-#[derive(Clone)]
-pub(super) struct Moment {
-    pub(super) repo: String,
-    pub(super) started: Instant,
-    pub(super) deadline: Instant,
-    pub(super) patience: Instant,
-    pub(super) depth: Depth,
-    /// Whether it is about what may change before it is committed.
-    pub(super) fleeting: bool,
-    /// Ends it early, but for the chain before what is judged.
-    pub(super) halt: CancellationToken,
-    /// Ends that too.
-    pub(super) halt_chain: CancellationToken,
-    /// Told each step.
-    pub(super) steps: Option<Steps>,
-}
-
-/// Told the version of a migration and what is being done with it.
-pub(super) type Steps = Arc<dyn Fn(&str, &str) + Send + Sync>;
-
-impl Moment {
-    /// For what nobody waits for.
-    pub(super) fn aside(repo: String) -> Moment {
-        let now = Instant::now();
-        Moment {
-            repo,
-            started: now,
-            deadline: now + PREPARE,
-            patience: now + PREPARE,
-            depth: Depth::Full,
-            fleeting: false,
-            halt: CancellationToken::new(),
-            halt_chain: CancellationToken::new(),
-            steps: None,
-        }
-    }
-
-    pub(super) fn with<'a>(&'a self, progress: judge::Progress<'a>) -> Order<'a> {
-        let Moment { repo, started, deadline, patience, depth, halt, halt_chain, .. } = self;
-        let (started, deadline, patience, depth) = (*started, *deadline, *patience, *depth);
-        let steps: judge::Steps<'a> = match &self.steps {
-            Some(steps) => &**steps,
-            None => &|_, _| {},
-        };
-        Order { repo, started, deadline, patience, depth, crashed: None, progress, steps, halt, halt_chain }
     }
 }
 

@@ -72,8 +72,7 @@ async fn serve(_place: &Admitted, daemon: &Arc<Daemon>, stream: &mut UnixStream)
             let Some(warming) = daemon.admit_warming() else { return send(stream, &Reply::Busy).await };
             tokio::spawn(async move {
                 let _warming = warming;
-                let quiet: Progress = Arc::new(|_| {});
-                if let Err(error) = service.warm(place, Selection::Staged, quiet).await {
+                if let Err(error) = service.warm(place, Selection::Staged, None).await {
                     tracing::info!(%error, "not warmed up");
                 }
             });
@@ -146,7 +145,7 @@ async fn ready(daemon: &Arc<Daemon>, stream: &mut UnixStream, place: Place) -> i
     let budget_ms = service::PREPARE.as_millis() as u64;
     send(stream, &Reply::Accepted { budget_ms, block: true }).await?;
     let (progress, mut told) = channel();
-    let mut work = std::pin::pin!(daemon.service.warm(place, Selection::Worktree, progress));
+    let mut work = std::pin::pin!(daemon.service.warm(place, Selection::Worktree, Some(progress)));
     let warmed = loop {
         tokio::select! {
             warmed = &mut work => break warmed,

@@ -37,7 +37,7 @@ pub(super) fn admin_options(major: Option<u32>) -> String {
 }
 
 /// Raised when the roles or the way in which a cluster is laid out change: an older one is not adopted.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// The settings of a private server of this major version, in the order in which they are given; the user's come last.
 /// `local` says that the cluster was initialised by migd, with small WAL segments.
@@ -224,6 +224,17 @@ fn sql(major: u32, owner: &Owner) -> String {
                  ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files');
              RESET allow_system_table_mods;",
         );
+    } else {
+        // What a role that makes roles may grant before 16, and a superuser ever.
+        sql.push_str(&format!(
+            "DO $$ DECLARE granted pg_catalog.name; BEGIN
+                 FOR granted IN SELECT rolname FROM pg_catalog.pg_roles WHERE rolname IN
+                     ('pg_monitor', 'pg_read_all_settings', 'pg_read_all_stats', 'pg_stat_scan_tables', 'pg_read_all_data',
+                      'pg_write_all_data', 'pg_signal_backend', 'pg_checkpoint', 'pg_maintain') LOOP
+                     EXECUTE format('GRANT %I TO {OWNER} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE', granted);
+                 END LOOP;
+             END $$;"
+        ));
     }
     sql
 }

@@ -323,6 +323,10 @@ impl Engine for Local {
     fn owner_sql(&self) -> Option<String> {
         Some(bootstrap::owner_sql(&bootstrap::Owner::default()))
     }
+
+    fn lower(&self, process: i32) -> bool {
+        self.process.lower(process)
+    }
 }
 
 impl Local {

@@ -16,12 +16,14 @@ mod auto;
 mod binaries;
 pub mod bootstrap;
 mod container;
+pub mod elsewhere;
 mod endpoint;
 mod error;
 mod folder;
 mod image;
 mod local;
 mod lock;
+pub mod pace;
 mod process;
 mod seed;
 pub mod session;
@@ -29,6 +31,7 @@ mod told;
 mod url;
 
 pub use error::{Error, ErrorKind};
+pub use told::mark;
 
 /// A running PostgreSQL.
 pub trait Engine: Send + Sync {
@@ -44,6 +47,11 @@ pub trait Engine: Send + Sync {
     /// to it. For the administrator, in any database; none where the role is not migd's.
     fn owner_sql(&self) -> Option<String> {
         None
+    }
+    /// Has the server's process of one session give way to everything else on the machine, for as long as it lives. Whether
+    /// that could be done.
+    fn lower(&self, _process: i32) -> bool {
+        false
     }
 }
 

@@ -8,6 +8,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
+use super::pace;
+
 /// One process, told from a later one of the same number by its start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Process {
@@ -37,6 +39,15 @@ impl Process {
         works_in(self.pid, data) && self.alive()
     }
 
+    /// Gives a child of this process a low priority. Whether that could be done.
+    pub(super) fn lower(&self, child: i32) -> bool {
+        let Some(pid) = rustix::process::Pid::from_raw(child).filter(|_| parent(child) == Some(self.pid)) else {
+            return false;
+        };
+        // Each of a server's children has a session of its own.
+        pace::lower_session(pid).is_ok()
+    }
+
     /// Stops a server: in order, then at once, then by force. Returns whether it is gone.
     pub(super) async fn stop(&self) -> bool {
         for (signal, patience) in [(Signal::SIGINT, 4000), (Signal::SIGQUIT, 2000), (Signal::SIGKILL, 2000)] {
@@ -52,14 +63,25 @@ impl Process {
     }
 }
 
+/// The state of a process, its parent, and when it started.
 #[cfg(target_os = "linux")]
-fn started(pid: i32) -> Option<String> {
+fn stat(pid: i32) -> Option<(String, i32, String)> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name, in parentheses, may hold anything; what follows its last parenthesis is regular.
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
-    let state = fields.next()?;
-    let ticks = fields.nth(18)?;
-    (state != "Z" && state != "X").then(|| ticks.to_owned())
+    let (state, parent) = (fields.next()?, fields.next()?);
+    Some((state.to_owned(), parent.parse().ok()?, fields.nth(17)?.to_owned()))
+}
+
+#[cfg(target_os = "linux")]
+fn started(pid: i32) -> Option<String> {
+    let (state, _, ticks) = stat(pid)?;
+    (state != "Z" && state != "X").then_some(ticks)
+}
+
+#[cfg(target_os = "linux")]
+fn parent(pid: i32) -> Option<i32> {
+    Some(stat(pid)?.1)
 }
 
 #[cfg(target_os = "linux")]
@@ -78,6 +100,11 @@ fn ps(pid: i32, column: &str) -> Option<String> {
 fn started(pid: i32) -> Option<String> {
     let state = ps(pid, "state=")?;
     if state.starts_with('Z') { None } else { ps(pid, "lstart=") }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn parent(pid: i32) -> Option<i32> {
+    ps(pid, "ppid=")?.parse().ok()
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -1,8 +1,9 @@
 //! A session: one connection, its driver task, its notices, and the means to cancel what it runs.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, NoTls, SimpleQueryMessage};
@@ -11,6 +12,9 @@ use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, NoTls, SimpleQue
 const MAX_NOTICES: usize = 200;
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
+
+/// How often a session that is ended is looked for.
+const AGAIN: Duration = Duration::from_millis(5);
 
 /// How long [`Session::look`] may take.
 const LOOK_TIME: Duration = Duration::from_secs(5);
@@ -57,6 +61,8 @@ pub struct Session {
     pid: i32,
     user: String,
     superuser: bool,
+    server_version: String,
+    running: AtomicBool,
 }
 
 impl std::fmt::Debug for Session {
@@ -71,6 +77,9 @@ impl Session {
         let connect = tokio::time::timeout(CONNECT, config.connect(NoTls));
         let (client, mut connection) = connect.await.map_err(|_| SessionError::Timeout)??;
         let superuser = connection.parameter("is_superuser") == Some("on");
+        // As in `17.5 (Debian 17.5-1)`.
+        let version = connection.parameter("server_version").and_then(|version| version.split(' ').next());
+        let server_version = version.unwrap_or_default().to_owned();
         let notices = Arc::new(Mutex::new(VecDeque::new()));
         let sink = Arc::clone(&notices);
         let driver = tokio::spawn(async move {
@@ -87,7 +96,17 @@ impl Session {
         });
         let cancel = client.cancel_token();
         let user = config.get_user().unwrap_or_default().to_owned();
-        let mut session = Session { client, cancel, notices, driver, pid: 0, user, superuser };
+        let mut session = Session {
+            client,
+            cancel,
+            notices,
+            driver,
+            pid: 0,
+            user,
+            superuser,
+            server_version,
+            running: AtomicBool::new(false),
+        };
         // A simple query is one round trip, a prepared one two.
         for message in session.client.simple_query("SELECT pg_catalog.pg_backend_pid()").await? {
             if let SimpleQueryMessage::Row(row) = message {
@@ -117,6 +136,11 @@ impl Session {
         self.superuser
     }
 
+    /// The server's version, as in `17.5`.
+    pub fn server_version(&self) -> &str {
+        &self.server_version
+    }
+
     /// Whether the connection is gone.
     pub fn is_closed(&self) -> bool {
         self.client.is_closed()
@@ -126,6 +150,20 @@ impl Session {
     pub async fn cancel(&self) {
         // A refused cancel shows itself: the statement goes on, and its session is terminated next.
         let _ = tokio::time::timeout(CONNECT, self.cancel.cancel_query(NoTls)).await;
+    }
+
+    /// Ends the session of the server's process `pid`, and waits until it has left. False when it does not within `patience`.
+    pub async fn end(&self, pid: i32, patience: Duration) -> Result<bool, tokio_postgres::Error> {
+        let sql = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
+                   WHERE pid OPERATOR(pg_catalog.=) $1";
+        let began = Instant::now();
+        while !self.client.query(sql, &[&pid]).await?.is_empty() {
+            if began.elapsed() >= patience {
+                return Ok(false);
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+        Ok(true)
     }
 
     /// Runs queries of migd's own with this session's rights, in a transaction of their own that changes nothing and
@@ -147,6 +185,17 @@ impl Session {
         let found = found?;
         closed.unwrap_or(Ok(()))?;
         Ok(Some(found))
+    }
+
+    /// Notes that something runs here from now on that may change what the whole server shares, or that it has ended. Whoever
+    /// is dropped in between leaves it running.
+    pub fn set_running(&self, running: bool) {
+        self.running.store(running, Ordering::Relaxed);
+    }
+
+    /// Whether such a thing has not been seen to end.
+    pub fn is_running(&self) -> bool {
+        self.running.load(Ordering::Relaxed)
     }
 
     /// The notices since the last call.

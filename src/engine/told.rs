@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
 use super::Place;
+use crate::wire::endpoint::private_dir;
+use crate::wire::file;
 
 /// How many answers are kept; beyond that all are forgotten.
 const MAX: usize = 64;
@@ -66,16 +68,13 @@ impl Told {
 
     fn write(&self) -> io::Result<()> {
         let folder = self.path.parent().unwrap_or(Path::new("/"));
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(&serde_json::to_vec(&self.answers)?)?;
-        file.persist(&self.path)?;
-        Ok(())
+        private_dir(folder)?;
+        file::replace(&self.path, &serde_json::to_vec(&self.answers)?, file::PRIVATE)
     }
 }
 
-/// Tells a file, whatever links lead to it, from what takes its place.
-fn mark(program: &Path) -> Option<String> {
+/// Tells a program, whatever links lead to it, from what takes its place; none when it is not there.
+pub fn mark(program: &Path) -> Option<String> {
     let meta = fs::metadata(program).ok()?;
     let changed = (meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec());
     Some(format!("{}-{}-{}-{changed:?}", meta.dev(), meta.ino(), meta.len()))

@@ -130,7 +130,7 @@ impl Work<'_> {
             scenarios_changed: false,
             scenario_folder: String::new(),
             findings: Vec::new(),
-            chain: Arc::new(Chain { migrations: migrations.to_vec(), ..Chain::default() }),
+            chain: Arc::new(Chain::of(migrations.to_vec())),
         };
         let prefixes = prefixes(&set, self.pool.engine().info());
         let work = Work { set: &set, prefixes: &prefixes, ..*self };
@@ -138,10 +138,7 @@ impl Work<'_> {
         if let Some(broken) = work.advance(end).await? {
             return Ok(Err(broken));
         }
-        match self.pool.lease(&prefixes[end]).await? {
-            Some(lease) => Ok(Ok(Arc::clone(&lease.before))),
-            None => Err(Error::Lost("a template went away while it was needed".to_owned())),
-        }
+        Ok(Ok(Arc::clone(&work.lease(end).await?.before)))
     }
 }
 

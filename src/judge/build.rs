@@ -6,11 +6,12 @@ use super::Error;
 use super::loss::no_room;
 use super::run::{Work, fresh_session};
 use crate::check;
+use crate::engine::pace::Manner;
 use crate::layout::Source;
 use crate::pool::Held;
-use crate::trace::Run;
 use crate::trace::apply::Bench;
 use crate::trace::together::{run_together, script};
+use crate::trace::{Limits, Run};
 use crate::verdict::Finding;
 
 /// A template may be kept at every so many migrations of a chain that has to be built,
@@ -27,6 +28,15 @@ enum Template {
     Stays,
     /// It is what is built on, if it was made in passing.
     GoesOn,
+}
+
+/// What somebody waits for when a chain is built.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// The template, for which its catalog is read.
+    Template,
+    /// That the chain applies.
+    Outcome,
 }
 
 /// How far a chain was built.
@@ -46,7 +56,7 @@ impl Work<'_> {
         if self.pool.has(&self.prefixes[end]) {
             return Ok(None);
         }
-        match self.apply(end, Template::Stays).await? {
+        match self.apply(end, Template::Stays, Wanted::Template).await? {
             Ok(held) => self.pool.seal(held, self.prefixes[end]).await?,
             Err(finding) => return Ok(Some(finding)),
         }
@@ -60,7 +70,7 @@ impl Work<'_> {
             return Ok(None);
         }
         let last = end == self.set.chain.migrations.len();
-        match self.apply(end, Template::GoesOn).await? {
+        match self.apply(end, Template::GoesOn, Wanted::Template).await? {
             Ok(held) if last || end.is_multiple_of(CHECKPOINT) => self.pool.seal(held, self.prefixes[end]).await?,
             Ok(held) => self.pool.seal_in_passing(held, self.prefixes[end]).await?,
             Err(finding) => return Ok(Some(finding)),
@@ -75,7 +85,7 @@ impl Work<'_> {
         if self.pool.has(&self.prefixes[end]) {
             return Ok(None);
         }
-        match self.apply(end, Template::Stays).await? {
+        match self.apply(end, Template::Stays, Wanted::Outcome).await? {
             Ok(held) => self.pool.seal_later(held, self.prefixes[end]).await?,
             Err(finding) => return Ok(Some(finding)),
         }
@@ -83,9 +93,9 @@ impl Work<'_> {
     }
 
     /// A database with the first `end` migrations applied, or what is wrong with the first that does not apply.
-    async fn apply(&self, end: usize, from: Template) -> Result<Result<Held, Finding>, Error> {
+    async fn apply(&self, end: usize, from: Template, wanted: Wanted) -> Result<Result<Held, Finding>, Error> {
         for (together, from) in [(true, from), (false, Template::Stays)] {
-            match self.build(end, together, from).await? {
+            match self.build(end, together, from, wanted).await? {
                 Built::Whole(held) => return Ok(Ok(*held)),
                 Built::Broken(finding) => return Ok(Err(*finding)),
                 Built::Unknown => {}
@@ -94,15 +104,19 @@ impl Work<'_> {
         Err(Error::Lost("a chain could not be built".to_owned()))
     }
 
-    async fn build(&self, end: usize, together: bool, from: Template) -> Result<Built, Error> {
+    async fn build(&self, end: usize, together: bool, from: Template, wanted: Wanted) -> Result<Built, Error> {
         let broken = |finding| Ok(Built::Broken(Box::new(finding)));
         let mut at = (0..end).rev().find(|at| self.pool.has(&self.prefixes[*at])).unwrap_or(0);
         let mut held = self.open(at, from).await?;
-        if at == 0
-            && !self.pool.has(&self.prefixes[0])
-            && let Some(finding) = self.setup(&held).await?
-        {
-            return broken(finding);
+        if at == 0 && !self.pool.has(&self.prefixes[0]) {
+            if let Some(finding) = self.setup(&held).await? {
+                return broken(finding);
+            }
+            held = self.with_settings(held).await?;
+            self.books(&held).await?;
+        }
+        if wanted == Wanted::Template {
+            held.reader.rehearse(held.observer.client(), &held.before);
         }
         let chain = &self.set.chain.migrations;
         let (mut started, mut told) = (Instant::now(), at);
@@ -111,7 +125,10 @@ impl Work<'_> {
                 told = at;
                 (self.order.progress)(&format!("building the chain: {}/{end}", at + 1));
             }
-            let scripts = if together { self.scripts(at, end) } else { Vec::new() };
+            let manner = self.give_way(&mut held).await;
+            // Where nobody waits, one migration at a time: whoever comes next does not wait for many.
+            let upto = if manner == Manner::Aside { at + 1 } else { end };
+            let scripts = if together { self.scripts(at, upto) } else { Vec::new() };
             if scripts.is_empty() {
                 let migration = &chain[at];
                 if let Some(finding) = self.foreign(migration) {
@@ -128,7 +145,7 @@ impl Work<'_> {
                 fresh_session(&held).await?;
                 at += 1;
             } else {
-                let limits = self.limits(self.order.patience);
+                let limits = self.aside();
                 let bench = Bench { runner: &held.runner, observer: &held.observer, limits: &limits };
                 let ran = run_together(bench, &scripts).await;
                 if ran.is_err() && self.order.halt.is_cancelled() {
@@ -168,13 +185,10 @@ impl Work<'_> {
             (Some(from), Template::GoesOn) => self.pool.go_on(from).await?,
             _ => self.pool.open(from).await?,
         };
-        match held {
-            Some(held) => Ok(held),
-            None => Err(Error::Lost("a template went away while it was needed".to_owned())),
-        }
+        held.ok_or_else(Error::no_template)
     }
 
-    /// What production has before the first migration, and the runner's own table.
+    /// What production has before the first migration.
     async fn setup(&self, held: &Held) -> Result<Option<Finding>, Error> {
         for source in &self.set.setup {
             let run = self.run_aside(held, source, &[]).await?;
@@ -183,17 +197,56 @@ impl Work<'_> {
             }
             fresh_session(held).await?;
         }
+        Ok(None)
+    }
+
+    /// The same database in a session that has the settings which the setup has given the database: they hold from the next
+    /// connection on, and the runner's comes after the setup.
+    async fn with_settings(&self, held: Held) -> Result<Held, Error> {
+        if self.set.setup.is_empty() {
+            return Ok(held);
+        }
+        let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d
+                       ON d.oid OPERATOR(pg_catalog.=) s.setdatabase
+                   WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())";
+        let row = held.observer.client().query_one(sql, &[]).await;
+        let row = row.map_err(|error| Error::Lost(crate::engine::session::describe(&error)))?;
+        if !row.get::<_, bool>(0) {
+            return Ok(held);
+        }
+        let mut before = blake3::Hasher::new();
+        before.update(self.prefixes[0].as_bytes()).update(b"before the runner");
+        let before = before.finalize();
+        self.pool.seal(held, before).await?;
+        self.pool.open(Some(&before)).await?.ok_or_else(Error::no_template)
+    }
+
+    /// The runner's own table.
+    async fn books(&self, held: &Held) -> Result<(), Error> {
         if let Some(first) = self.set.chain.migrations.first() {
             for statement in self.set.layout.bookkeeping(first).setup {
                 let outcome = held.runner.client().batch_execute(&statement).await;
                 outcome.map_err(|error| Error::Lost(crate::engine::session::describe(&error)))?;
             }
         }
-        Ok(None)
+        Ok(())
     }
 
     /// Runs a migration that is not judged: the time is the chain's.
     async fn run_aside(&self, held: &Held, source: &Source, bookkeeping: &[String]) -> Result<Run, Error> {
-        self.run_until(self.order.patience, held, source, bookkeeping).await
+        self.run_within(self.aside(), held, source, bookkeeping).await
+    }
+
+    /// The limits of what is not judged.
+    fn aside(&self) -> Limits {
+        Limits { pace: self.order.pace.cloned(), ..self.limits(self.order.patience) }
+    }
+
+    /// Rests while a commit is made, where nobody waits for this, and has `held` go on at the priority that is due.
+    async fn give_way(&self, held: &mut Held) -> Manner {
+        let Some(pace) = self.order.pace else { return Manner::Hurry };
+        let manner = pace.step().await;
+        held.paced(manner).await;
+        manner
     }
 }

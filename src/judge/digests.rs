@@ -1,9 +1,10 @@
 //! The rows that a down should bring back, as far as they can be told.
 
 use super::Error;
+use crate::engine::session::describe;
 use crate::layout::{Migration, Source};
 use crate::pool::Lease;
-use crate::trace::digest::{self, Lister};
+use crate::trace::digest::{Ahead, Digest, Lister};
 
 /// Whether a migration, in either direction, may change rows that are there: it writes to tables, or drops something.
 pub(super) fn touches_rows(migration: &Migration) -> bool {
@@ -19,20 +20,32 @@ pub(super) fn touches_rows(migration: &Migration) -> bool {
 /// Makes ready, in a clone's own session, what [`digest_of`] asks for.
 pub(super) async fn get_ready(held: &Lease) {
     // Whoever needs it and does not find it prepares it, and says what is wrong.
-    let _ = held.own.get(Lister::prepare(&held.observer, &held.runner)).await;
+    if let Ok(lister) = held.own.get(Lister::prepare(&held.observer, &held.runner)).await {
+        let _ = lister.rehearse(&held.observer, &held.runner).await;
+    }
 }
 
 /// The rows of every table; none where reading them fails, which functions of the migration's own can bring about.
-pub(super) async fn digest_of(held: &Lease) -> Result<Option<digest::Digest>, Error> {
+pub(super) async fn digest_of(held: &Lease) -> Result<Option<Digest>, Error> {
     let Lease { observer, runner, .. } = held;
-    let read = async { held.own.get(Lister::prepare(observer, runner)).await?.read(observer, runner).await };
-    match read.await {
+    told(held, async { held.own.get(Lister::prepare(observer, runner)).await?.read(observer, runner).await }.await)
+}
+
+/// The same, where `ahead` is what was read of it while the other session was busy.
+pub(super) async fn digest_after(held: &Lease, ahead: Ahead) -> Result<Option<Digest>, Error> {
+    let Lease { observer, runner, .. } = held;
+    let lister = held.own.get(Lister::prepare(observer, runner));
+    told(held, async { lister.await?.read_after(observer, runner, ahead).await }.await)
+}
+
+fn told(held: &Lease, read: Result<Option<Digest>, tokio_postgres::Error>) -> Result<Option<Digest>, Error> {
+    match read {
         Ok(rows) => Ok(rows),
-        Err(error) if runner.is_closed() || error.code().is_none_or(|code| code.code().starts_with("57P")) => {
-            Err(Error::Lost(crate::engine::session::describe(&error)))
+        Err(error) if held.runner.is_closed() || error.code().is_none_or(|code| code.code().starts_with("57P")) => {
+            Err(Error::Lost(describe(&error)))
         }
         Err(error) => {
-            tracing::info!(error = crate::engine::session::describe(&error), "the rows cannot be read");
+            tracing::info!(error = describe(&error), "the rows cannot be read");
             Ok(None)
         }
     }

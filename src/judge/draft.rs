@@ -82,11 +82,6 @@ impl Work<'_> {
         Ok(Draft { path, text, notes })
     }
 
-    async fn lease(&self, at: usize) -> Result<Held, Error> {
-        let lease = self.pool.lease(&self.prefixes[at]).await?;
-        lease.ok_or_else(|| Error::Lost("a template went away while it was needed".to_owned()))
-    }
-
     async fn up(&self, held: &Held, at: usize) -> Result<Option<trace::Failure>, Error> {
         let migration = &self.set.chain.migrations[at];
         let limits = self.limits(self.order.deadline);

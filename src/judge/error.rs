@@ -83,6 +83,11 @@ impl From<crate::catalog::Error> for Error {
 }
 
 impl Error {
+    /// A template that was there is not there any more.
+    pub(super) fn no_template() -> Error {
+        Error::Lost("a template went away while it was needed".to_owned())
+    }
+
     /// The finding code that names it.
     pub fn code(&self) -> &'static str {
         match self {
@@ -177,6 +182,18 @@ impl Error {
             code: "config.no-sets",
             message: format!("no migration set for PostgreSQL was found in this repository ({which})"),
             help: "migd judges PostgreSQL's migrations only; name a set in migd.toml if there is one".to_owned(),
+        }
+    }
+
+    /// All that was found is doubtful.
+    pub fn doubtful_set(path: &str, layout: &str, why: &str) -> Error {
+        Error::Set {
+            code: "config.no-sets",
+            message: format!("no migration set was found in this repository: {path} was passed over, {why}"),
+            help: format!(
+                "if it is one, name it in migd.toml: `[[migrations]]`, `path = \"{path}\"`, `layout = \"{layout}\"`; a type \
+                 that its program replaces on PostgreSQL can be a domain in `setup_sql`: `CREATE DOMAIN blob AS bytea`"
+            ),
         }
     }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Plan, SetPlan, run, settle};
 use crate::engine::Info;
-use crate::layout::{Migration, Source};
+use crate::layout::{Chain, Migration, Source};
 use crate::sql;
 use crate::verdict::Mode;
 
@@ -52,17 +52,16 @@ pub(super) fn of(plan: &Plan, set: &SetPlan, server: &Server, build: &str) -> Ha
     for source in &set.setup {
         key.source(source);
     }
+    key.chain(&set.chain);
     for (at, migration) in set.chain.migrations.iter().enumerate() {
-        key.migration(migration);
         if set.is_judged(at, plan.mode) {
             key.judged(migration);
         }
     }
-    key.text("base");
-    set.base_chain.migrations.iter().for_each(|migration| key.migration(migration));
+    key.chain(&set.base_chain);
     if let Some(upstream) = &set.upstream_chain {
         key.text(&format!("upstream {:?}", set.base.upstream));
-        upstream.migrations.iter().for_each(|migration| key.migration(migration));
+        key.chain(upstream);
     }
     // They quote the base by the name of its commit, where they are about it.
     key.text(&format!("{:?} {:?}", set.findings, run::history(plan, set)));
@@ -85,12 +84,8 @@ impl Key {
         self.0.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
     }
 
-    /// What it does, and the names that findings about it have.
-    fn migration(&mut self, migration: &Migration) {
-        self.0.update(migration.hash.as_bytes());
-        self.text(&migration.name);
-        self.text(&migration.up.path);
-        self.text(migration.down.as_ref().map_or("", |down| &down.path));
+    fn chain(&mut self, chain: &Chain) {
+        self.0.update(chain.digest().as_bytes());
     }
 
     /// All else that is said about one that is judged: its files as they are, comments included.

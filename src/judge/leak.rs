@@ -57,7 +57,7 @@ impl Work<'_> {
             return Ok((None, None));
         }
         let books = layout.bookkeeping(migration);
-        let run = self.run_until(self.order.deadline, &held, &migration.up, &books.applied).await?;
+        let run = self.run(&held, &migration.up, &books.applied).await?;
         let (differs, after) = match run.ok() {
             true => {
                 let there = held.reader.since(held.observer.client(), &held.before).await?;

@@ -171,11 +171,19 @@ pub fn sets(repo: &Repo, config: &Config) -> Result<Vec<Set>, Error> {
         return Ok(config.migrations.clone());
     }
     let read = |path: &str| repo.work_file(path).ok();
-    let found = layout::discover(&repo.paths()?, &read);
+    let paths = repo.paths()?;
+    let found = layout::discover(&paths, &read);
     let set = |found: layout::Found| {
         let doubt = found.doubt();
-        let (path, locations) = (found.path, found.locations);
-        Set { path, layout: Some(found.layout.name().to_owned()), locations, doubt, ..Set::default() }
+        // What the platform runs of the project's own comes with it.
+        let own = found.platform.unwrap_or(found.layout).globals(&found.path);
+        let own = own.into_iter().find(|path| paths.contains(path));
+        let platform = found.platform.or_else(|| own.is_some().then_some(found.layout));
+        let setup_sql = platform.map(|platform| format!("{BUILT_IN}{}", platform.name()));
+        let setup_sql = setup_sql.into_iter().chain(own).map(PathBuf::from).collect();
+        let layout = Some(found.layout.name().to_owned());
+        let layout::Found { path, locations, given: layout::Given { vars, settings }, .. } = found;
+        Set { path, layout, locations, vars, settings, setup_sql, doubt, ..Set::default() }
     };
     Ok(found.into_iter().map(set).collect())
 }
@@ -244,7 +252,8 @@ pub fn plan(repo: &Repo, config: Config, kept: &Kept, query: &Query<'_>) -> Resu
             }
         }
         let changes = changes(&chain, &old);
-        let mut findings = own_findings(&chain, &changes, &base_chain, mode);
+        let is_old = |path: &str| folder.relative(path).is_some_and(|own| now.shares(&before, &own));
+        let mut findings = own_findings(&chain, &changes, [&base_chain, &old], &is_old, mode);
         findings.extend(doubt.map(|doubt| {
             Finding::new("config.layout", Severity::Note, doubt)
                 .help("state `layout` in the set's section of migd.toml: order and transactions belong to the runner")
@@ -516,7 +525,9 @@ impl Folder<'_> {
 
     fn chain(&self, layout: &'static dyn Layout, set: &Set, listing: &Listing) -> Result<Arc<Chain>, Error> {
         let mut key = blake3::Hasher::new();
-        for part in [layout.name(), self.root, &format!("{:?} {:?} {}", set.vars, set.replace, self.max)] {
+        for part in
+            [layout.name(), self.root, &format!("{:?} {:?} {:?} {}", set.vars, set.settings, set.replace, self.max)]
+        {
             key.update(part.as_bytes()).update(&[0]);
         }
         let parted = self.folders.parted(layout, self.root, listing);
@@ -534,7 +545,8 @@ impl Folder<'_> {
         };
         let replacements: Vec<_> = set.replace.iter().map(&mut replacement).collect();
         tree.files.retain(|path, _| !path.starts_with(REPLACEMENT));
-        let mut chain = layout::plan_replaced(layout, self.root, &tree, &set.vars, &replacements);
+        let given = layout::Given { vars: set.vars.clone(), settings: set.settings.clone() };
+        let mut chain = layout::plan_replaced(layout, self.root, &tree, &given, &replacements);
         let mut chains = locked(&self.kept.chains);
         share_migrations(&mut chain, chains.newest());
         let chain = Arc::new(chain);
@@ -550,10 +562,17 @@ impl Folder<'_> {
             layout::Source { path, text, body, mode: layout::Mode::PerStatement, pieces: None }
         };
         let stated = set.setup_sql.iter().map(|path| path.to_string_lossy().into_owned());
-        let built_in = format!("{BUILT_IN}{}", layout.name());
-        let unstated = (set.setup_sql.is_empty() && layout.before().is_some()).then(|| built_in.clone());
-        for path in stated.chain(unstated) {
-            if let Some(text) = layout.before().filter(|_| path == built_in) {
+        let built_in = || format!("{BUILT_IN}{}", layout.name());
+        let unstated = (set.setup_sql.is_empty() && layout.before().is_some()).then(built_in);
+        // What the platform runs of the project's own, where nobody has said anything else.
+        let is_there = |path: &String| {
+            let staged = self.repo.staged(std::slice::from_ref(path)).unwrap_or_default();
+            staged.iter().any(|entry| entry.path == *path) || self.repo.work_file(path).is_ok()
+        };
+        let own = unstated.as_ref().and_then(|_| layout.globals(self.root).into_iter().find(is_there));
+        for path in stated.chain(unstated).chain(own) {
+            let platform = path.strip_prefix(BUILT_IN).and_then(layout::by_name);
+            if let Some(text) = platform.and_then(Layout::before) {
                 sources.push(source(path, text.into()));
                 continue;
             }
@@ -566,6 +585,10 @@ impl Folder<'_> {
             let text: Arc<str> = text.ok_or_else(|| Error::no_setup_file(&path))?.into();
             sources.push(source(path, text));
         }
+        // The runner comes to a database that has all of that.
+        let of_runner =
+            layout.setup(&set.settings).map(|text| source(format!("{BUILT_IN}{}", layout.name()), text.into()));
+        sources.extend(of_runner);
         Ok(sources)
     }
 }

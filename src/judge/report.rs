@@ -48,7 +48,7 @@ fn objects(effect: &[Difference]) -> ObjectCounts {
 
 /// Whether nothing differs that changes behaviour.
 fn behaves(differences: &[Difference]) -> bool {
-    differences.iter().all(|difference| difference.grade == catalog::Grade::Cosmetic)
+    differences.iter().all(|difference| difference.grade != catalog::Grade::Behaviour)
 }
 
 fn reversible(subject: &Subject<'_>) -> Reversible {

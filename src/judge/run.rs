@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 
 use blake3::Hash;
 
-use super::digests::{self, digest_of, touches_rows};
+use super::constants;
+use super::digests::{self, digest_after, digest_of, touches_rows};
 use super::loss::survives;
 use super::report::report;
 use super::{Depth, Error, Order, Plan, SetPlan, ms};
 use crate::catalog::{self, Difference, Snapshot};
 use crate::check::{self, CHECKS, History, Subject};
+use crate::engine::session::describe;
 use crate::layout::{Migration, Source};
 use crate::pool::{Held, Lease, Pool};
 use crate::rows::{self, Found, Schema};
@@ -72,6 +74,16 @@ pub(super) struct Observed {
     rows: Option<Found>,
 }
 
+impl Observed {
+    /// Whether a session ended while the migration ran.
+    fn lost_a_session(&self) -> bool {
+        let runs = [&self.up, &self.down, &self.again];
+        runs.into_iter()
+            .flatten()
+            .any(|run| matches!(&run.failure, Some(Failure { cause: Cause::ConnectionLost(_), .. })))
+    }
+}
+
 impl Judged {
     /// Nothing yet, but what the files' history says.
     pub(super) fn new(plan: &Plan, set: &SetPlan) -> Judged {
@@ -124,9 +136,7 @@ impl Work<'_> {
             }
             step("lease");
             let started = Instant::now();
-            let Some(lease) = self.pool.lease(&self.prefixes[at]).await? else {
-                return Err(Error::Lost("a template went away while it was needed".to_owned()));
-            };
+            let lease = self.lease(at).await?;
             push(timings, "lease", started);
             // The search for rows wants one, and the chain, which goes on from here when this one is judged.
             let goes_on = at + 1 < chain.len() && self.set.is_judged(at + 1, self.plan.mode);
@@ -135,15 +145,19 @@ impl Work<'_> {
             }
             let mut observed = self.observe(&lease, at).await?;
             drop(lease);
-            if let Some((before, after)) = observed.schemas.as_ref() {
+            if observed.lost_a_session() {
+                // Somebody else may have ended it, as a migration judged before that ends all that it can. If this one
+                // does so itself, it does so again.
+                observed = self.observe(&self.lease(at).await?, at).await?;
+            }
+            if let Some((before, _)) = observed.schemas.as_ref() {
                 step("rows");
                 let started = Instant::now();
                 if production.is_none() || self.plan.mode == Mode::All {
                     production = Some(Arc::clone(before));
                 }
                 let known = production.as_ref().unwrap_or(before);
-                let up_ms = observed.up.as_ref().map_or(0.0, |up| up.ms);
-                observed.rows = self.search(at, up_ms, before, after, known).await?;
+                observed.rows = self.search(at, &observed, known).await?;
                 let deep = observed.rows.as_ref().map(|found| match found.complete {
                     true => Depth::Full,
                     false => self.order.depth,
@@ -183,6 +197,11 @@ impl Work<'_> {
             push(timings, "both orders", started);
         }
         Ok(())
+    }
+
+    /// A clone of the schema before the migration at `at`.
+    pub(super) async fn lease(&self, at: usize) -> Result<Held, Error> {
+        self.pool.lease(&self.prefixes[at]).await?.ok_or_else(Error::no_template)
     }
 
     /// What builds the chain. Before the first migration that is judged it belongs to nobody's judgement.
@@ -234,6 +253,8 @@ impl Work<'_> {
         };
         let step = |step| (self.order.steps)(&migration.version, step);
         step("up");
+        // The session that compares afterwards has nothing to do meanwhile.
+        lease.reader.rehearse(client, &lease.before);
         let up = self.run(lease, &migration.up, &books.applied).await?;
         let go_on = up.ok() && !up.left_open;
         seen.up = Some(up);
@@ -244,24 +265,26 @@ impl Work<'_> {
             seen.schemas = Some((before, Schema::read(client).await.map_err(rows::Error::from)?));
         }
         let started = Instant::now();
+        let down = migration.down.as_ref().filter(|_| self.set.layout.has_downs());
         // Two sessions, at once.
         let left = async {
-            match settings::may_leave(&migration.up) {
-                true => settings::left(&lease.runner).await,
-                false => Ok(Vec::new()),
-            }
+            let left = match settings::may_leave(&migration.up) {
+                true => settings::left(&lease.runner).await.map_err(|error| Error::Lost(describe(&error)))?,
+                false => Vec::new(),
+            };
+            let fresh_ms = if down.is_some() { fresh_session(lease).await? } else { 0.0 };
+            Ok::<_, Error>((left, fresh_ms))
         };
         let (after_up, left) = tokio::join!(lease.reader.since(client, &lease.before), left);
         let after_up = after_up?;
-        seen.left = left.map_err(|error| Error::Lost(crate::engine::session::describe(&error)))?;
+        (seen.left, seen.fresh_ms) = left?;
         seen.after_up = Some(after_up.clone());
         seen.effect = catalog::compare(&lease.before, &after_up);
         if self.plan.mode == Mode::All {
             seen.made = catalog::created(&lease.before, &after_up);
         }
         seen.compare_ms = ms(started.elapsed());
-        let Some(down) = migration.down.as_ref().filter(|_| self.set.layout.has_downs()) else { return Ok(seen) };
-        seen.fresh_ms += fresh_session(lease).await?;
+        let Some(down) = down else { return Ok(seen) };
         step("down");
         let run = self.run(lease, down, &books.reverted).await?;
         let go_on = run.ok();
@@ -274,11 +297,21 @@ impl Work<'_> {
             return Ok(seen);
         }
         let started = Instant::now();
-        let after_down = lease.reader.since(client, &lease.before).await?;
+        let rows = rows.as_deref().and_then(Option::as_ref);
+        let renewed = async {
+            let fresh_ms = fresh_session(lease).await?;
+            let ahead = match rows {
+                Some(before) => Some(before.again(&lease.runner).await),
+                None => None,
+            };
+            Ok::<_, Error>((fresh_ms, ahead))
+        };
+        let (after_down, renewed) = tokio::join!(lease.reader.since(client, &lease.before), renewed);
+        let (after_down, (fresh_ms, ahead)) = (after_down?, renewed?);
+        seen.fresh_ms += fresh_ms;
         seen.after_down = catalog::compare(&lease.before, &after_down);
-        seen.fresh_ms += fresh_session(lease).await?;
-        if let Some(Some(before)) = rows.as_deref()
-            && let Some(after) = digest_of(lease).await?
+        if let (Some(before), Some(ahead)) = (rows, ahead)
+            && let Some(after) = digest_after(lease, ahead).await?
         {
             seen.rows_after_down = digest::differences(before, &after);
         }
@@ -293,21 +326,17 @@ impl Work<'_> {
             let after_again = lease.reader.since(client, &lease.before).await?;
             seen.after_again = catalog::compare(&after_up, &after_again);
             self.without_the_moment(&mut seen.after_again, at + 1, &after_up, &after_again).await?;
+            constants::grade(lease, &mut seen.after_again).await?;
         }
         self.without_the_moment(&mut seen.after_down, at, &lease.before, &after_down).await?;
+        constants::grade(lease, &mut seen.after_down).await?;
         seen.compare_ms += ms(started.elapsed());
         Ok(seen)
     }
 
-    /// Searches for rows that break the migration at `at`.
-    async fn search(
-        &self,
-        at: usize,
-        up_ms: f64,
-        before: &Schema,
-        after: &Schema,
-        production: &Schema,
-    ) -> Result<Option<Found>, Error> {
+    /// Searches for rows that break the migration at `at`, which was `observed` to run without.
+    async fn search(&self, at: usize, observed: &Observed, production: &Schema) -> Result<Option<Found>, Error> {
+        let (Some((before, after)), Some(up)) = (&observed.schemas, &observed.up) else { return Ok(None) };
         let migration = &self.set.chain.migrations[at];
         let left = self.left();
         let patient = self.order.depth == Depth::Full;
@@ -322,7 +351,7 @@ impl Work<'_> {
         let usual = crate::config::Rows::default().patience;
         let deep = patient && (self.plan.mode != Mode::All || config.patience > usual);
         // One that takes long alone is not run again and again while somebody waits.
-        if left < budget * 2 || up_ms * 8.0 > ms(left) {
+        if left < budget * 2 || up.ms * 8.0 > ms(left) {
             return Ok(None);
         }
         let books = self.set.layout.bookkeeping(migration);
@@ -331,6 +360,7 @@ impl Work<'_> {
             prefix: &self.prefixes[at],
             source: &migration.up,
             down: migration.down.as_ref().filter(|_| self.set.layout.has_downs()),
+            ran: (&up.statements, observed.down.as_ref().map_or(&[], |down| &down.statements)),
             bookkeeping: &books.applied,
             reverted: &books.reverted,
             limits: self.limits(self.order.deadline),
@@ -371,18 +401,17 @@ impl Work<'_> {
     }
 
     /// Runs a migration that is judged: the time is the verdict's.
-    async fn run(&self, held: &Held, source: &Source, bookkeeping: &[String]) -> Result<Run, Error> {
-        self.run_until(self.order.deadline, held, source, bookkeeping).await
+    pub(super) async fn run(&self, held: &Held, source: &Source, bookkeeping: &[String]) -> Result<Run, Error> {
+        self.run_within(self.limits(self.order.deadline), held, source, bookkeeping).await
     }
 
-    pub(super) async fn run_until(
+    pub(super) async fn run_within(
         &self,
-        deadline: Instant,
+        limits: Limits,
         held: &Held,
         source: &Source,
         bookkeeping: &[String],
     ) -> Result<Run, Error> {
-        let limits = self.limits(deadline);
         let bench = Bench { runner: &held.runner, observer: &held.observer, limits: &limits };
         let run = trace::run(bench, source, bookkeeping).await;
         if self.order.halt.is_cancelled() {
@@ -419,6 +448,8 @@ impl Work<'_> {
             deadline,
             halt: self.order.halt.clone(),
             elevate: self.lend(),
+            pace: None,
+            others: Arc::clone(self.pool.others()),
         }
     }
 
@@ -441,13 +472,15 @@ impl Work<'_> {
         }
     }
 
-    /// Whether a down belongs to the migration at `at`: because others of its set have one, or by its layout. A set of more than
-    /// a few in which nothing has one does without.
+    /// Whether a down belongs to the migration at `at`: it has one, or those around it have ([`super::downs`]), or the set has
+    /// only begun and its layout's files promise one.
     fn has_downs(&self, at: usize) -> bool {
-        let migration = &self.set.chain.migrations[at];
-        let chain = &self.set.chain.migrations;
-        let others = || chain.iter().any(|other| other.down.is_some());
-        self.set.layout.has_downs() && (chain.len() <= 2 && self.set.layout.expects_down(migration) || others())
+        let (chain, layout) = (&self.set.chain.migrations, self.set.layout);
+        let promised = || chain.len() <= 2 && layout.expects_down(&chain[at]);
+        // What is new does not say what a team's habit is, unless all is.
+        let known = |other: usize| self.set.changes[other] == Change::Unchanged;
+        let has = || super::downs::are_usual(chain, at, known);
+        layout.has_downs() && (chain[at].down.is_some() || promised() || has())
     }
 
     /// A step that migd cannot run: the chain ends there. Where the layout has said why it cannot, that is enough.
@@ -511,7 +544,7 @@ pub(super) async fn fresh_session(held: &Held) -> Result<f64, Error> {
     let started = Instant::now();
     match held.runner.client().batch_execute("DISCARD ALL").await {
         Ok(()) => Ok(ms(started.elapsed())),
-        Err(error) => Err(Error::Lost(crate::engine::session::describe(&error))),
+        Err(error) => Err(Error::Lost(describe(&error))),
     }
 }
 

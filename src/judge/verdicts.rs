@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Depth;
 use crate::verdict::{Outcome, Verdict};
+use crate::wire::file;
 
 /// How many verdicts are kept in memory, and how many bytes they may have as JSON.
 const IN_MEMORY: Bound = Bound { number: 256, bytes: 4 << 20 };
@@ -165,11 +166,8 @@ impl Verdicts {
     fn write(&self, key: &Hash, json: &[u8]) -> io::Result<()> {
         let (Some(folder), Some(path)) = (&self.folder, self.path(key)) else { return Ok(()) };
         crate::wire::endpoint::private_dir(folder)?;
-        let mut file = tempfile::Builder::new().prefix(".new").tempfile_in(folder)?;
-        file.write_all(blake3::hash(json).to_hex().as_bytes())?;
-        file.write_all(b"\n")?;
-        file.write_all(json)?;
-        file.persist(path)?;
+        let whole = [blake3::hash(json).to_hex().as_bytes(), b"\n", json].concat();
+        file::replace(&path, &whole, file::PRIVATE)?;
         if self.written.fetch_add(1, Ordering::Relaxed).is_multiple_of(LOOK) {
             prune(folder, &ON_DISK)?;
         }
@@ -213,7 +211,7 @@ fn prune(folder: &Path, bound: &Bound) -> io::Result<()> {
         let Ok(meta) = entry.metadata() else { continue };
         // Not used yet: the clock was set back since, and would keep what is written now from staying.
         let used = meta.modified().ok().filter(|used| used.elapsed().is_ok()).unwrap_or(SystemTime::UNIX_EPOCH);
-        let half = entry.file_name().as_encoded_bytes().starts_with(b".new");
+        let half = entry.file_name().as_encoded_bytes().starts_with(file::DRAFT.as_bytes());
         let old = used.elapsed().is_ok_and(|age| age.as_secs() > 60);
         match half {
             true if old => drop(fs::remove_file(entry.path())),
@@ -336,7 +334,7 @@ mod tests {
     #[test]
     fn after_the_clock_was_set_back_what_is_written_now_stays() {
         let folder = tempfile::tempdir().unwrap();
-        for (name, ahead) in [("of next year", 365 * 24 * 3600), (".new-half", 3600), ("of today", 0)] {
+        for (name, ahead) in [("of next year", 365 * 24 * 3600), (".migd-half", 3600), ("of today", 0)] {
             let path = folder.path().join(name);
             fs::write(&path, "verdict").unwrap();
             let time = SystemTime::now() + std::time::Duration::from_secs(ahead);

@@ -4,10 +4,12 @@
 //! a clone of one, with its sessions open and their statements planned, and the clone is thrown away afterwards. Clones
 //! are made and dropped aside, so that a judgement only waits for one when none is ready.
 
+mod ahead;
 mod databases;
 mod notes;
 mod passing;
 mod roles;
+mod strays;
 mod warm;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -20,6 +22,7 @@ use blake3::Hash;
 use tokio_postgres::Statement;
 
 use crate::catalog::{self, Reader, Snapshot};
+use crate::engine::pace::Pace;
 use crate::engine::session::{Session, SessionError, describe};
 use crate::engine::{Engine, Role, bootstrap};
 use databases::{Owner, Unclaimed};
@@ -28,9 +31,6 @@ use roles::Shared;
 
 /// How many templates are kept; the least recently used goes first. A database is 8 to 17 MB.
 const MAX_TEMPLATES: usize = 24;
-
-/// For how many templates, of all repositories, clones are kept ready: those before and after what was just judged.
-const MAX_READY: usize = 3;
 
 /// A database that every cluster has, to connect to before there is one of migd's own.
 const MAINTENANCE: &str = "postgres";
@@ -75,6 +75,14 @@ pub struct Pool {
     study: Study,
     /// Held while a template is made aside.
     sealing: Arc<tokio::sync::Mutex<()>>,
+    /// Whether somebody waits.
+    pace: Arc<Pace>,
+    /// Held while a clone is made ahead: one at a time.
+    ahead: tokio::sync::Mutex<()>,
+    /// Shared by whoever runs something as the owner role without a turn.
+    others: Arc<tokio::sync::RwLock<()>>,
+    /// Shared by what was left running in databases that were let go of.
+    strays: Arc<tokio::sync::RwLock<()>>,
 }
 
 /// Finds out, aside, what a judgement on a clone will want to know of its template, and gets the clone ready for it.
@@ -135,7 +143,7 @@ impl std::ops::Deref for Held {
 impl Drop for Held {
     fn drop(&mut self) {
         if let Some(lease) = self.lease.take() {
-            self.pool.discard_later(lease);
+            self.pool.let_go(lease);
         }
     }
 }
@@ -150,7 +158,7 @@ pub struct Lease {
     pub observer: Session,
     /// Reads the catalog through `observer`.
     pub reader: Reader,
-    /// The template's snapshot.
+    /// The template's snapshot; of a new database nothing is known.
     pub before: Arc<Snapshot>,
     /// What is known of the template.
     pub notes: Arc<Notes>,
@@ -162,6 +170,8 @@ pub struct Lease {
     shared: Arc<Shared>,
     /// Whether no role and no database had a setting for `runner` when it connected.
     plain: bool,
+    /// Whether the server's process behind `runner` gives way to others.
+    lowered: bool,
 }
 
 /// Figures for `migd status`.
@@ -176,11 +186,11 @@ pub struct Figures {
 impl Pool {
     /// The databases of `engine`, with `clones` kept ready for each template in use.
     pub fn new(engine: Arc<dyn Engine>, clones: usize) -> Arc<Pool> {
-        Pool::studied(engine, clones, Box::new(|_| Box::pin(async {})))
+        Pool::studied(engine, clones, Arc::default(), Box::new(|_| Box::pin(async {})))
     }
 
-    /// The same, with `study` made of every template that clones are made of ahead.
-    pub fn studied(engine: Arc<dyn Engine>, clones: usize, study: Study) -> Arc<Pool> {
+    /// The same, with `study` made of every template that clones are made of ahead, as far as `pace` allows.
+    pub fn studied(engine: Arc<dyn Engine>, clones: usize, pace: Arc<Pace>, study: Study) -> Arc<Pool> {
         Arc::new(Pool {
             engine,
             maker: Admin::default(),
@@ -191,6 +201,10 @@ impl Pool {
             clones,
             study,
             sealing: Arc::default(),
+            pace,
+            ahead: tokio::sync::Mutex::default(),
+            others: Arc::default(),
+            strays: Arc::default(),
         })
     }
 
@@ -221,6 +235,12 @@ impl Pool {
         &self.engine
     }
 
+    /// Held, shared, while something runs as the owner role that waits for no turn: in clones that are made ahead. Whoever
+    /// gives that role other rights for a moment takes it alone.
+    pub fn others(&self) -> &Arc<tokio::sync::RwLock<()>> {
+        &self.others
+    }
+
     /// What is kept.
     pub fn figures(&self) -> Figures {
         let state = self.state();
@@ -242,6 +262,7 @@ impl Pool {
 
     /// A clone of the template for `prefix`, none when there is no such template. Roles and settings are the template's.
     pub async fn lease(self: &Arc<Self>, prefix: &Hash) -> Result<Option<Held>, Error> {
+        self.strays_gone().await;
         let ready = {
             let mut state = self.state();
             let Some(template) = state.templates.get_mut(prefix) else { return Ok(None) };
@@ -272,6 +293,7 @@ impl Pool {
         if let Some(from) = from {
             return self.lease(from).await;
         }
+        self.strays_gone().await;
         let baseline = self.baseline().await?;
         self.arrange(&baseline).await?;
         let database = self.create("template1", Owner::Migrations).await?;
@@ -351,6 +373,7 @@ impl Pool {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let pool = Arc::clone(self);
         runtime.spawn(async move {
+            pool.pace.step().await;
             if let Err(error) = pool.discard(lease).await {
                 tracing::warn!(%error, "a clone was not dropped");
             }
@@ -371,72 +394,6 @@ impl Pool {
         self.with(&self.dropper, async |admin| roles::tidy(admin, &known).await, "drop roles").await
     }
 
-    /// Makes clones of the template for `prefix`, aside, until as many are ready as should be.
-    pub fn refill_later(self: &Arc<Self>, prefix: Hash) {
-        self.make_ahead(prefix, self.clones, Warmth::Warm);
-    }
-
-    /// Makes one clone of the template for `prefix`, aside, that will be needed once and soon.
-    pub fn next_later(self: &Arc<Self>, prefix: Hash) {
-        self.make_ahead(prefix, 1, Warmth::Cold);
-    }
-
-    fn make_ahead(self: &Arc<Self>, prefix: Hash, clones: usize, warmth: Warmth) {
-        let wanted = {
-            let mut state = self.state();
-            let Some(template) = state.templates.get_mut(&prefix) else { return };
-            let wanted = clones.saturating_sub(template.ready.len() + template.coming);
-            template.coming += wanted;
-            template.used = Instant::now();
-            wanted
-        };
-        self.trim();
-        for _ in 0..wanted {
-            let pool = Arc::clone(self);
-            tokio::spawn(async move {
-                let made = pool.clone_of(&prefix, warmth, Owner::Admin).await;
-                if let (Ok(Some(lease)), Warmth::Warm) = (&made, warmth) {
-                    (pool.study)(lease).await;
-                }
-                let spare = {
-                    let mut state = pool.state();
-                    match (state.templates.get_mut(&prefix), made) {
-                        (Some(template), Ok(Some(lease))) => {
-                            template.coming = template.coming.saturating_sub(1);
-                            template.ready.push_back(lease);
-                            None
-                        }
-                        (Some(template), Err(error)) => {
-                            template.coming = template.coming.saturating_sub(1);
-                            tracing::warn!(%error, "no clone could be made ahead");
-                            None
-                        }
-                        (_, Ok(spare)) => spare,
-                        (None, Err(_)) => None,
-                    }
-                };
-                if let Some(lease) = spare {
-                    pool.discard_later(lease);
-                }
-            });
-        }
-    }
-
-    /// Lets go of clones of templates that have not been used lately: each holds two of the server's processes.
-    fn trim(self: &Arc<Self>) {
-        let spare: Vec<Lease> = {
-            let mut state = self.state();
-            let mut ages: Vec<(Instant, Hash)> = state.templates.iter().map(|(hash, t)| (t.used, *hash)).collect();
-            ages.sort_unstable_by_key(|(used, _)| std::cmp::Reverse(*used));
-            let mut spare = Vec::new();
-            for (_, old) in ages.into_iter().skip(MAX_READY) {
-                spare.extend(state.templates.get_mut(&old).into_iter().flat_map(|template| template.ready.drain(..)));
-            }
-            spare
-        };
-        spare.into_iter().for_each(|lease| self.discard_later(lease));
-    }
-
     /// Roles and settings as a clone that was made ahead wants them.
     async fn arranged(self: &Arc<Self>, lease: Lease) -> Result<Held, Error> {
         let mut held = Held { pool: Arc::clone(self), lease: Some(lease) };
@@ -450,7 +407,10 @@ impl Pool {
         // Sent at once.
         let (given, arranged) = tokio::join!(give, roles::arrange(&held.observer, held.roles.as_ref(), &held.shared));
         given.map_err(Error::server("hand a database over"))?;
-        arranged.map_err(Error::server("arrange roles"))?;
+        if !arranged.map_err(Error::server("arrange roles"))? && held.shared.has_database_grants() {
+            let granted = roles::apply_database_grants(&held.observer, &held.shared).await;
+            granted.map_err(Error::server("grant what the template grants"))?;
+        }
         // A session has the settings of the moment in which it connected: those of whatever was judged then.
         if (!held.plain || held.shared.has_settings())
             && let Some(lease) = &mut held.lease
@@ -463,7 +423,8 @@ impl Pool {
     /// Roles and settings as `shared` has them, before anybody connects: the judgement before may have shut the role
     /// of migrations out.
     async fn arrange(&self, shared: &Shared) -> Result<(), Error> {
-        self.with(&self.maker, async |admin| roles::arrange(admin, None, shared).await, "arrange roles").await
+        let arrange = async |admin: &Session| roles::arrange(admin, None, shared).await.map(drop);
+        self.with(&self.maker, arrange, "arrange roles").await
     }
 
     async fn clone_of(self: &Arc<Self>, prefix: &Hash, warmth: Warmth, owner: Owner) -> Result<Option<Lease>, Error> {
@@ -504,26 +465,42 @@ impl Pool {
             let (runner, observer) = tokio::join!(Session::open(&runner), Session::open(&observer));
             (runner?, observer?)
         };
+        if shared.has_database_grants() {
+            // The role of migrations is in: until the database is its own, it may not be let in.
+            let granted = roles::apply_database_grants(&observer, &shared).await;
+            granted.map_err(Error::server("grant what the template grants"))?;
+        }
         Reader::settle(observer.client()).await?;
         let mut plain = true;
         let mut prepared = None;
         let reader = match warmth {
             Warmth::Warm => {
                 let silent = template.as_ref().is_some_and(|(snapshot, _)| !snapshot.has_event_triggers());
+                let others = self.others.read().await;
                 warm::up(&runner, silent).await.map_err(Error::server("warm up"))?;
+                drop(others);
                 plain = roles::is_plain(&runner).await.map_err(Error::server("read settings"))?;
                 prepared = roles::prepare(&observer).await.map_err(Error::server("read roles"))?;
                 Reader::prepare(observer.client()).await?.alone()
             }
             Warmth::Cold => Reader::attach(observer.client(), self.engine.info().major).await?.alone(),
         };
-        let (before, notes) = match template {
-            Some(template) => template,
-            None => (Arc::new(reader.full(observer.client()).await?), Arc::default()),
-        };
+        let (before, notes) = template.unwrap_or_else(|| (Arc::new(Snapshot::unread()), Arc::default()));
         let database = database.to_owned();
         let own = Notes::default();
-        Ok(Lease { database, runner, observer, reader, before, notes, own, roles: prepared, shared, plain })
+        Ok(Lease {
+            database,
+            runner,
+            observer,
+            reader,
+            before,
+            notes,
+            own,
+            roles: prepared,
+            shared,
+            plain,
+            lowered: false,
+        })
     }
 
     async fn baseline(&self) -> Result<Arc<Shared>, Error> {
@@ -531,7 +508,7 @@ impl Pool {
             return Ok(Arc::clone(baseline));
         }
         let shared = self.with(&self.maker, async |admin| roles::capture(admin).await, "read roles").await?;
-        let shared = Arc::new(shared);
+        let shared = Arc::new(shared.of_another());
         self.state().baseline = Some(Arc::clone(&shared));
         Ok(shared)
     }

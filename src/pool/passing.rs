@@ -22,6 +22,7 @@ impl Pool {
         };
         let Some(Template { database, snapshot, shared, notes, .. }) = own else { return self.lease(from).await };
         let database = Unclaimed::of(self, database);
+        self.strays_gone().await;
         self.arrange(&shared).await?;
         if let Some(sql) = self.owned_by(database.name(), Owner::Migrations) {
             let give = async |admin: &Session| admin.client().batch_execute(&sql).await;

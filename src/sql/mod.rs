@@ -4,6 +4,7 @@
 //! identifiers, `BEGIN ATOMIC` bodies, `COPY … FROM STDIN` data) and the leading keywords of a statement.
 
 mod directive;
+mod identifier;
 mod kind;
 pub(crate) mod lexer;
 mod lines;
@@ -16,6 +17,7 @@ use std::ops::Range;
 pub use directive::{
     Action, DEV_ONLY, Day, Directive, Directives, Malformed, MalformedKind, directives, directives_in,
 };
+pub use identifier::identifier;
 pub use kind::classify;
 pub use lines::LineIndex;
 pub use split::{split, split_range};

@@ -2,15 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::future::{join, join_all};
 use futures_util::{SinkExt, StreamExt};
+use tokio::sync::RwLock;
 use tokio_postgres::{SimpleQueryMessage, SimpleQueryStream};
 use tokio_util::sync::CancellationToken;
 
-use super::elevate::{self, Lend, Reserved, Trust};
-use super::{Cause, Executed, Failure, Run, ServerError};
+use super::elevate::{self, Lend};
+use super::{Cause, Executed, Failure, Run, ServerError, extensions, lend};
+use crate::engine::pace::Pace;
 use crate::engine::session::{Session, describe};
 use crate::layout::{APART, Mode, Source};
 use crate::sql::{self, Kind, Problem, Statement};
@@ -20,8 +24,6 @@ use crate::verdict::RowCounts;
 const TICK: Duration = Duration::from_millis(100);
 /// How long a cancelled statement may take to end before its session is terminated, and that before migd gives up.
 const CANCEL: Duration = Duration::from_secs(1);
-/// Makes a session notice that its role has other rights now. Within a transaction only the name of a relation does.
-const NOTICE: &str = "SELECT FROM pg_catalog.pg_class LIMIT 0";
 
 /// What a run may use.
 #[derive(Debug, Clone)]
@@ -37,6 +39,10 @@ pub struct Limits {
     /// Whether statements that PostgreSQL keeps for superusers and that reach nothing outside the database may be run
     /// with those rights ([`elevate`]), and which.
     pub elevate: Lend,
+    /// Set where nobody waits for the run: asked before each statement whether it may go on.
+    pub pace: Option<Arc<Pace>>,
+    /// Held by whoever runs something as the owner role meanwhile, on other clones: that role's rights are the server's.
+    pub others: Arc<RwLock<()>>,
 }
 
 /// Where a migration runs.
@@ -74,7 +80,8 @@ pub async fn run(bench: Bench<'_>, source: &Source, bookkeeping: &[String]) -> R
         run.failure = Some(Failure { range: Some(problem.range.clone()), cause: Cause::NotSql(problem.kind.clone()) });
         return Ok(run);
     }
-    let mut steps = Steps { bench, source, run: &mut run, in_transaction: false, looked: started };
+    let mut steps = Steps { bench, source, run: &mut run, in_transaction: false, unsent: None, looked: started };
+    bench.runner.set_running(true);
     let outcome = steps.all(&batches, bookkeeping).await;
     run.ms = started.elapsed().as_secs_f64() * 1000.0;
     match outcome {
@@ -87,6 +94,7 @@ pub async fn run(bench: Bench<'_>, source: &Source, bookkeeping: &[String]) -> R
         }
         Err(Stop::Broken(error)) => return Err(error),
     }
+    bench.runner.set_running(false);
     Ok(run)
 }
 
@@ -124,18 +132,20 @@ fn is_transactional(mode: Mode, statements: &[&Statement]) -> bool {
     }
 }
 
-enum Stop {
+pub(super) enum Stop {
     /// The migration's fault.
     Failed(Failure),
     /// Not the migration's fault.
     Broken(Error),
 }
 
-struct Steps<'a> {
-    bench: Bench<'a>,
-    source: &'a Source,
+pub(super) struct Steps<'a> {
+    pub(super) bench: Bench<'a>,
+    pub(super) source: &'a Source,
     run: &'a mut Run,
-    in_transaction: bool,
+    pub(super) in_transaction: bool,
+    /// What goes to the server together with the next statement.
+    unsent: Option<&'static str>,
     /// When the database's size was last looked at: many quick statements fill a disk as well as a slow one.
     looked: Instant,
 }
@@ -154,8 +164,7 @@ impl Steps<'_> {
         };
         for (at, transaction) in transactions.iter().enumerate() {
             if wrapped {
-                self.own("BEGIN").await?;
-                self.in_transaction = true;
+                self.begin();
             }
             for batch in *transaction {
                 self.batch(batch, wrapped).await?;
@@ -169,11 +178,10 @@ impl Steps<'_> {
             } else {
                 self.left_open().await?;
             }
-            if last {
-                self.bookkeeping(bookkeeping).await?;
-            }
-            if wrapped && last && !apart {
-                self.commit().await?;
+            if last && wrapped && !apart {
+                self.record_and_commit(bookkeeping).await?;
+            } else if last {
+                self.record(bookkeeping).await?;
             }
         }
         Ok(())
@@ -186,8 +194,7 @@ impl Steps<'_> {
         let mut began = false;
         for statement in batch {
             if implicit && !self.in_transaction && statement.kind != Kind::Begin {
-                self.own("BEGIN").await?;
-                self.in_transaction = true;
+                self.begin();
             }
             self.one(statement).await?;
             match statement.kind {
@@ -207,104 +214,88 @@ impl Steps<'_> {
     /// One statement of the file.
     async fn one(&mut self, statement: &Statement) -> Result<(), Stop> {
         let text = &self.source.text[statement.range.clone()];
+        if let Some(pace) = &self.bench.limits.pace {
+            pace.step().await;
+        }
         let reserved = elevate::reserved(text, self.bench.limits.elevate);
-        if reserved.is_some() && self.in_transaction {
+        let may_need = lend::may_need(text, statement.kind);
+        let extension = elevate::made(text);
+        let safe = reserved.is_some() || may_need || extension.is_some();
+        if safe && self.in_transaction {
             self.own("SAVEPOINT migd_rights").await?;
         }
         let started = Instant::now();
         let mut outcome = match &statement.copy_data {
             Some(data) => {
+                if let Some(before) = self.unsent.take() {
+                    self.own(before).await?;
+                }
                 let data = Bytes::copy_from_slice(self.source.text[data.clone()].as_bytes());
                 self.supervised(copy_in(self.bench.runner, text, data)).await
             }
-            None => self.supervised(execute(self.bench.runner, text)).await,
+            None => self.send(text).await,
         };
-        if let Some(reserved) = reserved {
-            if let Err(Ended::Server(error)) = &outcome
-                && error.sqlstate == "42501"
-            {
-                if self.in_transaction {
-                    self.own("ROLLBACK TO SAVEPOINT migd_rights").await?;
-                }
-                if let Some(second) = self.with_rights(text, &reserved).await? {
-                    outcome = second;
-                }
+        let mut elevated = false;
+        if let (Some(reserved), Some("42501")) = (&reserved, refused(&outcome).map(|error| error.sqlstate.as_str())) {
+            if self.in_transaction {
+                self.own("ROLLBACK TO SAVEPOINT migd_rights").await?;
             }
-            if self.in_transaction && outcome.is_ok() {
-                self.own("RELEASE SAVEPOINT migd_rights").await?;
+            if let Some(second) = self.with_rights(text, reserved).await? {
+                (outcome, elevated) = (second, true);
             }
+        }
+        if let (Some(extension), Err(Ended::Server(error))) = (&extension, &outcome)
+            && matches!(error.sqlstate.as_str(), "0A000" | "42501" | "58P01")
+            && extensions::stand_in(self.bench.observer, extension)
+                .await
+                .map_err(|error| Stop::Broken(Error::Lost(describe(&error))))?
+        {
+            if self.in_transaction {
+                self.own("ROLLBACK TO SAVEPOINT migd_rights").await?;
+            }
+            outcome = Ok(0);
+        }
+        let mut loan = None;
+        if let (true, Some(refusal)) = (may_need, refused(&outcome).cloned())
+            && let Some((second, lent)) = self.again(text, &refusal).await?
+        {
+            loan = second.is_ok().then_some(lent);
+            outcome = second;
+        }
+        if safe && self.in_transaction && outcome.is_ok() {
+            self.own("RELEASE SAVEPOINT migd_rights").await?;
         }
         let ms = started.elapsed().as_secs_f64() * 1000.0;
         let rows = *outcome.as_ref().unwrap_or(&0);
-        self.run.statements.push(Executed { range: statement.range.clone(), ms, rows });
+        self.run.statements.push(Executed { range: statement.range.clone(), ms, rows, elevated, loan });
         outcome.map(|_| ()).map_err(|ended| self.stop(ended, Some(statement.range.clone())))
     }
 
-    /// Runs one statement while the owner role has the rights that PostgreSQL wants for it. Event triggers are the
-    /// migration's own programs: they are silent meanwhile, and where there are some that would not be, nothing is run.
-    async fn with_rights(&mut self, text: &str, reserved: &Reserved) -> Result<Option<Result<u64, Ended>>, Stop> {
-        let Bench { runner, observer, limits } = self.bench;
-        let lost = |error: tokio_postgres::Error| Stop::Broken(Error::Lost(describe(&error)));
-        // In the migration's session, which sees what its transaction has made: no name here may be looked up.
-        let sql =
-            "SELECT session_user::pg_catalog.text, pg_catalog.current_setting('session_replication_role'), EXISTS (
-                       SELECT FROM pg_catalog.pg_event_trigger
-                       WHERE evtenabled OPERATOR(pg_catalog.=) ANY ('{A,R}'::pg_catalog.\"char\"[])),
-                   EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.oid OPERATOR(pg_catalog.>=) '16384'::pg_catalog.oid
-                       AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.objid OPERATOR(pg_catalog.=) p.oid
-                           AND d.deptype OPERATOR(pg_catalog.=) 'e'::pg_catalog.\"char\"))";
-        let row = runner.client().query_one(sql, &[]).await.map_err(lost)?;
-        let (role, replication): (String, String) = (row.get(0), row.get(1));
-        if row.get(2) {
-            return Ok(None);
-        }
-        if let Some(extension) = &reserved.extension {
-            let mut all = vec![extension.clone()];
-            if reserved.cascade {
-                all = needed(observer, extension).await.map_err(lost)?;
-                // Only the one that is named has its wrapper taken away.
-                if all.iter().any(|other| other != extension && elevate::wrapper(other).is_some()) {
-                    return Ok(None);
-                }
+    /// Opens a transaction, with the next statement.
+    fn begin(&mut self) {
+        self.unsent = Some("BEGIN");
+        self.in_transaction = true;
+    }
+
+    /// Sends a statement, and what goes with it.
+    async fn send(&mut self, text: &str) -> Result<u64, Ended> {
+        let runner = self.bench.runner;
+        match self.unsent.take() {
+            // Both at once, in this order.
+            Some(before) => {
+                let both = async {
+                    let (before, rows) = join(execute(runner, before), execute(runner, text)).await;
+                    before.and(rows)
+                };
+                self.supervised(both).await
             }
-            let functions: bool = row.get(3);
-            let fine = |name: &String| match elevate::trust(name, limits.elevate) {
-                Trust::Anywhere => true,
-                Trust::Early => !functions,
-                Trust::Nowhere => false,
-            };
-            if !all.iter().all(fine) {
-                return Ok(None);
-            }
+            None => self.supervised(execute(runner, text)).await,
         }
-        let role = role.replace('"', "\"\"");
-        let admin: String = observer.client().query_one("SELECT session_user::text", &[]).await.map_err(lost)?.get(0);
-        observer.client().batch_execute(&format!("ALTER ROLE \"{role}\" SUPERUSER")).await.map_err(lost)?;
-        let mut outcome = self.supervised(execute(runner, NOTICE)).await;
-        if !reserved.sets && outcome.is_ok() {
-            outcome = self.supervised(execute(runner, "SET session_replication_role = replica")).await;
-        }
-        if outcome.is_ok() {
-            outcome = self.supervised(execute_one(runner, text)).await;
-        }
-        if let Some(wrapper) = reserved.extension.as_deref().and_then(elevate::wrapper).filter(|_| outcome.is_ok()) {
-            let admin = admin.replace('"', "\"\"");
-            let take = format!("ALTER FOREIGN DATA WRAPPER {wrapper} OWNER TO \"{admin}\"");
-            outcome = self.supervised(execute(runner, &take)).await;
-        }
-        if !reserved.sets {
-            // Fails in a transaction that has failed, whose end does the same.
-            let _ = execute(runner, &format!("SET session_replication_role = {replication}")).await;
-        }
-        observer.client().batch_execute(&format!("ALTER ROLE \"{role}\" NOSUPERUSER")).await.map_err(lost)?;
-        // A transaction that has failed runs nothing before its end, and notices then.
-        let _ = execute(runner, NOTICE).await;
-        Ok(Some(outcome))
     }
 
     /// A statement of migd's own, in the migration's session.
-    async fn own(&mut self, text: &str) -> Result<(), Stop> {
-        match self.supervised(execute(self.bench.runner, text)).await {
+    pub(super) async fn own(&mut self, text: &str) -> Result<(), Stop> {
+        match self.send(text).await {
             Ok(_) => Ok(()),
             Err(ended) => Err(self.stop(ended, None)),
         }
@@ -313,16 +304,23 @@ impl Steps<'_> {
     /// The closing COMMIT: deferred constraints speak here, for no statement in particular.
     async fn commit(&mut self) -> Result<(), Stop> {
         self.in_transaction = false;
-        let last = self.run.statements.last().map(|statement| statement.range.clone());
-        match self.supervised(execute(self.bench.runner, "COMMIT")).await {
+        match self.send("COMMIT").await {
             Ok(_) => Ok(()),
-            Err(ended) => Err(self.stop(ended, last)),
+            Err(ended) => Err(self.stop_at_commit(ended)),
         }
+    }
+
+    fn stop_at_commit(&self, ended: Ended) -> Stop {
+        self.stop(ended, self.run.statements.last().map(|statement| statement.range.clone()))
     }
 
     /// Finds out whether the file left a transaction open, by ending it: the server warns when there is none. The driver
     /// hands a notice over before the end of the statement that it belongs to.
     async fn left_open(&mut self) -> Result<(), Stop> {
+        if self.source.text.to_ascii_lowercase().contains("client_min_messages") {
+            // The file may have silenced warnings. A transaction that has failed refuses this, and then none is missed.
+            let _ = self.supervised(execute(self.bench.runner, "SET client_min_messages = notice")).await;
+        }
         self.bench.runner.take_notices();
         self.own("ROLLBACK").await?;
         let warned = self.bench.runner.take_notices().iter().any(|notice| notice.sqlstate == "25P01");
@@ -330,19 +328,40 @@ impl Steps<'_> {
         Ok(())
     }
 
-    async fn bookkeeping(&mut self, statements: &[String]) -> Result<(), Stop> {
+    /// What the runner writes about itself, statement by statement.
+    async fn record(&mut self, statements: &[String]) -> Result<(), Stop> {
         for statement in statements {
-            match self.supervised(execute(self.bench.runner, statement)).await {
-                Ok(_) => {}
-                Err(Ended::Server(mut error)) => {
-                    error.message = format!("the runner's own table cannot be written afterwards: {}", error.message);
-                    error.position = None;
-                    return Err(self.stop(Ended::Server(error), None));
-                }
-                Err(ended) => return Err(self.stop(ended, None)),
-            }
+            self.send(statement).await.map_err(|ended| self.stop_at_record(ended))?;
         }
         Ok(())
+    }
+
+    /// The same within the migration's transaction, and its end, all sent at once: where a statement fails, the server
+    /// refuses those behind it and takes the transaction back.
+    async fn record_and_commit(&mut self, statements: &[String]) -> Result<(), Stop> {
+        let runner = self.bench.runner;
+        let before = self.unsent.take().into_iter();
+        let texts = before.chain(statements.iter().map(String::as_str)).chain(["COMMIT"]);
+        let sent = join_all(texts.map(|text| execute(runner, text)));
+        self.in_transaction = false;
+        let mut answers =
+            self.supervised(async { Ok(sent.await) }).await.map_err(|ended| self.stop_at_commit(ended))?;
+        let committed = answers.pop();
+        for answer in answers {
+            answer.map_err(|error| self.stop_at_record(ended(&error, runner)))?;
+        }
+        committed.map_or(Ok(()), |answer| answer.map(drop).map_err(|error| self.stop_at_commit(ended(&error, runner))))
+    }
+
+    fn stop_at_record(&self, ended: Ended) -> Stop {
+        match ended {
+            Ended::Server(mut error) => {
+                error.message = format!("the runner's own table cannot be written afterwards: {}", error.message);
+                error.position = None;
+                self.stop(Ended::Server(error), None)
+            }
+            ended => self.stop(ended, None),
+        }
     }
 
     /// Adds what this transaction has changed, where `statements` change rows at all.
@@ -386,10 +405,10 @@ impl Steps<'_> {
         Stop::Failed(Failure { range, cause })
     }
 
-    async fn supervised(
+    pub(super) async fn supervised<T>(
         &mut self,
-        work: impl Future<Output = Result<u64, tokio_postgres::Error>>,
-    ) -> Result<u64, Ended> {
+        work: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, Ended> {
         supervised(self.bench, &mut self.looked, work).await
     }
 }
@@ -461,7 +480,10 @@ fn ended(error: &tokio_postgres::Error, runner: &Session) -> Ended {
     match error.as_db_error() {
         // Class 57P: the session was terminated, or the server is shutting down or crashed.
         Some(db) if db.code().code().starts_with("57P") => Ended::Connection(db.message().to_owned()),
-        Some(db) => Ended::Server(Box::new(ServerError::from(db))),
+        Some(db) => {
+            let server = runner.server_version().to_owned();
+            Ended::Server(Box::new(ServerError { server, ..ServerError::from(db) }))
+        }
         None if runner.is_closed() || error.is_closed() => Ended::Connection(describe(error)),
         // The one thing that a server answers a simple query with and that the driver does not expect.
         None => Ended::Server(Box::new(ServerError {
@@ -472,8 +494,16 @@ fn ended(error: &tokio_postgres::Error, runner: &Session) -> Ended {
     }
 }
 
+/// The server's refusal, where the statement may pass when it is run again.
+fn refused(outcome: &Result<u64, Ended>) -> Option<&ServerError> {
+    match outcome {
+        Err(Ended::Server(error)) if lend::may_mend(&error.sqlstate) => Some(error),
+        _ => None,
+    }
+}
+
 /// Sends one statement as a simple query and counts what its command tag counts. Rows are dropped as they come.
-async fn execute(session: &Session, text: &str) -> Result<u64, tokio_postgres::Error> {
+pub(super) async fn execute(session: &Session, text: &str) -> Result<u64, tokio_postgres::Error> {
     drain(session.client().simple_query_raw(text).await?).await
 }
 
@@ -490,20 +520,9 @@ pub(super) async fn drain(answer: SimpleQueryStream) -> Result<u64, tokio_postgr
 }
 
 /// Sends what must be one statement and no more: the server itself refuses several, whatever it takes for a string.
-async fn execute_one(session: &Session, text: &str) -> Result<u64, tokio_postgres::Error> {
+pub(super) async fn execute_one(session: &Session, text: &str) -> Result<u64, tokio_postgres::Error> {
     let statement = session.client().prepare(text).await?;
     session.client().execute(&statement, &[]).await
-}
-
-/// An extension and all that it needs, as far as the server has them.
-async fn needed(observer: &Session, extension: &str) -> Result<Vec<String>, tokio_postgres::Error> {
-    let sql = "WITH RECURSIVE needed AS (
-                   SELECT $1::text COLLATE \"C\" AS name UNION
-                   SELECT r::text COLLATE \"C\" FROM needed n JOIN pg_available_extension_versions v ON v.name::text = n.name,
-                       unnest(v.requires) r)
-               SELECT name FROM needed";
-    let rows = observer.client().query(sql, &[&extension]).await?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// Sends a `COPY … FROM STDIN` and its data.

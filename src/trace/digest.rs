@@ -24,14 +24,24 @@ pub struct Rows {
     pub digest: String,
 }
 
-/// The rows of every table that is not empty, by its name as PostgreSQL would write it.
-pub type Digest = BTreeMap<String, Rows>;
+/// The rows of every table that is not empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Digest {
+    /// By the table's name as PostgreSQL would write it.
+    rows: BTreeMap<String, Rows>,
+    /// The tables that were read for it.
+    tables: Vec<Listed>,
+}
+
+/// What was read while another session was busy; none where it took too long.
+pub type Ahead = Result<Option<Digest>, tokio_postgres::Error>;
 
 /// Says which tables have rows: through an administrator's session, which no `DISCARD ALL` makes forget its plan.
 #[derive(Debug)]
 pub struct Lister(Statement);
 
 /// A table whose file is not empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Listed {
     /// As the reader of a finding knows it.
     name: String,
@@ -71,21 +81,53 @@ impl Lister {
         rows.iter().map(listed).collect()
     }
 
+    /// Does all that [`read`](Self::read) does but for reading rows: what the first reading in a session waits for is at
+    /// hand afterwards.
+    pub async fn rehearse(&self, observer: &Session, runner: &Session) -> Result<(), tokio_postgres::Error> {
+        rows_of(self.list(observer, runner).await?, 0, runner).await.map(drop)
+    }
+
     /// Reads the rows of all tables; none when that takes too long.
     pub async fn read(&self, observer: &Session, runner: &Session) -> Result<Option<Digest>, tokio_postgres::Error> {
-        let (open, shut): (Vec<_>, Vec<_>) =
-            self.list(observer, runner).await?.into_iter().partition(|table| table.readable);
-        let unknown = |table: Listed| (table.name, Rows { count: -1, digest: String::new() });
-        let mut found: Digest = shut.into_iter().map(unknown).collect();
-        if open.is_empty() {
-            return Ok(Some(found));
+        rows_of(self.list(observer, runner).await?, MAX_ROWS, runner).await
+    }
+
+    /// The same, where `ahead` is what [`Digest::again`] gave: enough if no other table has rows by now. What took too long
+    /// would again.
+    pub async fn read_after(
+        &self,
+        observer: &Session,
+        runner: &Session,
+        ahead: Ahead,
+    ) -> Result<Option<Digest>, tokio_postgres::Error> {
+        let tables = self.list(observer, runner).await?;
+        match ahead {
+            Ok(None) => Ok(None),
+            Ok(Some(ahead)) if ahead.tables == tables => Ok(Some(ahead)),
+            // Tables have come or gone since.
+            _ => rows_of(tables, MAX_ROWS, runner).await,
         }
-        let one = |Listed { qualified, .. }: &Listed| {
-            format!(
-                "SELECT count(*), coalesce(pg_catalog.md5(pg_catalog.string_agg(line, E'\\n' ORDER BY line)), '')
-                 FROM (SELECT t::text AS line FROM {qualified} t LIMIT {MAX_ROWS}) AS lines;"
-            )
-        };
+    }
+}
+
+impl Digest {
+    /// Reads the rows of the tables that this was read from, through the migrations' own session alone.
+    pub async fn again(&self, runner: &Session) -> Ahead {
+        rows_of(self.tables.clone(), MAX_ROWS, runner).await
+    }
+}
+
+async fn rows_of(tables: Vec<Listed>, most: i64, runner: &Session) -> Result<Option<Digest>, tokio_postgres::Error> {
+    let (open, shut): (Vec<&Listed>, Vec<&Listed>) = tables.iter().partition(|table| table.readable);
+    let unknown = |table: &Listed| (table.name.clone(), Rows { count: -1, digest: String::new() });
+    let mut found: BTreeMap<String, Rows> = shut.into_iter().map(unknown).collect();
+    let one = |Listed { qualified, .. }: &&Listed| {
+        format!(
+            "SELECT count(*), coalesce(pg_catalog.md5(pg_catalog.string_agg(line, E'\\n' ORDER BY line)), '')
+             FROM (SELECT t::text AS line FROM {qualified} t LIMIT {most}) AS lines;"
+        )
+    };
+    if !open.is_empty() {
         // All of them in one simple query: one round trip, whatever their number. Each gives one row.
         let sql: String = open.iter().map(one).collect();
         let Some(messages) = runner.look(runner.client().simple_query(&sql)).await? else { return Ok(None) };
@@ -96,16 +138,17 @@ impl Lister {
         for (table, row) in open.into_iter().zip(rows) {
             let count = row.get(0).and_then(|count| count.parse().ok()).unwrap_or(0);
             if count > 0 {
-                found.insert(table.name, Rows { count, digest: row.get(1).unwrap_or_default().to_owned() });
+                found.insert(table.name.clone(), Rows { count, digest: row.get(1).unwrap_or_default().to_owned() });
             }
         }
-        Ok(Some(found))
     }
+    Ok(Some(Digest { rows: found, tables }))
 }
 
 /// What is different about the rows of the tables that both databases have, in words.
 pub fn differences(before: &Digest, after: &Digest) -> Vec<String> {
     let empty = Rows { count: 0, digest: String::new() };
+    let (before, after) = (&before.rows, &after.rows);
     let tables: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     tables
         .into_iter()
@@ -131,15 +174,23 @@ mod tests {
 
     #[test]
     fn a_table_that_lost_rows_and_one_with_other_values_are_told_apart() {
-        let rows = |count, digest: &str| Rows { count, digest: digest.to_owned() };
-        let before = BTreeMap::from([("jobs".to_owned(), rows(6, "a")), ("plans".to_owned(), rows(1, "b"))]);
-        let after = BTreeMap::from([("plans".to_owned(), rows(1, "c"))]);
+        let digest = |rows: &[(&str, i64, &str)]| Digest {
+            rows: rows
+                .iter()
+                .map(|(table, count, digest)| {
+                    ((*table).to_owned(), Rows { count: *count, digest: (*digest).to_owned() })
+                })
+                .collect(),
+            tables: Vec::new(),
+        };
+        let before = digest(&[("jobs", 6, "a"), ("plans", 1, "b")]);
+        let after = digest(&[("plans", 1, "c")]);
         assert_eq!(
             differences(&before, &after),
             ["table jobs: 6 rows before, 0 after", "table plans: other values in its 1 row"]
         );
         assert!(differences(&before, &before).is_empty());
-        let unreadable = BTreeMap::from([("jobs".to_owned(), rows(-1, "")), ("plans".to_owned(), rows(1, "b"))]);
+        let unreadable = digest(&[("jobs", -1, ""), ("plans", 1, "b")]);
         assert!(differences(&before, &unreadable).is_empty(), "what nobody may read is not said to be gone");
     }
 }

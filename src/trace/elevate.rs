@@ -31,6 +31,8 @@ pub struct Reserved {
     pub cascade: bool,
     /// It only changes a setting of the session.
     pub sets: bool,
+    /// The role that it makes, as it is written.
+    pub role: Option<String>,
 }
 
 /// How far an extension is trusted.
@@ -155,7 +157,7 @@ static PATTERNS: LazyLock<Option<Patterns>> = LazyLock::new(|| {
         )?,
         update: compile(r"alterGAP+extensionGAP+(?P<name>NAME)GAP+update(?:GAP+toGAP+(?:NAME|TEXT))?GAP*;?GAP*\z")?,
         role: compile(
-            r"createGAP+(?:role|user)GAP+NAME(?:GAP+(?:with|(?:no)?(?:login|inherit|createdb|createrole|bypassrls|replication)|nosuperuser|passwordGAP+TEXT))*GAP*;?GAP*\z",
+            r"createGAP+(?:role|user)GAP+(?P<role>NAME)(?:GAP+(?:with|(?:no)?(?:login|inherit|createdb|createrole|bypassrls|replication)|nosuperuser|passwordGAP+TEXT))*GAP*;?GAP*\z",
         )?,
         other: compile(
             r"(?:dropGAP+extension\b|commentGAP+onGAP+extension\b|alterGAP+extensionGAP+NAMEGAP+setGAP+schema\b|(?:create|alter|drop)GAP+(?:eventGAP+trigger|publication)\b|(?P<set>setGAP+(?:(?:session|local)GAP+)?|resetGAP+)session_replication_role\b)",
@@ -177,17 +179,33 @@ pub fn reserved(statement: &str, lend: Lend) -> Option<Reserved> {
             extension: Some(extension),
             cascade,
             sets: false,
+            role: None,
         });
     }
-    let plain = |sets| Reserved { extension: None, cascade: false, sets };
+    let plain = |sets| Reserved { extension: None, cascade: false, sets, role: None };
     if let Some(found) = patterns.other.captures(statement) {
         return Some(plain(found.name("set").is_some()));
     }
-    if patterns.role.is_match(statement) {
-        return Some(plain(false));
+    if let Some(found) = patterns.role.captures(statement) {
+        return Some(Reserved { role: Some(found.name("role")?.as_str().to_owned()), ..plain(false) });
     }
     // One that is wrong can crash the server, or make it read what is not there.
     (lend == Lend::Contained && patterns.operators.is_match(statement)).then(|| plain(false))
+}
+
+/// The extension that `statement` makes.
+pub fn made(statement: &str) -> Option<String> {
+    let found = PATTERNS.as_ref()?.create.captures(statement)?;
+    Some(folded(found.name("name")?.as_str()))
+}
+
+/// How the comment on a schema begins that has what extensions would bring: their names follow, with commas.
+const STANDS_IN: &str = "stands in for ";
+
+/// Whether a schema with one of these comments has what `extension` brings.
+pub fn stands_in(comments: &[String], extension: &str) -> bool {
+    let mut names = comments.iter().filter_map(|comment| comment.strip_prefix(STANDS_IN)).flat_map(|n| n.split(','));
+    names.any(|name| name.trim() == extension)
 }
 
 /// How far `extension` is trusted.
@@ -204,12 +222,20 @@ pub fn trust(extension: &str, lend: Lend) -> Trust {
     }
 }
 
+/// Whether `extension` comes with PostgreSQL, and is no language, which systems have in packages of their own.
+pub fn is_contrib(extension: &str) -> bool {
+    let others = ["adminpack", "dblink", "earthdistance", "pg_surgery", "pg_walinspect"];
+    let known = [OWN, WRAPPERS, &others].iter().any(|names| names.contains(&extension));
+    known && !extension.starts_with("pl")
+}
+
 /// The foreign-data wrapper that `extension` makes, where it is one to be taken from the migration's role.
 pub fn wrapper(extension: &str) -> Option<&'static str> {
     WRAPPERS.iter().copied().find(|wrapper| *wrapper == extension)
 }
 
-fn folded(name: &str) -> String {
+/// A name as the server reads it.
+pub(super) fn folded(name: &str) -> String {
     match name.strip_prefix('"').and_then(|name| name.strip_suffix('"')) {
         Some(quoted) => quoted.replace("\"\"", "\""),
         None => name.to_ascii_lowercase(),

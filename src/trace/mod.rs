@@ -3,6 +3,9 @@
 pub mod apply;
 pub mod digest;
 pub mod elevate;
+mod extensions;
+pub mod lend;
+mod rights;
 pub mod settings;
 pub mod together;
 
@@ -46,6 +49,29 @@ pub struct Executed {
     pub ms: f64,
     /// Rows that its command tag counts.
     pub rows: u64,
+    /// Whether it was run with a superuser's rights ([`elevate`]).
+    pub elevated: bool,
+    /// What it was run again with, where it was refused at first.
+    pub loan: Option<Loan>,
+}
+
+/// What a statement needs of production, and was given for itself where it was judged.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Loan {
+    /// The roles that whoever ran it became a member of, and is from then on.
+    pub roles: Vec<String>,
+    /// What was run before the statement,
+    pub before: Vec<String>,
+    /// and after it.
+    pub after: Vec<String>,
+    /// What was run inside of it, right behind the statements that make these roles.
+    pub inside: BTreeMap<String, Vec<String>>,
+    /// Roles that it drops, and that other databases of migd's had something of: that was out of sight meanwhile.
+    pub elsewhere: Vec<String>,
+    /// Names of databases in the place of which it was given the one that it ran in.
+    pub databases: Vec<String>,
+    /// What was run in its place: `SET ROLE` for `SET SESSION AUTHORIZATION`.
+    pub instead: Option<String>,
 }
 
 /// What went wrong.
@@ -95,6 +121,8 @@ pub struct ServerError {
     pub column: Option<String>,
     /// The constraint.
     pub constraint: Option<String>,
+    /// The version of the server that says it, as in `17.5`; empty where nobody has asked.
+    pub server: String,
 }
 
 impl From<&tokio_postgres::error::DbError> for ServerError {
@@ -117,6 +145,7 @@ impl From<&tokio_postgres::error::DbError> for ServerError {
             table,
             column: error.column().map(str::to_owned),
             constraint: error.constraint().map(str::to_owned),
+            server: String::new(),
         }
     }
 }

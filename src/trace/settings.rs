@@ -30,7 +30,8 @@ pub fn may_leave(source: &Source) -> bool {
     })
 }
 
-/// What `session` has otherwise than a new one.
+/// What `session` has otherwise than a new one, and what makes a difference: a `search_path` that finds and makes everything
+/// where a new session's does, and one's own role, are none.
 pub async fn left(session: &Session) -> Result<Vec<Setting>, Error> {
     let sql = format!(
         "SELECT name, setting FROM pg_catalog.pg_settings
@@ -46,7 +47,54 @@ pub async fn left(session: &Session) -> Result<Vec<Setting>, Error> {
             left.push(Setting { name: text(0), value: text(1) });
         }
     }
+    left.retain(|own| own.name != "role" || own.value != session.user());
+    if left.iter().any(|own| own.name == "search_path") && finds_the_same(session).await? {
+        left.retain(|own| own.name != "search_path");
+    }
     Ok(left)
+}
+
+/// Whether the session's `search_path` leads where a new session's does: to the same schemas, with the same one first, and
+/// named are no others, which a later migration might make.
+async fn finds_the_same(session: &Session) -> Result<bool, Error> {
+    let look = "SELECT pg_catalog.current_setting('search_path'), pg_catalog.current_schema(),
+                       pg_catalog.current_schemas(true)::pg_catalog.text";
+    let sql = format!("BEGIN; {look}; SET LOCAL search_path TO DEFAULT; {look}; ROLLBACK");
+    let mut seen = Vec::new();
+    for message in session.client().simple_query(&sql).await? {
+        if let SimpleQueryMessage::Row(row) = message {
+            let text = |at| row.get(at).unwrap_or_default().to_owned();
+            seen.push((named(&text(0)), text(1), text(2)));
+        }
+    }
+    Ok(matches!(seen.as_slice(), [now, new] if now == new))
+}
+
+/// The schemas that a `search_path` names: without those of the session itself, and without the catalog, which is always
+/// looked through.
+fn named(path: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut rest = path.trim();
+    while !rest.is_empty() {
+        let quoted = rest.starts_with('"');
+        // A quote within is doubled, and ends one quoted part only to begin another.
+        let mut inside = false;
+        let end = rest.find(|c| {
+            inside ^= c == '"';
+            c == ',' && !inside
+        });
+        let (name, next) = rest.split_at(end.unwrap_or(rest.len()));
+        rest = next.strip_prefix(',').unwrap_or(next).trim_start();
+        let name = name.trim();
+        let name = match name.strip_prefix('"').and_then(|name| name.strip_suffix('"')).filter(|_| quoted) {
+            Some(name) => name.replace("\"\"", "\""),
+            None => name.to_lowercase(),
+        };
+        if !matches!(name.as_str(), "$user" | "pg_catalog" | "pg_temp") {
+            names.push(name);
+        }
+    }
+    names
 }
 
 /// Makes `session` what another was left as.
@@ -110,6 +158,15 @@ mod tests {
         ] {
             assert!(may_leave(&source(text)), "{text}");
         }
+    }
+
+    #[test]
+    fn a_path_names_its_schemas() {
+        assert_eq!(named("\"$user\", public"), ["public"]);
+        assert_eq!(named("Public,pg_catalog"), ["public"]);
+        assert_eq!(named("\"a, \"\"b\"\"\", shop"), ["a, \"b\"", "shop"]);
+        assert_eq!(named("\"\""), [""]);
+        assert!(named("").is_empty());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::engine::pace::Manner;
 use crate::layout::{APART, Mode, Source};
 use crate::sql::{Kind, Statement};
 
@@ -75,11 +76,33 @@ pub fn script(source: &Source, bookkeeping: &[String], lend: Lend) -> Option<Vec
 
 /// Runs `scripts`. False when something went wrong, or took longer than one statement may: the session is gone then, and
 /// the database in no known state.
+///
+/// While nobody waits, a statement is sent when the one before it has been answered.
 pub async fn run_together(bench: Bench<'_>, scripts: &[Vec<String>]) -> Result<bool, Error> {
+    bench.runner.set_running(true);
+    let ran = send(bench, scripts).await;
+    if ran.is_ok() {
+        bench.runner.set_running(false);
+    }
+    ran
+}
+
+async fn send(bench: Bench<'_>, scripts: &[Vec<String>]) -> Result<bool, Error> {
     let client = bench.runner.client();
+    let mut looked = Instant::now();
+    let mut left = scripts.iter().flatten();
+    if let Some(pace) = &bench.limits.pace {
+        while pace.step().await == Manner::Aside {
+            let Some(text) = left.next() else { return Ok(true) };
+            let one = async { drain(client.simple_query_raw(text).await?).await };
+            if !ended_well(bench, supervised(bench, &mut looked, one).await).await? {
+                return Ok(false);
+            }
+        }
+    }
     let work = async {
         let mut answers = Vec::new();
-        for text in scripts.iter().flatten() {
+        for text in left {
             // Returns as soon as it is sent.
             answers.push(client.simple_query_raw(text).await?);
         }
@@ -88,7 +111,11 @@ pub async fn run_together(bench: Bench<'_>, scripts: &[Vec<String>]) -> Result<b
         }
         Ok(0)
     };
-    match supervised(bench, &mut Instant::now(), work).await {
+    ended_well(bench, supervised(bench, &mut looked, work).await).await
+}
+
+async fn ended_well(bench: Bench<'_>, outcome: Result<u64, Ended>) -> Result<bool, Error> {
+    match outcome {
         Ok(_) => Ok(true),
         Err(Ended::Broken(error)) => Err(error),
         Err(_) => {
@@ -100,16 +127,11 @@ pub async fn run_together(bench: Bench<'_>, scripts: &[Vec<String>]) -> Result<b
 
 /// Ends the session, with whatever it was still sent.
 async fn leave(bench: Bench<'_>) -> Result<(), Error> {
-    let lost = |error: tokio_postgres::Error| Error::Lost(crate::engine::session::describe(&error));
-    let started = Instant::now();
-    let sql = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE pid = $1";
-    while started.elapsed() < LEAVING {
-        if bench.observer.client().query(sql, &[&bench.runner.pid()]).await.map_err(lost)?.is_empty() {
-            return Ok(());
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
+    match bench.observer.end(bench.runner.pid(), LEAVING).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Error::Lost("a session could not be ended".to_owned())),
+        Err(error) => Err(Error::Lost(crate::engine::session::describe(&error))),
     }
-    Err(Error::Lost("a session could not be ended".to_owned()))
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ pub mod client;
 pub mod copy;
 pub mod endpoint;
 pub mod env;
+#[cfg(feature = "full")]
+pub mod file;
 pub mod frame;
 pub mod message;
 pub mod terminal;

@@ -48,7 +48,10 @@ pub(super) fn tables() -> String {
 }
 
 pub(super) fn columns(v: Version) -> String {
-    let (local, fdw) = (options("a.attoptions"), options("a.attfdwoptions"));
+    // Since the minor releases of November 2026 the server keeps a number of its own among a column's options, another one
+    // whenever the column is made; `pg_dump` leaves it out as well.
+    let own = "array(select o from unnest(a.attoptions) o where o !~ '^pg_attver=')";
+    let (local, fdw) = (options(own), options("a.attfdwoptions"));
     let acl = super::rights("a.attacl", "c.relowner", "null::aclitem[]");
     let (table, collation) = (relation("a.attrelid"), collation("nullif(a.attcollation, t.typcollation)"));
     let compression = v.pick(14, "case a.attcompression when 'p' then 'pglz' when 'l' then 'lz4' end", "null::text");

@@ -32,7 +32,9 @@ pub(super) fn changed<'a>(view: &View<'a>) -> Changed<'a> {
             None => match view.history.chain.iter().find(|new| view.is_new(new) && is_copy(old, new)) {
                 Some(new) => {
                     found.renamed.push(&new.version);
-                    found.findings.push(renumbered(view, old, new));
+                    if !view.history.layout.carries_over(old, new) {
+                        found.findings.push(renumbered(view, old, new));
+                    }
                 }
                 None => found.findings.push(deleted(view, old)),
             },

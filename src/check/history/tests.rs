@@ -402,3 +402,13 @@ fn an_edited_down_of_the_base_is_a_note() {
         assert!(case(layout, &[up], &[up, down("DROP TABLE a;")]).findings().is_empty());
     }
 }
+
+#[test]
+fn a_journals_versions_are_carried_over_into_drizzles_folders() {
+    let journal = r#"{"dialect": "postgresql", "entries": [{"tag": "0000_a", "when": 1700000000000}]}"#;
+    let base = [("meta/_journal.json", journal), ("0000_a.sql", "CREATE TABLE a (b int);")];
+    let folder = |text| [("20231114221320_a/migration.sql", text)];
+    assert_eq!(case("drizzle", &base, &folder("CREATE TABLE a (b int);")).said(), [""; 0]);
+    let other = case("drizzle", &base, &folder("CREATE TABLE a (b text);")).said();
+    assert!(other.iter().any(|said| said.contains("history.deleted")), "{other:?}");
+}

@@ -13,6 +13,8 @@ const IN_COMMON_DIR: &[&str] = &["HEAD", "FETCH_HEAD", "packed-refs", "config", 
 /// How many folders are watched for sets that may appear in them, and how far down.
 const SOUGHT: usize = 32;
 const SOUGHT_DEPTH: usize = 3;
+/// How many links are followed for what they lead to.
+const LINKED: usize = 1024;
 /// The variables that decide how git reads a repository that it finds by itself; the others belong to one command.
 const LASTING: &[&str] = &[
     "GIT_CONFIG_GLOBAL",
@@ -57,6 +59,32 @@ pub(super) fn sought(root: &Path) -> Vec<PathBuf> {
     let mut folders: Vec<_> = walk.build().filter_map(Result::ok).take(SOUGHT * 16).collect();
     folders.sort_by(|one, other| (one.depth(), one.path()).cmp(&(other.depth(), other.path())));
     folders.into_iter().take(SOUGHT).map(ignore::DirEntry::into_path).collect()
+}
+
+/// The files inside of the repository at `root` that links in the folders `sets`, and in those that are linked there, lead to: what
+/// is written there is written in a set, and nothing in the set's folder tells. Linked folders are watched with the set's own.
+pub(super) fn linked(root: &Path, sets: &[PathBuf]) -> Vec<PathBuf> {
+    let top = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+    let (mut files, mut seen) = (Vec::new(), BTreeSet::new());
+    let mut left: Vec<PathBuf> = sets.to_vec();
+    while let Some(folder) = left.pop().filter(|_| files.len() < LINKED && seen.len() < LINKED) {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let Ok(kind) = entry.file_type() else { continue };
+            // All of the repository's top is the set, and nothing below it.
+            if kind.is_dir() && folder != root {
+                left.push(entry.path());
+            } else if kind.is_symlink()
+                && let Some(real) = entry.path().canonicalize().ok().filter(|real| real.starts_with(&top))
+            {
+                match real.is_dir() {
+                    true if folder == root || !seen.insert(real.clone()) => {}
+                    true => left.push(real),
+                    false => files.push(real),
+                }
+            }
+        }
+    }
+    files
 }
 
 /// Whether a folder holds other people's files, or is hidden.
@@ -176,6 +204,28 @@ mod tests {
         assert!(
             !interest.may_bring_a_set(&root.join("a/main.rs")) && !interest.may_bring_a_set(&root.join("a/b/c/d/e"))
         );
+    }
+
+    #[test]
+    fn what_links_in_a_set_lead_to_is_found_unless_it_is_elsewhere() {
+        let (top, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::NamedTempFile::new().unwrap());
+        let root = top.path().canonicalize().unwrap();
+        for folder in ["set/1", "shared/all"] {
+            std::fs::create_dir_all(root.join(folder)).unwrap();
+        }
+        std::fs::write(root.join("shared/1.sql"), "").unwrap();
+        std::fs::write(root.join("shared/2.sql"), "").unwrap();
+        let link = |to: &Path, from: &str| std::os::unix::fs::symlink(to, root.join(from)).unwrap();
+        link(Path::new("../../shared/1.sql"), "set/1/up.sql");
+        link(Path::new("../shared/all"), "set/2");
+        link(Path::new("../2.sql"), "shared/all/up.sql");
+        link(Path::new("../../set"), "shared/all/again");
+        link(elsewhere.path(), "set/3.sql");
+        link(Path::new("nothing"), "set/4.sql");
+        let mut found = linked(&root, &[root.join("set")]);
+        found.sort();
+        found.dedup();
+        assert_eq!(found, [root.join("shared/1.sql"), root.join("shared/2.sql")]);
     }
 
     #[test]

@@ -86,7 +86,7 @@ impl Service {
             tokio::time::sleep(AFTER_A_CHANGE).await;
             let service = Arc::clone(&self);
             let write = move || service.live().into_iter().for_each(Live::remember_watched);
-            let _ = tokio::task::spawn_blocking(write).await;
+            let _ = live.aside.run(write).await;
         }
     }
 
@@ -95,11 +95,11 @@ impl Service {
     async fn take_up_again(self: Arc<Self>) {
         let Some(live) = self.live() else { return };
         let state = live.state.clone();
-        let entries = tokio::task::spawn_blocking(move || roster::load(&state)).await.unwrap_or_default();
+        let entries = live.aside.run(move || roster::load(&state)).await.unwrap_or_default();
         tracing::info!(repositories = entries.len(), "what was watched before");
         for entry in entries {
             tokio::time::sleep(AFTER_A_CHANGE).await;
-            live.work.quiet().await;
+            live.work.pace.quiet().await;
             let known = live.served().contains_key(&entry.home.root);
             if !known {
                 let Entry { home, env, found, used: _ } = entry;
@@ -116,7 +116,7 @@ impl Service {
         if live.work.is_hooked(root) {
             return live.later(root.to_owned(), GIT_AT_WORK);
         }
-        if let Some(left) = live.work.hush_left() {
+        if let Some(left) = live.work.pace.hush_left() {
             return live.later(root.to_owned(), left);
         }
         let busy = served.home.git_dir.join("index.lock").exists();
@@ -126,9 +126,11 @@ impl Service {
             }
             return live.later(root.to_owned(), GIT_AT_WORK);
         }
+        // Not on the thread that gives way, or its own would give way too: what is saved is to be seen at once.
+        live.watcher();
         let service = Arc::clone(self);
         let (at, started) = (served.clone(), Instant::now());
-        let looked = tokio::task::spawn_blocking(move || service.read_again(&at)).await;
+        let looked = live.aside.run(move || service.read_again(&at)).await;
         let repo = root.to_string_lossy().into_owned();
         if let Some(served) = live.served().get_mut(root) {
             served.waited = 0;
@@ -151,7 +153,7 @@ impl Service {
                 let print = blake3::hash(error.to_string().as_bytes());
                 verdict.into_iter().for_each(|verdict| live.board.judged(&subject, print, verdict));
             }
-            Err(panic) => tracing::warn!(%panic, "a repository could not be read"),
+            Err(broken) => tracing::warn!(%broken, "a repository could not be read"),
         }
     }
 
@@ -199,7 +201,7 @@ impl Service {
             served.clone()
         };
         let kept = self.kept_files();
-        let planned = tokio::task::spawn_blocking(move || {
+        let planned = live.aside.run(move || {
             let repo = Repo::open(&location(&served))?;
             let query = Query { selection: &Selection::Worktree, sets: &[], touched_only: false };
             plan::plan(&repo, config, &kept, &query)
@@ -230,9 +232,11 @@ impl Service {
         let sets = if stated { config.migrations.clone() } else { found_sets(live, served, &repo, &config)? };
         let sought = live.served().get(&home.root).map(|served| served.sought.clone()).unwrap_or_default();
         let setups = sets.iter().flat_map(|set| &set.setup_sql).map(|path| home.root.join(path));
-        let files = setups.chain([home.root.join(CONFIG_FILE)]).collect();
+        let folders = folders_of(&sets, home);
+        let linked = home::linked(&home.root, &folders);
+        let files = setups.chain([home.root.join(CONFIG_FILE)]).chain(linked).collect();
         let sought = if stated { Vec::new() } else { sought };
-        live.follow(Interest { home: home.clone(), sets: folders_of(&sets, home), files, sought });
+        live.follow(Interest { home: home.clone(), sets: folders, files, sought });
         let (trees, new) = worktrees(served);
         if let Some(served) = live.served().get_mut(&home.root) {
             let found = (!stated).then(|| sets.clone());

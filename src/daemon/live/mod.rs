@@ -8,6 +8,7 @@
 pub(crate) mod board;
 pub mod event;
 mod home;
+mod left;
 mod look;
 mod roster;
 mod work;
@@ -21,8 +22,10 @@ use std::time::{Duration, Instant};
 use blake3::Hash;
 use tokio::sync::Notify;
 
+use super::aside::Aside;
 use super::status::{State, Watched};
 use crate::config::{Config, Set};
+use crate::engine::pace::Pace;
 use crate::judge::{self, Plan};
 use crate::verdict::{Outcome, Report, Verdict};
 use crate::watch::Watcher;
@@ -30,6 +33,7 @@ use board::Board;
 use event::Subject;
 pub(crate) use home::Home;
 use home::Interest;
+pub(crate) use left::Asked;
 use work::Work;
 
 /// How many repositories are watched; the least recently used is let go for a new one.
@@ -52,6 +56,8 @@ pub(crate) struct Live {
     /// What is known.
     pub(crate) board: Board,
     work: Work,
+    /// Where repositories are read.
+    aside: Aside,
     /// The daemon's socket, and its inode.
     socket: OnceLock<(PathBuf, u64)>,
     /// Where what is watched is remembered, and told when it changes.
@@ -116,7 +122,7 @@ struct Intake {
 
 impl Live {
     /// Nothing is watched yet. What will be is remembered in the folder `state`.
-    pub(super) fn new(state: &Path) -> Live {
+    pub(super) fn new(state: &Path, pace: &Arc<Pace>) -> Live {
         Live {
             state: state.to_owned(),
             changes: Notify::new(),
@@ -125,7 +131,8 @@ impl Live {
             served: Mutex::default(),
             fresh: Mutex::default(),
             board: Board::new(),
-            work: Work::new(),
+            work: Work::new(pace),
+            aside: Aside::start(),
             socket: OnceLock::new(),
         }
     }
@@ -279,14 +286,17 @@ impl Live {
         });
     }
 
+    fn watcher(&self) -> &Result<Watcher, String> {
+        self.watcher.get_or_init(|| {
+            let intake = Arc::clone(&self.intake);
+            Watcher::new(move |paths| intake.take(paths)).map_err(|error| error.to_string())
+        })
+    }
+
     /// Watches exactly what `interest` needs.
     fn follow(&self, interest: Interest) {
         let root = interest.home.root.clone();
-        let watcher = self.watcher.get_or_init(|| {
-            let intake = Arc::clone(&self.intake);
-            Watcher::new(move |paths| intake.take(paths)).map_err(|error| error.to_string())
-        });
-        let outcome = match watcher {
+        let outcome = match self.watcher() {
             Ok(watcher) => {
                 let folders = interest.folders();
                 self.intake.interests().insert(root.clone(), interest);

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::home::{Home, lasting};
 use crate::config::Set;
+use crate::wire::file;
 
 /// How many repositories are taken up.
 const MAX: usize = 16;
@@ -59,10 +60,7 @@ pub(super) fn store(state: &Path, mut entries: Vec<Entry>) -> io::Result<()> {
     entries.retain(|entry| [&entry.home.root, &entry.home.git_dir].iter().all(|path| path.to_str().is_some()));
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.used));
     entries.truncate(MAX);
-    let mut file = tempfile::Builder::new().prefix(".watched").tempfile_in(state)?;
-    file.write_all(&serde_json::to_vec(&entries)?)?;
-    file.persist(path(state))?;
-    Ok(())
+    file::replace(&path(state), &serde_json::to_vec(&entries)?, file::PRIVATE)
 }
 
 fn path(state: &Path) -> PathBuf {

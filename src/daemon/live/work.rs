@@ -10,15 +10,16 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::event::Subject;
+use super::left::Left;
 use crate::daemon::Service;
-use crate::daemon::service::{Moment, failed};
+use crate::daemon::moment::Moment;
+use crate::daemon::service::failed;
 use crate::engine::Progress;
+use crate::engine::pace::{Manner, Pace};
 use crate::judge::{self, Depth, Plan};
 
 /// How long nothing new must come before rows are searched for more deeply.
 const CALM: Duration = Duration::from_millis(500);
-/// How long git takes for what is left of a commit when its hook has been answered, and a little more.
-const HUSH: Duration = Duration::from_millis(60);
 /// How often one judgement is begun again because commits came in between.
 const MAX_TRIES: u8 = 50;
 
@@ -55,10 +56,8 @@ impl Job {
 /// What waits and what runs.
 pub(super) struct Work {
     state: Mutex<State>,
-    /// How many commits wait for a verdict.
-    waiting: watch::Sender<usize>,
-    /// Until when git is given the machine.
-    hushed: Mutex<Instant>,
+    /// Whether somebody waits for a verdict, and until when git is given the machine.
+    pub(super) pace: Arc<Pace>,
 }
 
 #[derive(Default)]
@@ -72,6 +71,8 @@ struct State {
     worker: bool,
     /// In which repositories hooks run.
     hooks: HashMap<PathBuf, usize>,
+    /// Questions that nobody waits for any more, whose chains are being built on.
+    left: Vec<Left>,
 }
 
 struct Running {
@@ -110,35 +111,22 @@ impl Drop for Urgent {
             }
         }
         drop(state);
-        live.work.waiting.send_modify(|count| *count -= 1);
+        live.work.pace.served();
     }
 }
 
 impl Work {
-    pub(super) fn new() -> Work {
-        Work { state: Mutex::default(), waiting: watch::channel(0).0, hushed: Mutex::new(Instant::now()) }
+    pub(super) fn new(pace: &Arc<Pace>) -> Work {
+        Work { state: Mutex::default(), pace: Arc::clone(pace) }
     }
 
-    /// A commit is being made: nothing is begun until git has had the time to end it, and what only goes deeper rests.
+    /// A commit is being made: nothing is begun until git has had the time to end it, a chain is not built on, and what only
+    /// goes deeper is given up.
     pub(super) fn hush(&self) {
-        *self.hushed() = Instant::now() + HUSH;
+        self.pace.hush();
         if let Some(running) = self.state().running.as_ref().filter(|running| running.job.depth == Depth::Full) {
             running.give_up(true);
         }
-    }
-
-    /// How long that still is; none when no commit is being made.
-    pub(super) fn hush_left(&self) -> Option<Duration> {
-        Some(self.hushed().saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
-    }
-
-    fn hushed(&self) -> MutexGuard<'_, Instant> {
-        self.hushed.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits until nobody waits for a verdict.
-    pub(super) async fn quiet(&self) {
-        let _ = self.waiting.subscribe().wait_for(|count| *count == 0).await;
     }
 
     pub(super) fn is_hooked(&self, root: &Path) -> bool {
@@ -199,6 +187,13 @@ impl Work {
         }
     }
 
+    /// Nobody waits for this any more.
+    pub(super) fn leave(&self, left: Left) {
+        let mut state = self.state();
+        state.left.retain(Left::is_under_way);
+        state.left.push(left);
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -211,7 +206,8 @@ impl Service {
         let work = &self.live()?.work;
         let urgent = Urgent { service: Arc::clone(self), root: repo.into() };
         *work.state().hooks.entry(urgent.root.clone()).or_default() += 1;
-        work.waiting.send_modify(|count| *count += 1);
+        work.pace.awaited();
+        work.state().left.retain(|left| left.goes_on_for(plan));
         let end = work.state().running.as_ref().and_then(|running| {
             let job = &running.job;
             let same = |set: &judge::SetPlan| judge::fingerprint(plan, set) == job.print;
@@ -239,13 +235,10 @@ impl Service {
 
     async fn work(self: Arc<Self>) {
         let Some(live) = self.live() else { return };
-        let mut waiting = live.work.waiting.subscribe();
+        let pace = &live.work.pace;
         loop {
-            if waiting.wait_for(|count| *count == 0).await.is_err() {
-                return;
-            }
-            if let Some(left) = live.work.hush_left() {
-                tokio::time::sleep(left).await;
+            if pace.step().await == Manner::Hurry {
+                pace.quiet().await;
                 continue;
             }
             if live.is_forsaken() {
@@ -255,7 +248,7 @@ impl Service {
             if job.depth == Depth::Full {
                 tokio::time::sleep(CALM).await;
                 let newer = live.work.state().queue.iter().any(|job| job.depth == Depth::Quick);
-                if newer || *waiting.borrow() > 0 || live.work.hush_left().is_some() {
+                if newer || pace.is_awaited() || pace.hush_left().is_some() {
                     live.work.again(Job { tries: 0, ..job });
                     continue;
                 }
@@ -276,7 +269,7 @@ impl Service {
             let (halt, halt_chain) = (halt.clone(), halt_chain.clone());
             state.running = Some(Running { job: job.clone(), halt, halt_chain, end });
         }
-        let mut moment = Moment { halt: halt.clone(), halt_chain, ..job.moment(job.depth) };
+        let mut moment = Moment { halt: halt.clone(), halt_chain, ..job.moment(job.depth) }.paced(&live.work.pace);
         if job.depth == Depth::Quick {
             let set = &job.plan.sets[0];
             let judged = (0..set.chain.migrations.len()).filter(|at| set.is_judged(*at, job.plan.mode));

@@ -50,4 +50,17 @@ impl Listing {
     pub(super) fn same(&self, other: &Listing) -> bool {
         self.names == other.names
     }
+
+    /// Whether `other` has the same file at this path.
+    pub(super) fn shares(&self, other: &Listing, path: &str) -> bool {
+        self.id(path).is_some_and(|id| other.id(path).is_some_and(|other| other == id))
+    }
+
+    /// What names a file's content.
+    fn id(&self, path: &str) -> Option<Cow<'_, str>> {
+        match &self.files {
+            Listed::Git(entries) => entries.iter().find(|entry| entry.path == path).map(|entry| named(entry)),
+            Listed::Disk(tree) => tree.files.get(path).map(|file| file.id.as_str().into()),
+        }
+    }
 }

@@ -9,8 +9,15 @@ use crate::verdict::{Change, Finding, Mode, Severity};
 const TEMPLATE: &str = "config.placeholder";
 
 /// What is wrong with the files of this change. What was committed before is said when everything is judged, and refuses
-/// no commit that does not touch it.
-pub(super) fn own_findings(chain: &Chain, changes: &[Change], base: &Chain, mode: Mode) -> Vec<Finding> {
+/// no commit that does not touch it; of a file that is no migration too, unless the runner stops at it. `is_old` says
+/// whether a file is as it was in the `old` chain.
+pub(super) fn own_findings(
+    chain: &Chain,
+    changes: &[Change],
+    [base, old]: [&Chain; 2],
+    is_old: &dyn Fn(&str) -> bool,
+    mode: Mode,
+) -> Vec<Finding> {
     let before: BTreeSet<&str> = chain
         .migrations
         .iter()
@@ -18,7 +25,14 @@ pub(super) fn own_findings(chain: &Chain, changes: &[Change], base: &Chain, mode
         .filter(|(_, change)| mode != Mode::All && **change == Change::Unchanged)
         .flat_map(|(migration, _)| std::iter::once(&migration.up).chain(&migration.down).map(|s| s.path.as_str()))
         .collect();
-    let own = |finding: &&Finding| finding.path.as_deref().is_none_or(|path| !before.contains(path));
+    let said = |finding: &Finding| {
+        let same =
+            |old: &Finding| old.path == finding.path && old.code == finding.code && old.message == finding.message;
+        mode != Mode::All && finding.severity < Severity::Error && old.findings.iter().any(same)
+    };
+    let own = |finding: &&Finding| {
+        finding.path.as_deref().is_none_or(|path| !(before.contains(path) || said(finding) && is_old(path)))
+    };
     // Names that production has cannot be padded any more.
     let in_base = |path: &str| base.migrations.iter().any(|migration| migration.up.path == path);
     let graded = |finding: &Finding| match finding.path.as_deref() {
