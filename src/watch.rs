@@ -1,15 +1,16 @@
 //! Changes to files, as they happen: the only place that knows notify.
 //!
 //! A folder that was replaced by another of the same name is noticed by whoever asks for it again: what is watched is known
-//! by its inode.
+//! by its inode. One that went away and came back as it was has to be watched again all the same, because notify forgets what
+//! is moved or removed.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use notify::event::{AccessKind, AccessMode};
+use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
 /// How many folders one tree may have, and all together.
@@ -35,8 +36,36 @@ pub struct Folder {
     pub deep: bool,
 }
 
+/// How many paths that went away are told apart, until somebody asks again.
+const MAX_GONE: usize = 1024;
+
 /// Watches folders on behalf of several owners.
-pub struct Watcher(Mutex<Inner>);
+pub struct Watcher {
+    inner: Mutex<Inner>,
+    gone: Arc<Mutex<Gone>>,
+}
+
+/// What was moved or removed since it was last asked for. With a lock of its own: whoever tells waits for nobody.
+#[derive(Default)]
+struct Gone {
+    paths: HashSet<PathBuf>,
+    /// There were too many.
+    all: bool,
+}
+
+impl Gone {
+    fn add(&mut self, paths: &[PathBuf]) {
+        self.all |= self.paths.len() + paths.len() > MAX_GONE;
+        if !self.all {
+            self.paths.extend(paths.iter().cloned());
+        }
+    }
+
+    /// Whether what was watched at `path` may be watched no longer.
+    fn has(&self, path: &Path) -> bool {
+        self.all || path.ancestors().any(|above| self.paths.contains(above))
+    }
+}
 
 struct Inner {
     notify: RecommendedWatcher,
@@ -54,20 +83,29 @@ struct Watched {
 impl Watcher {
     /// Tells `tell`, on a thread of its own, the paths of what changed. An empty list: something was missed.
     pub fn new(tell: impl Fn(&[PathBuf]) + Send + 'static) -> Result<Watcher, Error> {
+        let gone = Arc::new(Mutex::new(Gone::default()));
+        let told = Arc::clone(&gone);
         let notify = notify::recommended_watcher(move |event: notify::Result<Event>| match event {
             Ok(event) if event.need_rescan() => tell(&[]),
-            Ok(event) if is_change(&event.kind) => tell(&event.paths),
+            Ok(event) if is_change(&event.kind) => {
+                if matches!(event.kind, EventKind::Modify(ModifyKind::Name(_)) | EventKind::Remove(_)) {
+                    told.lock().unwrap_or_else(PoisonError::into_inner).add(&event.paths);
+                }
+                tell(&event.paths);
+            }
             Ok(_) => {}
             Err(error) => tell(&error.paths),
         });
         let notify = notify.map_err(|error| described(&error))?;
-        Ok(Watcher(Mutex::new(Inner { notify, watched: HashMap::new() })))
+        Ok(Watcher { inner: Mutex::new(Inner { notify, watched: HashMap::new() }), gone })
     }
 
     /// Watches exactly `folders` for `owner`; those that are not there are left out. What can be watched is, even where
     /// another cannot.
     pub fn follow(&self, owner: &Path, folders: &[Folder]) -> Result<(), Error> {
         let mut inner = self.lock();
+        let gone = std::mem::take(&mut *self.gone.lock().unwrap_or_else(PoisonError::into_inner));
+        inner.renew(&gone);
         inner.forget(owner, |path| folders.iter().any(|folder| folder.path == path));
         let mut outcome = Ok(());
         for folder in folders {
@@ -89,19 +127,33 @@ impl Watcher {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Inner {
+    /// Watches again what went away and is there again, for whoever wanted it.
+    fn renew(&mut self, gone: &Gone) {
+        let lost: Vec<PathBuf> = self.watched.keys().filter(|path| gone.has(path)).cloned().collect();
+        for path in lost {
+            let Some(Watched { deep, owners, .. }) = self.watched.remove(&path) else { continue };
+            let _ = self.notify.unwatch(&path);
+            // Whoever wants it asks for it again, and is told then why it cannot be had.
+            let _ = self.watch(&Folder { path, deep }, owners);
+        }
+    }
+
     fn add(&mut self, owner: &Path, folder: &Folder) -> Result<(), Error> {
+        self.watch(folder, BTreeSet::from([owner.to_owned()]))
+    }
+
+    fn watch(&mut self, folder: &Folder, mut owners: BTreeSet<PathBuf>) -> Result<(), Error> {
         let Ok(meta) = fs::metadata(&folder.path) else { return Ok(()) };
         let id = (meta.dev(), meta.ino());
-        let mut owners = BTreeSet::from([owner.to_owned()]);
         let mut deep = folder.deep;
         if let Some(watched) = self.watched.get_mut(&folder.path) {
             if watched.id == id && (watched.deep || !deep) {
-                watched.owners.insert(owner.to_owned());
+                watched.owners.append(&mut owners);
                 return Ok(());
             }
             owners.append(&mut watched.owners);

@@ -11,6 +11,7 @@ use crate::daemon::{Reported, Service, spawn};
 use crate::render::{self, Format};
 use crate::verdict::Report;
 use crate::wire::endpoint::private_dir;
+use crate::wire::file;
 use crate::wire::{CheckRequest, Endpoint, Place, Reply, Request, Selection, Terminal};
 
 /// The options of `migd check`.
@@ -121,12 +122,7 @@ pub(super) fn alone(request: &CheckRequest, endpoint: &Endpoint) -> Result<(Repo
 
 /// Writes `text` to `path`, whole or not at all.
 fn write(path: &std::path::Path, text: &str) -> Result<(), Failure> {
-    let failed = |error: &dyn std::fmt::Display| {
+    file::replace(path, text.as_bytes(), file::PUBLIC).map_err(|error| {
         Failure::usage(format!("cannot write {}: {error}", path.display()), "choose another file for --output")
-    };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| failed(&error))?;
-    io::Write::write_all(&mut file, text.as_bytes()).map_err(|error| failed(&error))?;
-    file.persist(path).map_err(|error| failed(&error))?;
-    Ok(())
+    })
 }

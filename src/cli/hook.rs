@@ -1,5 +1,6 @@
 //! `migd hook`: install, uninstall, and run what `migd-hook` hands over.
 
+use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,7 +9,12 @@ use super::{Failure, note, print, runtime};
 use crate::daemon::{Service, service, spawn};
 use crate::hooks::{self, Hooks};
 use crate::repo::{Location, Repo};
+use crate::wire::file;
 use crate::wire::{self, CheckRequest, Endpoint, Place, Reply, Request, Terminal};
+
+/// The file in the state folder that has what was said of hooks that cannot be renewed, and how many lines of it are kept.
+const UNRENEWED: &str = "unrenewed";
+const UNRENEWED_LINES: usize = 63;
 
 /// The options of `migd hook`.
 #[derive(Debug, clap::Args)]
@@ -99,7 +105,7 @@ fn pre_commit(endpoint: &Endpoint) -> Result<u8, Failure> {
     }
     // A hook that is a copy of an earlier program comes here; the next commit is to have the short way again. Before there
     // is a second thread: a child of that one could have the copy open while git runs it.
-    let _ = hooks().and_then(|hooks| Ok(hooks.renew(&program()?)?));
+    renew(endpoint);
     let place = Place::here()
         .map_err(|error| Failure::usage(format!("the current folder cannot be read: {error}"), "change to another"))?;
     let request = CheckRequest::of_hook(place, Terminal::of(&io::stderr()));
@@ -125,6 +131,27 @@ fn pre_commit(endpoint: &Endpoint) -> Result<u8, Failure> {
             Ok(0)
         }
         Err(error) => Err(way_around(error.into())),
+    }
+}
+
+/// Puts copies of the installed program in the place of earlier ones. Where that cannot be done every commit takes the longer way,
+/// which is said once for each program that is installed.
+fn renew(endpoint: &Endpoint) {
+    let (Ok(hooks), Ok(program)) = (hooks(), program()) else { return };
+    if let Err(error) = hooks.renew(&program) {
+        let said = format!("{} {error}\n", wire::endpoint::build_of(&program));
+        let path = endpoint.state.join(UNRENEWED);
+        let before = fs::read_to_string(&path).unwrap_or_default();
+        if before.split_inclusive('\n').any(|line| line == said) {
+            return;
+        }
+        note(&format!("{error}: the hook stays a copy of an earlier migd-hook, and each commit takes a little longer"));
+        note(&format!("help: {}, then `migd hook install`", error.help()));
+        let kept = before.split_inclusive('\n').rev().take(UNRENEWED_LINES);
+        let text: String = std::iter::once(said.as_str()).chain(kept).collect();
+        // Where it cannot be written down, it is said again.
+        let _ = wire::endpoint::private_dir(&endpoint.state)
+            .and_then(|()| file::replace(&path, text.as_bytes(), file::PRIVATE));
     }
 }
 

@@ -1,6 +1,6 @@
 //! `migd scenario`: run scenarios by hand, write one to go on with; and what `migd check --save-scenario` writes.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use crate::repo::{Location, Repo};
 use crate::scenario::skeleton;
 use crate::verdict::{Report, ScenarioReport, Verdict};
 use crate::wire::endpoint::private_dir;
+use crate::wire::file;
 use crate::wire::{CheckRequest, Endpoint, Place, Selection, Terminal};
 
 /// The options of `migd scenario`.
@@ -178,16 +179,7 @@ fn create(path: &Path, text: &str) -> Result<bool, Failure> {
     };
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(|error| failed(&error))?;
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| failed(&error))?;
-    file.write_all(text.as_bytes()).map_err(|error| failed(&error))?;
-    // As any other file that the user makes: a temporary one is readable by nobody else.
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    file.as_file().set_permissions(mode).map_err(|error| failed(&error))?;
-    match file.persist_noclobber(path) {
-        Ok(_) => Ok(true),
-        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => Err(failed(&error.error)),
-    }
+    file::create(path, text.as_bytes(), file::PUBLIC).map_err(|error| failed(&error))
 }
 
 fn here() -> Result<Place, Failure> {

@@ -20,7 +20,7 @@ const CLEAR: &str = "\x1b[H\x1b[2J";
 const CLEAR_LINE: &str = "\r\x1b[K";
 
 /// How many lines, at most, say what it comes to.
-const CLOSING: usize = 3;
+const CLOSING: usize = 6;
 
 /// What stands in the last line.
 #[derive(Debug, Clone)]
@@ -96,15 +96,34 @@ pub(super) fn write(text: &str) {
     }
 }
 
+/// A line that is a sentence (a title, what it comes to) folded at words where it is too wide. What is indented stays as it is:
+/// it is folded already, or there to be copied.
+fn folded(line: &str, columns: usize) -> String {
+    let options = textwrap::Options::new(columns).word_splitter(textwrap::WordSplitter::NoHyphenation);
+    match width(line) > columns && !visible(line).is_some_and(char::is_whitespace) {
+        true => textwrap::fill(line, &options),
+        false => line.to_owned(),
+    }
+}
+
+/// The first character of a line that takes a column.
+fn visible(line: &str) -> Option<char> {
+    let mut rest = line;
+    while let Some((_, behind)) = rest.strip_prefix('\x1b').and_then(|code| code.split_once('m')) {
+        rest = behind;
+    }
+    rest.chars().next()
+}
+
 /// As much of `text` as `rows` rows of a window have room for: its start, and from the line on that says what it comes to.
 /// No rows: all of it.
 fn fit(text: &str, columns: usize, rows: usize, ellipsis: &str) -> String {
-    let lines: Vec<&str> = text.lines().collect();
-    let height = |line: &&str| width(line).div_ceil(columns).max(1);
+    let lines: Vec<String> = text.lines().map(|line| folded(line, columns)).collect();
+    let height = |line: &String| line.split('\n').map(|row| width(row).div_ceil(columns).max(1)).sum::<usize>();
     if rows == 0 || lines.iter().map(height).sum::<usize>() <= rows {
-        return text.to_owned();
+        return lines.iter().map(|line| format!("{line}\n")).collect();
     }
-    let closing = lines.iter().rposition(|line| line.starts_with("migd: ")).unwrap_or(lines.len());
+    let closing = lines.iter().rposition(|line| line.starts_with("migd:")).unwrap_or(lines.len());
     let (start, end) = lines.split_at(closing.max(lines.len().saturating_sub(CLOSING)));
     let mut left = rows.saturating_sub(end.iter().map(height).sum::<usize>() + 1);
     let shown = start.iter().take_while(|line| match left.checked_sub(height(line)) {
@@ -114,13 +133,13 @@ fn fit(text: &str, columns: usize, rows: usize, ellipsis: &str) -> String {
         }
         None => false,
     });
-    let mut fitting: Vec<&str> = shown.copied().collect();
+    let mut fitting: Vec<&String> = shown.collect();
     let more = format!("{ellipsis} {} more lines: migd check --worktree", start.len() - fitting.len());
     let more = cut(&more, columns, ellipsis);
     // What a line that is left out would have put an end to.
     let more = if text.contains('\x1b') { format!("\x1b[0m{more}") } else { more };
     fitting.push(&more);
-    fitting.iter().chain(end).map(|line| format!("{line}\n")).collect()
+    fitting.into_iter().chain(end).map(|line| format!("{line}\n")).collect()
 }
 
 /// Columns that a line takes; colours take none.
@@ -180,6 +199,25 @@ mod tests {
     fn colours_take_no_columns_and_do_not_leak() {
         assert_eq!(width("\x1b[1m\x1b[91merror\x1b[0m"), 5);
         assert!(fit("\x1b[1m1\n2\n3\nmigd: a\n", 80, 3, "…").contains("\n\x1b[0m… 2 more lines"));
+    }
+
+    #[test]
+    fn sentences_are_folded_at_words_and_nothing_else_is() {
+        let text = "error[a]: one two three\n\n  = INSERT INTO one two three\n";
+        assert_eq!(fit(text, 16, 0, "…"), "error[a]: one\ntwo three\n\n  = INSERT INTO one two three\n");
+        assert_eq!(fit(text, 80, 3, "…"), text);
+        let colored = "\x1b[1m\x1b[91merror[a]\x1b[0m: one two three\n\x1b[94m  = \x1b[0mINSERT INTO one\n";
+        let shown = fit(colored, 16, 0, "…");
+        let lines: Vec<usize> = shown.lines().map(width).collect();
+        assert_eq!(lines, [13, 9, 19], "{shown:?}");
+        assert_eq!(folded("migd: aaaaaaaaaaaaaaa", 10), "migd:\naaaaaaaaaa\naaaaa");
+    }
+
+    #[test]
+    fn a_verdict_that_is_folded_is_shown_from_its_start() {
+        let text = "1\n2\n3\nmigd: one two three four five six\nfor more\n";
+        let shown = fit(text, 10, 7, "…");
+        assert_eq!(shown, "1\n… 2 more …\nmigd: one\ntwo three\nfour five\nsix\nfor more\n");
     }
 
     #[test]

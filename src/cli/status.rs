@@ -7,7 +7,7 @@ use super::{Failure, print};
 use crate::daemon::spawn::{self, Health};
 use crate::daemon::status::{EngineStatus, Given, Repository, SetStatus, Status, Watched, memory_of, repository};
 use crate::judge::Error;
-use crate::render::line;
+use crate::render::{counted, line};
 use crate::verdict::Mode;
 use crate::wire::{Endpoint, Place, Reply, Terminal, env};
 
@@ -85,8 +85,10 @@ fn words(status: &Status, root: Option<&str>, terminal: &Terminal) -> String {
     }
     let cache = status.cache;
     text.push_str(&format!(
-        "kept        {} verdicts{dot}{} used{dot}{} reached\n",
-        cache.kept, cache.hits, cache.misses
+        "kept        {}{dot}{} used{dot}{} reached\n",
+        counted(cache.kept, "verdict"),
+        cache.hits,
+        cache.misses
     ));
     for (at, given) in status.verdicts.iter().rev().take(5).enumerate() {
         text.push_str(&given_words(at == 0, given, root, terminal));
@@ -105,13 +107,13 @@ fn engine_words(engine: &EngineStatus, dot: &str) -> String {
     let memory = engine.pid.and_then(servers_memory).map(|bytes| format!("{dot}{}", megabytes(bytes)));
     let place = if engine.tmpfs { format!("{dot}data in memory") } else { String::new() };
     format!(
-        "PostgreSQL  {} ({}, {}){place}{}\ndatabases   {} templates{dot}{} clones ready\n",
+        "PostgreSQL  {} ({}, {}){place}{}\ndatabases   {}{dot}{} ready\n",
         engine.version,
         engine.kind,
         engine.source,
         memory.unwrap_or_default(),
-        engine.pool.templates,
-        engine.pool.ready,
+        counted(engine.pool.templates, "template"),
+        counted(engine.pool.ready, "clone"),
     )
 }
 

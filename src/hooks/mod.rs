@@ -11,13 +11,13 @@ mod program;
 mod script;
 
 use std::fs;
-use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::repo::Repo;
 use crate::wire::copy::Original;
+use crate::wire::file;
 pub use error::Error;
 use manager::Managed;
 use program::Program;
@@ -314,7 +314,15 @@ impl Hooks {
                 state.is_copy = true;
                 if copy.original() == Original::Replaced {
                     let program = copy.program().display();
-                    problem(format!("{name} is a copy of an earlier {program}, and starts that one"), again.clone());
+                    // A commit would have renewed it, had it been able to.
+                    let help = match rustix::fs::access(&self.folder, rustix::fs::Access::WRITE_OK) {
+                        Ok(()) => again.clone(),
+                        Err(error) => {
+                            let error = Error::Io { path: self.folder.clone(), source: error.into() };
+                            format!("{}, then {again}", error.help())
+                        }
+                    };
+                    problem(format!("{name} is a copy of an earlier {program}, and starts that one"), help);
                 }
                 (mode, false, Some(copy.program().to_owned()))
             }
@@ -416,11 +424,5 @@ fn rename(from: &Path, to: &Path) -> Result<(), Error> {
 
 /// Puts a whole file in the place of what is there, at one stroke: a commit may be starting just now.
 fn write(path: &Path, text: &[u8], mode: u32) -> Result<(), Error> {
-    let failed = |source| Error::Io { path: path.to_owned(), source };
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".migd-").tempfile_in(folder).map_err(failed)?;
-    file.write_all(text).map_err(failed)?;
-    file.as_file().set_permissions(fs::Permissions::from_mode(mode)).map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+    file::replace(path, text, mode).map_err(|source| Error::Io { path: path.to_owned(), source })
 }

@@ -63,7 +63,9 @@ impl Program {
     pub(super) fn put(&self, path: &Path, still: impl FnOnce() -> bool) -> Result<bool, Error> {
         let failed = |source| Error::Io { path: path.to_owned(), source };
         let folder = path.parent().unwrap_or(Path::new("."));
-        let mut file = tempfile::Builder::new().prefix(".migd-").tempfile_in(folder).map_err(failed)?;
+        // Without the name that the file would have had, which says nothing to anybody.
+        let in_folder = |error: io::Error| Error::Io { path: folder.to_owned(), source: error.kind().into() };
+        let mut file = tempfile::Builder::new().prefix(".migd-").tempfile_in(folder).map_err(in_folder)?;
         file.write_all(&self.text).map_err(failed)?;
         file.as_file().set_permissions(fs::Permissions::from_mode(0o755)).map_err(failed)?;
         // Nobody may have it open for writing when it is run.

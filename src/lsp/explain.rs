@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::check::codes::{Code, code};
 use crate::verdict::Finding;
 use crate::wire::endpoint::private_dir;
+use crate::wire::file;
 
 /// Where the page about a code is found by whoever has nothing but a browser.
 pub(super) fn page(name: &str) -> String {
@@ -30,9 +31,7 @@ pub(super) fn written(code: &Code, state: &Path) -> io::Result<PathBuf> {
     let folder = state.join("explain");
     private_dir(&folder)?;
     let path = folder.join(format!("{}.md", code.name));
-    let file = tempfile::NamedTempFile::new_in(&folder)?;
-    std::fs::write(file.path(), full(code))?;
-    file.persist(&path).map_err(|error| error.error)?;
+    file::replace(&path, full(code).as_bytes(), file::PRIVATE)?;
     Ok(path)
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::summary::label;
 use super::{SEVERITIES, clean, counted, duration};
-use crate::verdict::{MigrationReport, Reversible, Severity, Verdict};
+use crate::verdict::{Finding, MigrationReport, Reversible, Severity, Verdict};
 
 /// Kinds of objects in the order in which they are told; all others follow by name.
 const KINDS: [&str; 12] = [
@@ -50,6 +50,42 @@ pub(super) fn codes(verdict: &Verdict) -> Vec<(Severity, &str, usize)> {
     let mut codes: Vec<_> = codes.into_iter().map(|((severity, code), n)| (severity, code, n)).collect();
     codes.sort_by(|a, b| (b.0, b.2, a.1).cmp(&(a.0, a.2, b.1)));
     codes
+}
+
+/// Findings of one code, those that say the same of several migrations together, in order.
+pub(super) fn alike<'f>(findings: &[&'f Finding], verdict: &Verdict) -> Vec<Vec<&'f Finding>> {
+    let mut groups: Vec<(String, Vec<&'f Finding>)> = Vec::new();
+    for &finding in findings {
+        // A place within a file is worth a line of its own, and so are rows.
+        let whole = finding.line.is_none() && finding.counterexample.is_none();
+        let said = if whole { what(finding, verdict) } else { String::new() };
+        match groups.iter_mut().find(|(own, _)| whole && *own == said) {
+            Some((_, group)) => group.push(finding),
+            None => groups.push((said, vec![finding])),
+        }
+    }
+    groups.into_iter().map(|(_, group)| group).collect()
+}
+
+/// What a finding says, but for the migration that it says it of.
+fn what(finding: &Finding, verdict: &Verdict) -> String {
+    let own = migration_of(finding, verdict).map_or("", |migration| migration.version.as_str());
+    let message = if own.is_empty() { finding.message.clone() } else { finding.message.replace(own, "") };
+    [Some(&message), finding.detail.as_ref(), finding.help.as_ref()].map(|part| part.map_or("", |p| p)).join("\0")
+}
+
+fn migration_of<'v>(finding: &Finding, verdict: &'v Verdict) -> Option<&'v MigrationReport> {
+    let path = finding.path.as_deref()?;
+    verdict.migrations.iter().find(|m| m.path == path || m.down_path.as_deref() == Some(path))
+}
+
+/// The migrations that `findings` are about, as their authors call them; a file's path where it is none of a migration's.
+pub(super) fn names(findings: &[&Finding], verdict: &Verdict) -> Vec<String> {
+    let name = |finding: &&Finding| {
+        let path = || finding.path.clone().unwrap_or_default();
+        migration_of(finding, verdict).map_or_else(path, label)
+    };
+    findings.iter().map(name).collect()
 }
 
 /// The findings that concern one migration: `2 errors`, the worst severity alone. Empty when there are none.

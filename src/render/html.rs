@@ -94,7 +94,15 @@ fn by_code(verdict: &Verdict, out: &mut String) {
             inline(code)
         ));
         let own = |f: &&Finding| f.suppressed_by.is_none() && f.severity == severity && f.code == code;
-        verdict.findings.iter().filter(own).for_each(|finding| one(finding, out));
+        let own: Vec<&Finding> = verdict.findings.iter().filter(own).collect();
+        for group in audit::alike(&own, verdict) {
+            group.iter().take(1).for_each(|finding| one(finding, out));
+            let names: Vec<String> = audit::names(&group[1..], verdict);
+            let names: Vec<String> = names.iter().map(|name| format!("<code>{}</code>", inline(name))).collect();
+            if !names.is_empty() {
+                out.push_str(&format!("<p>The same of {} more: {}</p>\n", names.len(), names.join(", ")));
+            }
+        }
         out.push_str("</details>\n");
     }
     verdict.findings.iter().filter(|f| f.suppressed_by.is_some()).for_each(|finding| one(finding, out));
@@ -129,7 +137,11 @@ fn one(finding: &Finding, out: &mut String) {
         out.push_str(&preformatted(&example.fails_with));
     }
     if let Some(help) = &finding.help {
-        out.push_str(&format!("<p>{}</p>\n", inline(help)));
+        // Statements have lines of their own.
+        match help.contains('\n') {
+            true => out.push_str(&preformatted(help)),
+            false => out.push_str(&format!("<p>{}</p>\n", inline(help))),
+        }
     }
     out.push_str("</article>\n");
 }

@@ -97,22 +97,44 @@ fn audited(verdict: &Verdict, out: &mut String) {
 fn by_code(verdict: &Verdict, standing: &[&Finding], out: &mut String) {
     for (severity, code, n) in audit::codes(verdict) {
         out.push_str(&format!("\n<details><summary>{} {code}</summary>\n", counted(n, severity.as_str())));
-        let mut all = standing.iter().filter(|f| f.severity == severity && f.code == code);
-        all.next().into_iter().for_each(|first| one(first, out));
-        let others: Vec<&&Finding> = all.collect();
+        let all: Vec<&Finding> =
+            standing.iter().copied().filter(|f| f.severity == severity && f.code == code).collect();
+        let groups = audit::alike(&all, verdict);
+        let Some((first, others)) = groups.split_first() else { continue };
+        first.iter().take(1).for_each(|finding| one(finding, out));
+        let same = likewise(&first[1..], verdict);
+        if !same.is_empty() {
+            out.push_str(&format!("\n{same}\n"));
+        }
         if !others.is_empty() {
             out.push('\n');
         }
-        for other in others.iter().take(PLACES) {
-            let line = other.line.map(|line| format!(":{line}")).unwrap_or_default();
-            let place = code_span(&format!("{}{line}", other.path.as_deref().unwrap_or_default()));
-            out.push_str(&format!("- {place}: {}\n", escaped(&shortened(&other.message))));
+        for group in others.iter().take(PLACES) {
+            let Some(finding) = group.first() else { continue };
+            let line = finding.line.map(|line| format!(":{line}")).unwrap_or_default();
+            let place = code_span(&format!("{}{line}", finding.path.as_deref().unwrap_or_default()));
+            // Where every message is the same, the reason tells them apart.
+            let reason = finding.detail.as_deref().and_then(|detail| detail.lines().next());
+            let reason =
+                reason.filter(|_| finding.line.is_none()).map(|reason| format!(": {reason}")).unwrap_or_default();
+            out.push_str(&format!("- {place}: {}\n", escaped(&shortened(&format!("{}{reason}", finding.message)))));
+            let same = likewise(&group[1..], verdict);
+            if !same.is_empty() {
+                out.push_str(&format!("  {same}\n"));
+            }
         }
-        if others.len() > PLACES {
-            out.push_str(&format!("- and {} more\n", others.len() - PLACES));
+        let more: usize = others.iter().skip(PLACES).map(Vec::len).sum();
+        if more > 0 {
+            out.push_str(&format!("- and {more} more\n"));
         }
         out.push_str("\n</details>\n");
     }
+}
+
+/// The migrations of which the same is said.
+fn likewise(findings: &[&Finding], verdict: &Verdict) -> String {
+    let names: Vec<String> = audit::names(findings, verdict).iter().map(|name| code_span(name)).collect();
+    if names.is_empty() { String::new() } else { format!("The same of {} more: {}", names.len(), names.join(", ")) }
 }
 
 fn one(finding: &Finding, out: &mut String) {
@@ -142,8 +164,39 @@ fn one(finding: &Finding, out: &mut String) {
         out.push_str(&fenced(&example.fails_with, "text"));
     }
     if let Some(help) = &finding.help {
-        out.push_str(&format!("\n{}\n", escaped(help)));
+        advice(help, out);
     }
+}
+
+/// The way out: indented lines are statements, the others text with code in backticks.
+fn advice(help: &str, out: &mut String) {
+    let lines: Vec<&str> = help.lines().filter(|line| !line.trim().is_empty()).collect();
+    let is_statement = |line: &&str| line.starts_with("  ");
+    for lines in lines.chunk_by(|a, b| is_statement(a) == is_statement(b)) {
+        if lines.iter().all(is_statement) {
+            let statements: Vec<&str> = lines.iter().map(|line| line.trim_start()).collect();
+            out.push_str(&fenced(&statements.join("\n"), "sql"));
+        } else {
+            out.push_str(&format!("\n{}\n", with_code(&lines.join(" "))));
+        }
+    }
+}
+
+/// Text of migd's own, in which what stands between backticks is code.
+fn with_code(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    // A last one that is not closed is no code.
+    let closed = parts.len() % 2 == 1;
+    let part = |(at, part): (usize, &&str)| match at % 2 == 1 && (closed || at + 1 < parts.len()) {
+        true => code_span(part),
+        // Spaces at the ends of a part are those of the sentence.
+        false => {
+            let inner = escaped(part);
+            let (start, end) = (part.starts_with(' '), part.len() > 1 && part.ends_with(' '));
+            format!("{}{inner}{}", if start { " " } else { "" }, if end { " " } else { "" })
+        }
+    };
+    parts.iter().enumerate().map(part).collect()
 }
 
 /// Foreign text among Markdown: nothing in it is markup, a link, a mention or an image.

@@ -21,6 +21,7 @@ mod snippet;
 mod summary;
 mod table;
 mod text;
+mod wrap;
 
 #[cfg(test)]
 mod tests;
@@ -100,7 +101,7 @@ fn with_semicolon(statement: &str) -> String {
 }
 
 /// `1 error`, `2 errors`.
-fn counted(n: usize, noun: &str) -> String {
+pub fn counted(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 

@@ -464,13 +464,53 @@ fn audit(migrations: usize) -> Verdict {
     Verdict { migrations, mode: Mode::All, ..verdict(Outcome::Fail, findings) }
 }
 
+/// Each with a difference of its own.
+fn audit_of_differences(migrations: usize) -> Verdict {
+    let mut verdict = audit(migrations);
+    for (n, finding) in verdict.findings.iter_mut().enumerate() {
+        finding.detail = Some(format!("index i{n}: left behind after down"));
+    }
+    verdict
+}
+
 #[test]
 fn findings_of_an_audit_are_one_of_each_code_and_the_places_of_the_others() {
-    let shown = text(audit(300), &TERMINAL);
+    let shown = text(audit_of_differences(300), &TERMINAL);
     assert_eq!(shown.matches("error[revert.schema-mismatch]").count(), 1);
     assert!(shown.contains("299 more findings of revert.schema-mismatch:\n  migrations/0002_add_index.down.sql"));
     assert!(shown.contains("  … 289 more: migd check --all --format json shows all\n"));
     assert!(shown.contains("300  error    revert.schema-mismatch\n"), "how often, at the end");
+}
+
+#[test]
+fn what_an_audit_says_of_many_migrations_alike_is_said_once_with_their_names() {
+    let mut verdict = audit(20);
+    for (finding, migration) in verdict.findings.iter_mut().zip(&verdict.migrations) {
+        finding.message = format!("migration {} has no down", migration.version);
+    }
+    let shown = text(verdict.clone(), &Terminal { width: 80, ..TERMINAL });
+    assert_eq!(shown.matches("has no down").count(), 1, "{shown}");
+    let (_, names) = shown.split_once("  the same of 19 more: 0002_add_index, 0003_add_index").unwrap();
+    assert!(names.contains("\n    0") && names.contains("0020_add_index\n\n"), "wrapped and whole\n{shown}");
+
+    let report = Report::new("/home/ann/shop", Mode::All, 23.4, vec![verdict]);
+    let markdown = render(&report, Format::Markdown, &TERMINAL);
+    assert!(markdown.contains("The same of 19 more: `0002_add_index`, `0003_add_index`"), "{markdown}");
+    assert_eq!(markdown.matches("has no down").count(), 1);
+    let html = render(&report, Format::Html, &TERMINAL);
+    assert!(html.contains("<p>The same of 19 more: <code>0002_add_index</code>"), "{html}");
+    assert_eq!(render(&report, Format::Json, &TERMINAL).matches("has no down").count(), 20, "JSON has all");
+}
+
+#[test]
+fn ways_out_are_text_with_code_and_statements_in_markdown() {
+    let help =
+        "tried over these rows, this passes:\n  UPDATE users SET name = 'a  b';\nif not: `-- migd: allow x -- why`";
+    let finding = Finding::new("data.unique", Severity::Error, "two alike").help(help);
+    let shown = render(&report(vec![verdict(Outcome::Fail, vec![finding])]), Format::Markdown, &TERMINAL);
+    let wanted = "\ntried over these rows, this passes:\n\n```sql\nUPDATE users SET name = 'a  b';\n```\n\n\
+                  if not: `-- migd: allow x -- why`\n";
+    assert!(shown.contains(wanted), "{shown}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::summary::{self, paint};
 use super::table;
-use super::{SEVERITIES, Terminal, clean, counted, outcome_of_rows, snippet, standing, with_semicolon};
+use super::{SEVERITIES, Terminal, audit, clean, counted, outcome_of_rows, snippet, standing, with_semicolon, wrap};
 use crate::verdict::{Counterexample, Finding, Mode, Outcome, Report, Severity, Verdict};
 
 /// Findings that are shown of one set; the rest is counted.
@@ -18,6 +18,8 @@ const SHOWN: usize = 50;
 const AUDITED: usize = 12;
 /// Places that are listed of one code.
 const PLACES: usize = 10;
+/// Migrations that are named of those of which the same is said.
+const NAMED: usize = 60;
 /// Characters that are shown of one message.
 const TITLE: usize = 600;
 /// Lines that are shown of one reason; the rest is counted.
@@ -38,7 +40,10 @@ pub(super) fn render(report: &Report, terminal: &Terminal) -> String {
         out.push_str(&table::text(verdict, terminal));
     }
     for verdict in &report.verdicts {
-        out.push_str(&summary::line(verdict, terminal));
+        let line = summary::line(verdict, terminal);
+        // What passes is one line, however wide.
+        let is_whole = terminal.width == 0 || verdict.outcome == Outcome::Pass;
+        out.push_str(&if is_whole { line } else { wrap::parts(&line, terminal.dot(), terminal.columns()) });
         out.push('\n');
     }
     if report.verdicts.is_empty() {
@@ -73,7 +78,7 @@ fn findings(verdict: &Verdict, terminal: &Terminal, out: &mut String) {
         verdict.assumptions.iter().any(|own| by.strip_prefix(&own.path) == Some(&format!(":{}", own.line)))
     };
     if verdict.mode == Mode::All && standing.len() > AUDITED {
-        by_code(&standing, terminal, out);
+        by_code(verdict, &standing, terminal, out);
     } else {
         for finding in standing.iter().take(SHOWN) {
             out.push_str(&one(finding, terminal));
@@ -94,8 +99,9 @@ fn findings(verdict: &Verdict, terminal: &Terminal, out: &mut String) {
     }
 }
 
-/// For each code the first finding in full and the places of the others, a line each.
-fn by_code(standing: &[&Finding], terminal: &Terminal, out: &mut String) {
+/// For each code the first finding in full, the other migrations of which it says the same, and the places of the others, a
+/// line each.
+fn by_code(verdict: &Verdict, standing: &[&Finding], terminal: &Terminal, out: &mut String) {
     let mut codes: Vec<(Severity, &str)> = Vec::new();
     for finding in standing {
         let code = (finding.severity, finding.code.as_str());
@@ -104,22 +110,42 @@ fn by_code(standing: &[&Finding], terminal: &Terminal, out: &mut String) {
         }
     }
     for (severity, code) in codes {
-        let mut all = standing.iter().filter(|f| f.severity == severity && f.code == code);
-        out.extend(all.next().map(|first| one(first, terminal) + "\n"));
-        let others: Vec<&&Finding> = all.collect();
-        if !others.is_empty() {
+        let all: Vec<&Finding> =
+            standing.iter().copied().filter(|f| f.severity == severity && f.code == code).collect();
+        let groups = audit::alike(&all, verdict);
+        let Some((first, others)) = groups.split_first() else { continue };
+        out.extend(first.first().map(|finding| one(finding, terminal) + "\n"));
+        out.push_str(&likewise(&first[1..], verdict, terminal));
+        let more: usize = others.iter().map(Vec::len).sum();
+        if more > 0 {
             let code = clean::line(code, terminal.unicode);
-            out.push_str(&format!("{} of {code}:\n", counted(others.len(), "more finding")));
+            out.push_str(&format!("{} of {code}:\n", counted(more, "more finding")));
         }
-        for other in others.iter().take(PLACES) {
-            out.push_str(&place(other, terminal));
+        for group in others.iter().take(PLACES) {
+            out.extend(group.first().map(|finding| place(finding, terminal)));
+            out.push_str(&likewise(&group[1..], verdict, terminal));
         }
-        if others.len() > PLACES {
-            let more = others.len() - PLACES;
+        let more: usize = others.iter().skip(PLACES).map(Vec::len).sum();
+        if more > 0 {
             out.push_str(&format!("  {} {more} more: migd check --all --format json shows all\n", terminal.ellipsis()));
         }
         out.push('\n');
     }
+}
+
+/// The migrations of which the same is said: `the same of 57 more: 0002_users, 0003_orders, …`
+fn likewise(findings: &[&Finding], verdict: &Verdict, terminal: &Terminal) -> String {
+    if findings.is_empty() {
+        return String::new();
+    }
+    let mut names = audit::names(findings, verdict);
+    let more = names.len().saturating_sub(NAMED);
+    names.truncate(NAMED);
+    let rest = if more > 0 { format!(" and {more} more (migd check --all --format json)") } else { String::new() };
+    let text = format!("the same of {} more: {}{rest}", findings.len(), names.join(", "));
+    let options = textwrap::Options::new(terminal.columns()).subsequent_indent("    ").break_words(false);
+    let options = options.word_splitter(textwrap::WordSplitter::NoHyphenation);
+    textwrap::fill(&clean::line(&text, terminal.unicode), options.initial_indent("  ")) + "\n"
 }
 
 /// `  migrations/0042.up.sql:3  orders_user_fk`: where, and as much of what as there is room for.
@@ -195,7 +221,17 @@ fn one(finding: &Finding, terminal: &Terminal) -> String {
         Severity::Warning => Level::WARNING,
         Severity::Note => Level::NOTE,
     };
-    let title = level.primary_title(title(finding, terminal)).id(clean::line(&finding.code, terminal.unicode));
+    let code = clean::line(&finding.code, terminal.unicode);
+    let mut title = title(finding, terminal);
+    let mut rest = String::new();
+    if terminal.width > 0 {
+        // `error[code]: `, and then the message: further lines of it are not the library's to draw.
+        let taken = finding.severity.as_str().len() + code.len() + 4;
+        let mut lines = wrap::title(&title, taken, terminal.columns()).into_iter();
+        title = lines.next().unwrap_or_default();
+        lines.for_each(|line| rest.push_str(&format!("\n{}", paint(&line, Style::new().bold(), terminal))));
+    }
+    let title = level.primary_title(title).id(code);
     let excerpt = snippet::excerpt(finding, terminal);
     let indent = excerpt.as_ref().map_or(0, |excerpt| excerpt.last_line().to_string().len());
     let mut group = Group::with_title(title);
@@ -205,11 +241,10 @@ fn one(finding: &Finding, terminal: &Terminal) -> String {
     }
     let drawn = renderer(terminal).render(&[group.elements(notes(finding, indent, terminal))]);
     // The library would count the column in the lines it is given, which are cut and have no tabs.
-    match (origin(finding, indent.max(1), terminal), drawn.split_once('\n')) {
-        (Some(origin), Some((title, rest))) => format!("{title}\n{origin}\n{rest}"),
-        (Some(origin), None) => format!("{drawn}\n{origin}"),
-        (None, _) => drawn,
-    }
+    let (title, body) = drawn.split_once('\n').map_or((drawn.as_str(), None), |(title, body)| (title, Some(body)));
+    let origin = origin(finding, indent.max(1), terminal).map(|origin| format!("\n{origin}")).unwrap_or_default();
+    let body = body.map(|body| format!("\n{body}")).unwrap_or_default();
+    format!("{title}{rest}{origin}{body}")
 }
 
 /// The message, in one line, not longer than a screen can take.
@@ -264,10 +299,14 @@ fn notes(finding: &Finding, indent: usize, terminal: &Terminal) -> Vec<Message<'
     out
 }
 
-/// The rows as statements that can be copied (so that they are not wrapped), then what the server says.
+/// The rows as statements that can be copied, then what the server says.
 fn rows(example: &Counterexample, outcome: &str, room: usize, terminal: &Terminal) -> String {
     let mut lines = vec![wrapped(&format!("the schema before accepts these, and {outcome}:"), room, terminal)];
-    lines.extend(example.setup.iter().take(ROWS).map(|row| clean::block(&with_semicolon(row), terminal.unicode)));
+    let row = |row: &String| {
+        let row = clean::block(&with_semicolon(row), terminal.unicode);
+        if terminal.width == 0 { row } else { wrap::sql(&row, room) }
+    };
+    lines.extend(example.setup.iter().take(ROWS).map(row));
     if example.setup.len() > ROWS {
         lines.push(format!("-- and {} more", example.setup.len() - ROWS));
     }
@@ -281,8 +320,14 @@ fn wrapped(text: &str, width: usize, terminal: &Terminal) -> String {
     let mut lines: Vec<String> = Vec::new();
     for line in text.split('\n').take(REASON_LINES + 1) {
         let indent: String = line.chars().take_while(|c| *c == ' ').take(width / 2).collect();
+        // What is indented is a statement: a text in it must stay whole.
+        if indent.len() > 1 && line.contains('\'') {
+            let room = width.saturating_sub(indent.len());
+            lines.extend(wrap::sql(line.trim_start(), room).split('\n').map(|piece| format!("{indent}{piece}")));
+            continue;
+        }
         let options = options.clone().subsequent_indent(&indent);
-        lines.extend(textwrap::wrap(line, options).into_iter().map(|piece| piece.into_owned()));
+        lines.extend(wrap::words(line, options));
     }
     let all = text.split('\n').count();
     if all > REASON_LINES + 1 || lines.len() > 2 * REASON_LINES {

@@ -14,6 +14,7 @@ mod isolation;
 mod kept;
 mod life;
 mod lsp;
+mod polite;
 mod protocol;
 mod repositories;
 mod reverts;

@@ -84,10 +84,12 @@ fn a_daemon_that_does_not_stop_is_named() {
     let repo = judged(Sandbox::alone());
     let pid = frozen(&repo);
     let ran = repo.migd(&["stop"]);
-    let status = repo.migd(&["status"]);
+    let (status, doctor) = (repo.migd(&["status"]), repo.migd(&["doctor"]));
     kill(pid, Signal::SIGCONT).unwrap();
     ran.status(3).says("[daemon.stays]").says(&format!("kill -9 {pid}"));
     status.ok().says("does not answer [daemon.silent]").says(&format!("kill -9 {pid}"));
+    // To the doctor it is one that does not answer.
+    doctor.status(3).says("[daemon.silent]").says(&format!("kill -9 {pid}"));
 }
 
 #[test]

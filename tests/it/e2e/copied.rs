@@ -1,6 +1,7 @@
 //! The hook as a program: a copy of migd-hook in the repository, which knows where it came from.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
@@ -113,6 +114,37 @@ fn after_an_upgrade_the_new_program_judges_and_renews_it() {
     assert_ne!(tail(&repo), before, "it is a copy of the new program");
     migd(&repo, &folder, &["hook", "install"]).ok().says(&format!("{HOOK} is up to date"));
     repo.commit(&[]).status(1).says(FAIL);
+}
+
+/// A command that obeys the permissions of files even where root runs it.
+fn obedient(repo: &Sandbox, program: &Path, arguments: &[&str]) -> Ran {
+    let mut command = repo.command("setpriv");
+    if nix::unistd::geteuid().is_root() {
+        command.args(["--bounding-set", "-dac_override", "--inh-caps", "-dac_override"]);
+    }
+    command.arg(program).args(arguments);
+    run(command, "")
+}
+
+#[test]
+fn one_that_cannot_be_renewed_says_so_once_and_judges() {
+    let (repo, folder) = copied();
+    upgrade(&folder);
+    // By somebody who may do all that it has to.
+    migd(&repo, &folder, &["restart"]).ok();
+    let hooks = repo.path().join(".git/hooks");
+    let allow = |mode| fs::set_permissions(&hooks, fs::Permissions::from_mode(mode)).unwrap();
+    allow(0o555);
+    let commit = || obedient(&repo, Path::new("git"), &["commit", "--quiet", "--message", "broken"]);
+    let (said, help) = ("the hook stays a copy of an earlier migd-hook", "writable for you, then `migd hook install`");
+    repo.migration(2, "broken", BROKEN, GOOD_DOWN);
+    commit().status(1).says(FAIL).says(said).says(help);
+    commit().status(1).says(FAIL).does_not_say(said);
+    obedient(&repo, &folder.join("migd"), &["doctor"]).says("is a copy of an earlier").says(help);
+    allow(0o755);
+    migd(&repo, &folder, &["doctor"]).says("`migd hook install`").does_not_say("writable for you");
+    repo.commit(&[]).status(1).says(FAIL);
+    migd(&repo, &folder, &["hook", "install"]).ok().says(&format!("{HOOK} is up to date"));
 }
 
 #[test]

@@ -140,6 +140,43 @@ fn a_set_that_moves_is_followed() {
 }
 
 #[test]
+fn a_file_that_a_link_leads_to_is_followed() {
+    let (repo, mut reader) = watched();
+    repo.write("shared/age.sql", BROKEN);
+    repo.write("migrations/2_age.down.sql", GOOD_DOWN);
+    std::os::unix::fs::symlink("../shared/age.sql", repo.path().join("migrations/2_age.up.sql")).unwrap();
+    reader.outcome("fail");
+    repo.write("shared/age.sql", GOOD);
+    reader.outcome("pass");
+}
+
+#[test]
+fn a_folder_that_a_link_leads_to_is_followed() {
+    let (repo, mut reader) = watched();
+    fs::rename(repo.path().join("migrations"), repo.path().join("schema")).unwrap();
+    std::os::unix::fs::symlink("schema", repo.path().join("migrations")).unwrap();
+    repo.configure("[[migrations]]\npath = \"migrations\"\nlayout = \"golang-migrate\"\n");
+    save(&repo, "schema", BROKEN);
+    reader.outcome("fail");
+    save(&repo, "schema", GOOD);
+    reader.outcome("pass");
+}
+
+#[test]
+fn a_folder_that_went_away_and_came_back_is_followed() {
+    let (repo, mut reader) = watched();
+    save(&repo, "migrations", BROKEN);
+    reader.outcome("fail");
+    let (set, away) = (repo.path().join("migrations"), repo.realm().folder().join("away"));
+    fs::rename(&set, &away).unwrap();
+    reader.within(std::time::Duration::from_millis(500));
+    fs::rename(&away, &set).unwrap();
+    reader.within(std::time::Duration::from_millis(500));
+    save(&repo, "migrations", GOOD);
+    reader.outcome("pass");
+}
+
+#[test]
 fn a_second_set_is_found_when_it_appears() {
     let (repo, mut reader) = watched();
     // Folder by folder, with time to be looked at before there is anything in it.

@@ -1,5 +1,12 @@
 //! Migrations that harm: each is stopped within its limits and named, and the next good one is judged as ever.
 
+use std::thread;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::support::processes::{children, processes, runs};
+use crate::support::realm::eventually;
 use crate::support::sandbox::Sandbox;
 
 /// The second migration of a repository with these limits, committed: refused with `code` at `line`, in good time; and
@@ -131,6 +138,57 @@ fn killing_every_other_session_harms_nobody() {
 }
 
 #[test]
+fn a_session_that_somebody_else_ends_is_no_fault_of_the_migrations() {
+    let repo = Sandbox::alone();
+    repo.configure(&format!("[hook]\nbudget = \"{BUDGET}s\"\n"));
+    repo.next_good_one_passes();
+    let (_, server) = processes(&repo).unwrap();
+    repo.migration(901, "slow", "SELECT pg_sleep(2);\n", DONE);
+    thread::scope(|scope| {
+        let committed = scope.spawn(|| repo.commit(&[]));
+        let mut ended = None;
+        eventually("the migration is judged", || {
+            ended = children(server).into_iter().find(|backend| runs(*backend));
+            ended.is_some()
+        });
+        kill(Pid::from_raw(ended.unwrap() as i32), Signal::SIGTERM).unwrap();
+        committed.join().unwrap().ok();
+    });
+}
+
+#[test]
+fn what_is_left_running_when_somebody_else_comes_does_not_reach_their_judgement() {
+    let repo = Sandbox::alone();
+    let of = |folder: &str, layout: &str| {
+        format!(
+            "[daemon]\nclones = 0\n[hook]\nbudget = \"{BUDGET}s\"\n\
+             [[migrations]]\npath = \"{folder}\"\nlayout = \"{layout}\"\n"
+        )
+    };
+    repo.configure(&of("steps", "goose"));
+    let up = "DO $$ BEGIN FOR i IN 1..100 LOOP PERFORM pg_sleep(0.01);
+        ALTER ROLE CURRENT_USER SET default_transaction_read_only = on; COMMIT; END LOOP; END $$;\n";
+    let up = format!("-- +goose NO TRANSACTION\n-- +goose Up\n-- +goose StatementBegin\n{up}-- +goose StatementEnd\n");
+    repo.write("steps/00001_it.sql", format!("{up}-- +goose Down\nSELECT 1;\n"));
+    let other = Sandbox::within(repo.realm());
+    other.configure(&of("migrations", "golang-migrate"));
+    for one in [&repo, &other] {
+        one.git(&["commit", "--quiet", "--no-verify", "--message", "configure", "migd.toml"]);
+    }
+    other.migration(1000, "first", "SELECT 1;\n", "SELECT 1;\n");
+    other.migd(&["check"]).ok();
+    other.git(&["reset", "--quiet", "--hard"]);
+    // The template behind it is made afterwards, in the background, until the next judgement is wanted.
+    repo.git(&["add", "steps"]);
+    repo.migd(&["check"]).ok();
+    for version in 2..9 {
+        other.migration(version, "good", "CREATE TABLE good (id bigint);\n", "DROP TABLE good;\n");
+        other.migd(&["check"]).ok();
+        other.git(&["reset", "--quiet", "--hard"]);
+    }
+}
+
+#[test]
 fn a_million_notices_are_survived() {
     let up = "DO $$ BEGIN FOR i IN 1..1000000 LOOP RAISE NOTICE 'notice % %', i, repeat('x', 100); END LOOP; END $$;\n";
     judged(up, DONE);
@@ -180,6 +238,15 @@ fn harming_the_role_that_migrations_run_as_is_undone() {
     judged(&role("NOLOGIN"), DONE);
     judged(&role("SET search_path = nowhere"), DONE);
     judged(&role("SET default_transaction_read_only = on"), DONE);
+}
+
+#[test]
+fn settings_that_a_migration_gives_its_role_do_not_reach_the_search_for_its_rows() {
+    let repo = Sandbox::rough();
+    let up = "ALTER TABLE users ALTER email SET NOT NULL;\nALTER ROLE CURRENT_USER SET default_transaction_read_only = on;\n";
+    repo.migration(2, "it", up, "ALTER TABLE users ALTER email DROP NOT NULL;\n");
+    repo.git(&["commit", "--quiet", "--no-verify", "--message", "it"]);
+    repo.migd(&["check", "--all"]).status(1).says("data.not-null");
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! `migd lsp`, driven as an editor drives it: what is said while a migration is written, broken and repaired.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::support::editor::{Editor, edited};
+use crate::support::processes::{children, processes, runs};
+use crate::support::realm::eventually;
 use crate::support::sandbox::{BROKEN, GOOD, GOOD_DOWN, Sandbox};
 
 const UP: &str = "migrations/2_it.up.sql";
@@ -364,4 +366,28 @@ fn an_editor_that_leaves_without_a_word_leaves_no_process() {
     let mut editor = Editor::of(&repo);
     editor.notify("exit", Value::Null);
     assert_eq!(editor.ended(), 1);
+}
+
+#[test]
+fn a_question_that_was_taken_back_holds_no_other_up() {
+    let repo = Sandbox::alone();
+    repo.configure("[limits]\nstatement = \"60s\"\n");
+    repo.migration(2, "slow", "SELECT pg_sleep(50);\n", "");
+    repo.git(&["commit", "--quiet", "--no-verify", "--message", "a slow chain"]);
+    let mut editor = Editor::of(&repo);
+    let (first, third) =
+        (Editor::uri(&repo, "migrations/1_users.up.sql"), Editor::uri(&repo, "migrations/3_it.up.sql"));
+    editor.open(&third, GOOD);
+    eventually("the chain before it is being built", || {
+        processes(&repo).is_some_and(|(_, server)| children(server).into_iter().any(runs))
+    });
+    let asked = Instant::now();
+    editor.close(&third);
+    editor.open(&first, "CREATE TABLE users (id bigint, id bigint);\n");
+    editor.finding(&first, "apply.error");
+    assert!(
+        asked.elapsed() < Duration::from_secs(20),
+        "it waited for a chain that nobody wants: {:?}",
+        asked.elapsed()
+    );
 }

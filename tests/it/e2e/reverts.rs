@@ -97,10 +97,38 @@ fn a_down_that_fails_over_rows_is_told_with_the_rows() {
 }
 
 #[test]
+fn of_the_rows_that_a_down_fails_over_the_fewest_are_shown() {
+    let repo = Sandbox::new();
+    let orders = "CREATE TABLE orders (id int PRIMARY KEY, user_id bigint REFERENCES users, note text NOT NULL);\n\
+                  CREATE TABLE lines (id int PRIMARY KEY, order_id int NOT NULL REFERENCES orders, text text);\n";
+    repo.migration(2, "orders", orders, "DROP TABLE lines;\nDROP TABLE orders;\n");
+    repo.git(&["commit", "--quiet", "--no-verify", "-m", "orders"]);
+    let up = "ALTER TABLE orders DROP COLUMN note;\nALTER TABLE lines ADD COLUMN n int;\n";
+    let down = "ALTER TABLE lines DROP COLUMN n;\nALTER TABLE orders ADD COLUMN note text NOT NULL;\n";
+    repo.migration(3, "it", up, down);
+    let report = repo.check(&[]);
+    let all = report["findings"].as_array().unwrap();
+    let told = all.iter().find(|finding| finding["code"] == "revert.fails").unwrap_or_else(|| panic!("{report:#}"));
+    let rows = told["counterexample"]["setup"].as_array().unwrap();
+    let tables: Vec<_> = rows.iter().filter_map(|row| row.as_str()?.split(' ').nth(2)).collect();
+    assert_eq!(tables, ["users", "orders"], "no second user, and no lines: {told:#}");
+}
+
+#[test]
 fn a_down_that_fills_the_rows_is_not_told() {
     let down =
         "ALTER TABLE users ADD COLUMN email text NOT NULL DEFAULT '';\nALTER TABLE users ALTER email DROP DEFAULT;\n";
     assert!(brought_back_by(down).is_null());
+}
+
+#[test]
+fn the_rows_of_a_table_that_down_leaves_behind_are_said_with_the_table() {
+    let repo = Sandbox::new();
+    repo.migration(2, "it", "CREATE TABLE kinds (id int);\nINSERT INTO kinds VALUES (1);\n", "SELECT 1;\n");
+    let report = repo.check(&[]);
+    let findings = report["findings"].as_array().unwrap();
+    let codes: Vec<_> = findings.iter().map(|finding| finding["code"].as_str().unwrap()).collect();
+    assert_eq!(codes, ["revert.schema-mismatch"], "{report:#}");
 }
 
 #[test]
@@ -123,4 +151,111 @@ fn rows_that_down_does_not_bring_back_are_told_table_by_table_wherever_it_is() {
         "table app.\"Odd ones\": other values in its 1 row\ntable bare: 0 rows before, 1 after\n\
          table jobs: 2 rows before, 1 after"
     );
+}
+
+/// The findings of the second migration, as the verdict has them.
+#[track_caller]
+fn second(up: &str, down: &str) -> Vec<serde_json::Value> {
+    let repo = Sandbox::new();
+    repo.migration(2, "it", up, down);
+    let report = repo.check(&[]);
+    report["findings"].as_array().unwrap_or_else(|| panic!("{report:#}")).clone()
+}
+
+#[test]
+fn a_default_that_is_the_same_constant_is_only_written_differently() {
+    let cosmetic = |first: &str, again: &str| {
+        let (up, down) = (
+            "ALTER TABLE users ALTER tags DROP DEFAULT;\n",
+            format!("ALTER TABLE users ALTER tags SET DEFAULT {again};\n"),
+        );
+        let repo = Sandbox::new();
+        repo.migration(
+            2,
+            "tags",
+            format!("ALTER TABLE users ADD tags text[] DEFAULT {first};\n"),
+            "ALTER TABLE users DROP tags;\n",
+        );
+        repo.git(&["commit", "-q", "--no-verify", "-m", "tags"]);
+        repo.migration(3, "it", up, &down);
+        let report = repo.check(&[]);
+        let found = report["findings"].as_array().into_iter().flatten();
+        let codes = found.map(|finding| finding["code"].as_str().unwrap_or_default().to_owned());
+        codes.filter(|code| code.starts_with("revert.")).collect::<Vec<_>>()
+    };
+    assert_eq!(cosmetic("'{}'", "ARRAY[]::text[]"), ["revert.cosmetic"]);
+    assert_eq!(cosmetic("'{a,b}'", "ARRAY['a', lower('B')]"), ["revert.cosmetic"], "its functions depend on nothing");
+    assert_eq!(cosmetic("'{}'", "ARRAY['a']"), ["revert.schema-mismatch"], "another value");
+    assert_eq!(
+        cosmetic("ARRAY[now()::text]", "ARRAY[CURRENT_TIMESTAMP::text]"),
+        ["revert.schema-mismatch"],
+        "no constant"
+    );
+}
+
+#[test]
+fn the_way_out_of_a_down_that_fails_is_about_the_down() {
+    let help = |up: &str, down: &str| {
+        let found = second(up, down);
+        let failed =
+            found.iter().find(|finding| finding["code"] == "revert.fails").unwrap_or_else(|| panic!("{found:#?}"));
+        failed["help"].as_str().unwrap_or_default().to_owned()
+    };
+    let twice = "ALTER TABLE users DROP age;\nDROP INDEX users_age;\n";
+    let missing = help("ALTER TABLE users ADD age int;\nCREATE INDEX users_age ON users (age);\n", twice);
+    assert!(missing.contains("in the reverse order") && !missing.contains("setup_sql"), "{missing}");
+    let needed = help("CREATE TABLE t (a int);\nCREATE VIEW v AS SELECT a FROM t;\n", "DROP TABLE t;\nDROP VIEW v;\n");
+    assert!(needed.starts_with("drop what depends on it first"), "{needed}");
+}
+
+#[test]
+fn a_comment_that_down_does_not_bring_back_is_a_note_unless_tools_act_upon_it() {
+    let cases = [
+        ("COMMENT ON COLUMN users.email IS 'where to write to';\n", "note"),
+        ("COMMENT ON TABLE users IS 'see @support';\n", "note"),
+        ("COMMENT ON TABLE users IS E'@omit create,update\\nPeople';\n", "warning"),
+        ("COMMENT ON TABLE users IS 'People @graphql({\"name\": \"Person\"})';\n", "warning"),
+    ];
+    for (up, severity) in cases {
+        let told = second(up, "SELECT 1;\n");
+        let [finding] = told.as_slice() else { panic!("{up}: {told:#?}") };
+        assert_eq!((&finding["code"], &finding["severity"]), (&"revert.cosmetic".into(), &severity.into()), "{up}");
+        assert!(finding["detail"].as_str().unwrap().contains("comment "), "{finding:#}");
+    }
+}
+
+/// Whether a down is missed of the last migration, where those before it have one (`d`) or none (`.`).
+fn is_missed_after(set: &str) -> bool {
+    let repo = Sandbox::new();
+    for (n, kind) in (2..).zip(set.chars()) {
+        repo.write(&format!("migrations/{n}_t.up.sql"), format!("CREATE TABLE t{n} (id int);\n"));
+        if kind == 'd' {
+            repo.write(&format!("migrations/{n}_t.down.sql"), format!("DROP TABLE t{n};\n"));
+        }
+    }
+    repo.git(&["add", "-A"]);
+    repo.git(&["commit", "-qnm", "many"]);
+    repo.write("migrations/90_it.up.sql", "CREATE TABLE it (id int);\n");
+    repo.git(&["add", "-A"]);
+    let report = repo.check(&[]);
+    let found = report["findings"].as_array().unwrap().iter().any(|finding| finding["code"] == "revert.missing");
+    assert_eq!(report["migrations"][0]["reversible"], if found { "missing" } else { "no" }, "{report:#}");
+    found
+}
+
+#[test]
+fn a_down_is_missed_where_downs_are_the_habit() {
+    assert!(is_missed_after("dddd.ddd"));
+    assert!(is_missed_after(".............dddddd"));
+    assert!(!is_missed_after("....d........"));
+    assert!(!is_missed_after("ddddddd......."));
+    // One that has a down is judged by it, whatever the others have.
+    let repo = Sandbox::new();
+    for n in 2..9 {
+        repo.write(&format!("migrations/{n}_t.up.sql"), format!("CREATE TABLE t{n} (id int);\n"));
+    }
+    repo.git(&["add", "-A"]);
+    repo.git(&["commit", "-qnm", "many"]);
+    repo.migration(9, "it", "CREATE TABLE it (id int);\n", "DROP TABLE other;\n");
+    repo.migd(&["check"]).failed().says("error[revert.fails]");
 }

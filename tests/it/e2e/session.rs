@@ -83,6 +83,27 @@ fn what_ends_with_its_transaction_or_is_put_back_is_not_told() {
 }
 
 #[test]
+fn a_path_that_leads_where_a_new_sessions_does_is_not_told() {
+    for (up, told) in [
+        ("SET search_path TO public;\n", 0),
+        ("SET SCHEMA 'public';\n", 0),
+        ("SELECT set_config('search_path', '\"public\"', false);\n", 0),
+        ("SET search_path = shop;\nSET search_path = public;\n", 0),
+        ("SET ROLE postgres;\n", 0),
+        ("SET search_path TO public, shop;\n", 1),
+        // A later migration may make it.
+        ("SET search_path TO later, public;\n", 1),
+        // Tables would be made there.
+        ("SET search_path TO pg_catalog, public;\n", 1),
+        ("CREATE SCHEMA postgres;\nSET search_path TO public;\n", 1),
+    ] {
+        let down = "DROP TABLE public.one;\nDROP SCHEMA IF EXISTS postgres;\n";
+        let report = staged(&[(&format!("CREATE TABLE public.one (id int);\n{up}"), down)]).check(&[]);
+        assert_eq!(leaks(&report).len(), told, "{up}: {report:#}");
+    }
+}
+
+#[test]
 fn a_role_that_is_set_reaches_the_next_migration() {
     let role = (
         "CREATE ROLE clerk;\nGRANT clerk TO CURRENT_USER;\nGRANT ALL ON SCHEMA public TO clerk;\n\
@@ -93,6 +114,23 @@ fn a_role_that_is_set_reaches_the_next_migration() {
     let told = leaks(&report);
     assert!(told.iter().any(|(_, message)| message.starts_with("role stays set")), "{report:#}");
     assert!(told.iter().any(|(severity, _)| severity == "error"), "{report:#}");
+}
+
+#[test]
+fn flyway_sets_the_search_path_anew_unless_its_connection_does() {
+    let told = |first: &str| {
+        let repo = Sandbox::empty(Sandbox::new().realm());
+        repo.write("migd.toml", "[[migrations]]\npath = \"db/migration\"\nlayout = \"flyway\"\n");
+        repo.write("db/migration/V1__one.sql", format!("CREATE SCHEMA shop;\n{first}"));
+        repo.write("db/migration/V2__two.sql", "CREATE TABLE two (id int DEFAULT length('a\\\\b'));\n");
+        repo.git(&["add", "."]);
+        let report = repo.check(&[]);
+        leaks(&report).into_iter().map(|(severity, _)| severity).collect::<Vec<_>>()
+    };
+    assert_eq!(told("SET search_path = shop, public;\n"), ["warning", "note"]);
+    assert_eq!(told("SET lock_timeout = '9s';\nSET search_path = shop, public;\n"), ["warning", "warning"]);
+    let strings = "SET standard_conforming_strings = off;\n";
+    assert_eq!(told(strings), ["error", "warning"], "which nothing puts back");
 }
 
 #[test]

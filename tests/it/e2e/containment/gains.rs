@@ -94,6 +94,30 @@ fn no_trap_in_a_chain_is_sprung_by_the_administrator() {
 }
 
 #[test]
+fn what_runs_in_another_session_meanwhile_does_not_get_the_rights_that_are_lent() {
+    // Whoever reads the rows of a clone that is made ahead is kept busy, and tries all the while. A session notices that it
+    // has other rights when it locks what it has not locked before.
+    let trap = TRAP.replace("BEGIN", "BEGIN PERFORM FROM pg_catalog.pg_amop LIMIT 0;");
+    let slow = "INSERT INTO users (id) VALUES (1);\nCREATE FUNCTION as_text(users) RETURNS text LANGUAGE plpgsql AS $$ BEGIN
+        LOOP PERFORM public.take(); EXIT WHEN clock_timestamp() > now() + interval '1 second'; PERFORM pg_sleep(0.002); END LOOP;
+        RETURN 'x'; END $$;\nCREATE CAST (users AS text) WITH FUNCTION as_text(users);\n";
+    for ground in grounds() {
+        let repo = ground.repository();
+        repo.migration(2, "trap", format!("{trap}{slow}"), "SELECT 1;\n");
+        repo.commit(&["--no-verify"]).ok();
+        for version in 3..6 {
+            let up = format!("-- {version}\nCREATE EXTENSION pgstattuple;\n");
+            // Nothing here makes the judgement itself read the rows.
+            repo.migration(version, "look", up, "SELECT 1;\n");
+            let report = repo.check(&["--staged"]);
+            assert_ne!(report["outcome"], "error", "{}: {report}", ground.engine);
+            repo.git(&["reset", "--quiet", "--hard"]);
+        }
+        assert!(!ground.is_taken(), "{}", ground.engine);
+    }
+}
+
+#[test]
 fn a_login_trigger_does_not_greet_the_administrator() {
     for ground in grounds() {
         ground.repository().next_good_one_passes();

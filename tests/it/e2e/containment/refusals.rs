@@ -48,7 +48,6 @@ const REFUSED: &[(&str, &str)] = &[
     // The server, for others.
     ("ALTER SYSTEM SET shared_buffers = '1kB';", "apply.permission"),
     ("ALTER ROLE ALL SET work_mem = '1kB';", "apply.permission"),
-    ("ALTER DATABASE postgres SET work_mem = '1MB';", "apply.permission"),
     ("ALTER DATABASE template1 SET work_mem = '1MB';", "apply.permission"),
     ("DROP DATABASE template1;", "apply.permission"),
     ("SELECT 1;\nDROP DATABASE postgres;", "apply."),
@@ -97,6 +96,23 @@ fn what_would_reach_outside_its_own_database_is_refused_by_name() {
         }
         assert!(!ground.is_taken(), "{}", ground.engine);
         ground.repository().next_good_one_passes();
+    }
+}
+
+#[test]
+fn a_database_that_is_named_is_the_judged_one() {
+    for ground in grounds() {
+        for up in ["ALTER DATABASE postgres SET work_mem = '7MB';\n", "COMMENT ON DATABASE postgres IS 'taken';\n"] {
+            assert_eq!(codes(ground, &ground.repository(), up), ["apply.database"], "{}: {up}", ground.engine);
+        }
+        let set =
+            "SELECT 'set' FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+                   WHERE d.datname = 'postgres'";
+        let said = "SELECT 'said' FROM pg_catalog.pg_shdescription WHERE description = 'taken'
+                    AND objoid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = 'postgres')";
+        for changed in [set, said] {
+            assert_eq!(ground.asked(changed), [""; 0], "{}", ground.engine);
+        }
     }
 }
 
@@ -204,6 +220,40 @@ fn what_migrations_need_of_an_administrator_works_or_names_the_way() {
         ] {
             assert_eq!(codes(ground, &ground.repository(), up), [""; 0], "{}: {up}", ground.engine);
         }
+    }
+}
+
+#[test]
+fn what_an_owner_gives_itself_is_of_its_own_chain_and_ends_with_it() {
+    let theirs =
+        "SELECT r.rolname::text FROM pg_catalog.pg_auth_members m JOIN pg_catalog.pg_roles r ON r.oid = m.roleid
+        WHERE m.member = 'postgres'::regrole AND r.oid >= 16384";
+    let reach = "DO $$ DECLARE r name; BEGIN
+        FOR r IN SELECT rolname FROM pg_roles WHERE rolname <> current_user AND oid >= 16384 AND pg_has_role(oid, 'USAGE') LOOP
+            RAISE EXCEPTION 'reached %', r; END LOOP; END $$;\n";
+    for ground in grounds() {
+        let repo = ground.repository();
+        repo.migration(
+            2,
+            "it",
+            "CREATE ROLE app;\nALTER TABLE users OWNER TO app;\n",
+            "ALTER TABLE users OWNER TO postgres;\nDROP ROLE app;\n",
+        );
+        repo.commit(&[]).ok().says("apply.membership");
+        assert_eq!(codes(ground, &ground.repository(), reach), [""; 0], "{}", ground.engine);
+        assert_eq!(
+            codes(ground, &ground.repository(), "ALTER TABLE users OWNER TO app;\n"),
+            ["apply.error"],
+            "{}",
+            ground.engine
+        );
+        // Neither the administrator, whom a name would lead to.
+        for up in ["ALTER TABLE users OWNER TO migd_admin;\n", "DROP OWNED BY migd_admin;\n", "SET ROLE migd_admin;\n"]
+        {
+            assert_eq!(codes(ground, &ground.repository(), up), ["apply.permission"], "{}: {up}", ground.engine);
+        }
+        ground.repository().next_good_one_passes();
+        assert_eq!(ground.asked(theirs), [""; 0], "{}", ground.engine);
     }
 }
 
