@@ -79,7 +79,7 @@ impl Set {
         };
         let tree = Tree { files: files.iter().map(file).collect() };
         let known = layout::by_name(layout).ok_or_else(|| format!("there is no layout called {layout}"))?;
-        let migrations = known.plan_with("migrations", &tree, &BTreeMap::new()).migrations;
+        let migrations = known.plan("migrations", &tree).migrations;
         if migrations.len() < 3 {
             return Err(format!("{name}: too short a chain to measure on: {} migrations", migrations.len()).into());
         }
@@ -113,6 +113,16 @@ impl Set {
             "supabase" => vec![(format!("{stem}.sql"), up)],
             other => return Err(format!("no new migration can be made up for the layout {other}").into()),
         })
+    }
+
+    /// The files of a migration that keeps the server busy for seconds, each time another one; none in layouts that name their
+    /// files otherwise.
+    pub(crate) fn long_migration(&self, number: usize) -> Option<Vec<(String, String)>> {
+        let stem = "99991231235958_long";
+        let up = "SELECT count(*) FROM generate_series(1, 20000);\n".repeat(3000);
+        let up = format!("-- number {number}\n{up}");
+        let named = ["sqlx", "golang-migrate", "plain"].contains(&self.layout.as_str());
+        named.then(|| vec![(format!("{stem}.up.sql"), up), (format!("{stem}.down.sql"), "SELECT 1;\n".to_owned())])
     }
 
     /// The second migration's file, edited without any effect.

@@ -31,6 +31,8 @@ pub(crate) fn all(migd: &Path, set: &Set, options: &Options, report: &mut Report
     with_rows(&sandbox, options, rows)?;
     sandbox.configure(&set.layout, Wanted { rows: true, watch: true, ..Wanted::PLAIN })?;
     saving(&sandbox, options, rows)?;
+    sandbox.configure(&set.layout, Wanted { watch: true, ..Wanted::PLAIN })?;
+    beside_a_build(&sandbox, options, rows)?;
     sandbox.configure(&set.layout, Wanted { clones: 0, ..Wanted::PLAIN })?;
     no_clone(&sandbox, options, rows)?;
     sandbox.configure(&set.layout, Wanted::PLAIN)?;
@@ -154,6 +156,54 @@ fn saving(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result<(
     drop(watch);
     sandbox.unstage()?;
     sandbox.git(&["clean", "--quiet", "-fd", "migrations"])
+}
+
+/// Commits that touch no migration while the background builds a chain that takes seconds, with an empty hook and with migd's
+/// in turn.
+fn beside_a_build(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result<()> {
+    let watch = sandbox.watch()?;
+    let (mut noop, mut with) = (Samples::default(), Samples::default());
+    for round in 0..options.runs {
+        if with.len() >= options.runs {
+            break;
+        }
+        let Some(files) = rows.set.long_migration(round) else { break };
+        for (path, text) in files {
+            sandbox.write(&format!("migrations/{path}"), text.as_bytes())?;
+        }
+        sandbox.git(&["add", "migrations"])?;
+        sandbox.git(&["commit", "--quiet", "--no-verify", "-m", "long"])?;
+        sandbox.save_new(rows.set)?;
+        watch.step("chain")?;
+        // What is being built is this chain from here on, and no template before it.
+        std::thread::sleep(Duration::from_millis(300));
+        while with.len() < options.runs {
+            let mut pair = Vec::new();
+            for hooks in [Hooks::Noop, Hooks::Migd] {
+                sandbox.write("readme", format!("measured {round} {}\n", with.len()).as_bytes())?;
+                sandbox.git(&["add", "readme"])?;
+                pair.push(sandbox.commit(hooks)?);
+                sandbox.undo()?;
+                // The background rests for some time after a commit: it is to be at work when the next one comes.
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            if watch.came_to_a_verdict() {
+                break;
+            }
+            noop.add(pair[0]);
+            with.add(pair[1]);
+        }
+        sandbox.git(&["reset", "--quiet", "--hard", "HEAD~1"])?;
+        sandbox.git(&["clean", "--quiet", "-fd", "migrations"])?;
+    }
+    if with.is_empty() {
+        rows.report.skip("commits beside a chain that is built (this layout has no long migration)");
+        return Ok(());
+    }
+    rows.add("`git commit` while a chain is built, a native hook that does nothing", &noop, None);
+    rows.add("`git commit` while a chain is built, with migd, no migration touched", &with, None);
+    rows.add("… over the empty hook", &with.over(&noop), Some(Target::median(1.0)));
+    Ok(())
 }
 
 /// Adds up the steps of one verdict, which must be one that was not kept and that judged a migration.

@@ -244,6 +244,21 @@ impl Watch {
         self.events.try_iter().for_each(drop);
     }
 
+    /// Waits until this is being done with a migration.
+    pub(crate) fn step(&self, step: &str) -> Result<()> {
+        loop {
+            let event = self.events.recv_timeout(PATIENCE)?;
+            if event["event"] == "step" && event["step"] == step {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whether there was a verdict on the work tree among what came so far.
+    pub(crate) fn came_to_a_verdict(&self) -> bool {
+        self.events.try_iter().any(|event| event["event"] == "verdict" && event["tree"] == "worktree")
+    }
+
     /// Waits for the next verdict on the work tree.
     pub(crate) fn verdict(&self) -> Result<()> {
         loop {
