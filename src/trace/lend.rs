@@ -205,9 +205,11 @@ impl Steps<'_> {
             let role =
                 message.strip_prefix("role \"").and_then(|rest| rest.split_once("\" cannot be dropped because "));
             let Some((role, _)) = role.filter(|_| also_elsewhere(refusal, &current)) else { return Ok(None) };
-            let new = !loan.elsewhere.iter().any(|known| known == role);
-            loan.elsewhere.push(role.to_owned());
-            return Ok(new.then_some(current));
+            // A second time: a clone of the chain's has been made since.
+            if !loan.elsewhere.iter().any(|known| known == role) {
+                loan.elsewhere.push(role.to_owned());
+            }
+            return Ok(Some(current));
         }
         let schema = message.strip_prefix(SCHEMA);
         if schema.is_none() && !REFUSALS.iter().any(|start| message.starts_with(start)) {
