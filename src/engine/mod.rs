@@ -13,6 +13,7 @@ use crate::config;
 
 mod account;
 mod auto;
+pub mod beside;
 mod binaries;
 pub mod bootstrap;
 mod container;

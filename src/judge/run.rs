@@ -75,12 +75,15 @@ pub(super) struct Observed {
 }
 
 impl Observed {
-    /// Whether a session ended while the migration ran.
-    fn lost_a_session(&self) -> bool {
+    /// Whether what else goes on on the server may have stopped the migration: its session ended, or what it was about to
+    /// change in the server's own tables was changed by another.
+    fn was_disturbed(&self) -> bool {
         let runs = [&self.up, &self.down, &self.again];
-        runs.into_iter()
-            .flatten()
-            .any(|run| matches!(&run.failure, Some(Failure { cause: Cause::ConnectionLost(_), .. })))
+        runs.into_iter().flatten().filter_map(|run| run.failure.as_ref()).any(|failure| match &failure.cause {
+            Cause::ConnectionLost(_) => true,
+            Cause::Server(error) => error.sqlstate == "XX000" && error.message.starts_with("tuple concurrently "),
+            _ => false,
+        })
     }
 }
 
@@ -145,7 +148,7 @@ impl Work<'_> {
             }
             let mut observed = self.observe(&lease, at).await?;
             drop(lease);
-            if observed.lost_a_session() {
+            if observed.was_disturbed() {
                 // Somebody else may have ended it, as a migration judged before that ends all that it can. If this one
                 // does so itself, it does so again.
                 observed = self.observe(&self.lease(at).await?, at).await?;
@@ -449,7 +452,7 @@ impl Work<'_> {
             halt: self.order.halt.clone(),
             elevate: self.lend(),
             pace: None,
-            others: Arc::clone(self.pool.others()),
+            beside: self.pool.beside().clone(),
         }
     }
 

@@ -67,7 +67,7 @@ impl Pool {
                 let mut made = pool.clone_of(&prefix, warmth, Owner::Admin).await;
                 match (&mut made, warmth) {
                     (Ok(Some(lease)), Warmth::Warm) => {
-                        let _others = pool.others.read().await;
+                        let _owners = pool.beside.owners.read().await;
                         (pool.study)(lease).await;
                     }
                     // A migration that is judged meanwhile may have given the role settings.

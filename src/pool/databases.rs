@@ -95,7 +95,11 @@ impl Pool {
         }
         let owner = self.role(owner);
         let sql = format!("CREATE DATABASE \"{database}\" TEMPLATE \"{template}\" OWNER \"{owner}\"{strategy}");
-        self.with(&self.maker, async |admin| admin.client().batch_execute(&sql).await, "create a database").await?;
+        let make = async |admin: &Session| {
+            let _databases = self.beside.databases.read().await;
+            admin.client().batch_execute(&sql).await
+        };
+        self.with(&self.maker, make, "create a database").await?;
         Ok(database)
     }
 
@@ -122,6 +126,7 @@ impl Pool {
         let plain = format!("DROP DATABASE IF EXISTS \"{name}\"");
         let untitled = format!("ALTER DATABASE \"{name}\" IS_TEMPLATE false");
         let forced = format!("{plain} (FORCE)");
+        let is = |error: &tokio_postgres::Error, code: &str| error.code().is_some_and(|found| found.code() == code);
         let work = async |admin: &Session| {
             // The server itself would look again only after 100 ms.
             for _ in 0..100 {
@@ -130,18 +135,19 @@ impl Pool {
                 }
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            let plainly = match admin.client().batch_execute(&plain).await {
+            let _databases = self.beside.databases.read().await;
+            let dropped = async || match admin.client().batch_execute(&plain).await {
                 // Its owner called it a template.
-                Err(error) if error.code().is_some_and(|code| code.code() == "42809") => {
+                Err(error) if is(&error, "42809") => {
                     admin.client().batch_execute(&untitled).await?;
-                    admin.client().batch_execute(&plain).await
-                }
-                other => other,
-            };
-            match plainly {
-                Err(error) if error.code().is_some_and(|code| code.code() == "55006") => {
                     admin.client().batch_execute(&forced).await
                 }
+                Err(error) if is(&error, "55006") => admin.client().batch_execute(&forced).await,
+                other => other,
+            };
+            match dropped().await {
+                // A migration that is being run drops a role that is granted something on it. It has ended by now.
+                Err(error) if is(&error, "XX000") => dropped().await,
                 other => other,
             }
         };

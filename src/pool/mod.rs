@@ -22,6 +22,7 @@ use blake3::Hash;
 use tokio_postgres::Statement;
 
 use crate::catalog::{self, Reader, Snapshot};
+use crate::engine::beside::Beside;
 use crate::engine::pace::Pace;
 use crate::engine::session::{Session, SessionError, describe};
 use crate::engine::{Engine, Role, bootstrap};
@@ -79,8 +80,7 @@ pub struct Pool {
     pace: Arc<Pace>,
     /// Held while a clone is made ahead: one at a time.
     ahead: tokio::sync::Mutex<()>,
-    /// Shared by whoever runs something as the owner role without a turn.
-    others: Arc<tokio::sync::RwLock<()>>,
+    beside: Beside,
     /// Shared by what was left running in databases that were let go of.
     strays: Arc<tokio::sync::RwLock<()>>,
 }
@@ -203,7 +203,7 @@ impl Pool {
             sealing: Arc::default(),
             pace,
             ahead: tokio::sync::Mutex::default(),
-            others: Arc::default(),
+            beside: Beside::default(),
             strays: Arc::default(),
         })
     }
@@ -235,10 +235,9 @@ impl Pool {
         &self.engine
     }
 
-    /// Held, shared, while something runs as the owner role that waits for no turn: in clones that are made ahead. Whoever
-    /// gives that role other rights for a moment takes it alone.
-    pub fn others(&self) -> &Arc<tokio::sync::RwLock<()>> {
-        &self.others
+    /// What goes on in its databases beside the one that is judged.
+    pub fn beside(&self) -> &Beside {
+        &self.beside
     }
 
     /// What is kept.
@@ -467,6 +466,7 @@ impl Pool {
         };
         if shared.has_database_grants() {
             // The role of migrations is in: until the database is its own, it may not be let in.
+            let _databases = self.beside.databases.read().await;
             let granted = roles::apply_database_grants(&observer, &shared).await;
             granted.map_err(Error::server("grant what the template grants"))?;
         }
@@ -476,7 +476,7 @@ impl Pool {
         let reader = match warmth {
             Warmth::Warm => {
                 let silent = template.as_ref().is_some_and(|(snapshot, _)| !snapshot.has_event_triggers());
-                let others = self.others.read().await;
+                let others = self.beside.owners.read().await;
                 warm::up(&runner, silent).await.map_err(Error::server("warm up"))?;
                 drop(others);
                 plain = roles::is_plain(&runner).await.map_err(Error::server("read settings"))?;

@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::future::{join, join_all};
 use futures_util::{SinkExt, StreamExt};
-use tokio::sync::RwLock;
 use tokio_postgres::{SimpleQueryMessage, SimpleQueryStream};
 use tokio_util::sync::CancellationToken;
 
 use super::elevate::{self, Lend};
+use super::rights::alone;
 use super::{Cause, Executed, Failure, Run, ServerError, extensions, lend};
+use crate::engine::beside::Beside;
 use crate::engine::pace::Pace;
 use crate::engine::session::{Session, describe};
 use crate::layout::{APART, Mode, Source};
@@ -41,8 +42,8 @@ pub struct Limits {
     pub elevate: Lend,
     /// Set where nobody waits for the run: asked before each statement whether it may go on.
     pub pace: Option<Arc<Pace>>,
-    /// Held by whoever runs something as the owner role meanwhile, on other clones: that role's rights are the server's.
-    pub others: Arc<RwLock<()>>,
+    /// What goes on in other databases of the server meanwhile.
+    pub beside: Beside,
 }
 
 /// Where a migration runs.
@@ -220,6 +221,10 @@ impl Steps<'_> {
         let reserved = elevate::reserved(text, self.bench.limits.elevate);
         let may_need = lend::may_need(text, statement.kind);
         let extension = elevate::made(text);
+        let _alone = match may_need && lend::looks_elsewhere(text) {
+            true => Some(alone(&self.bench.limits.beside.databases, self.bench.limits).await?),
+            false => None,
+        };
         let safe = reserved.is_some() || may_need || extension.is_some();
         if safe && self.in_transaction {
             self.own("SAVEPOINT migd_rights").await?;

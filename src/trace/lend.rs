@@ -82,6 +82,13 @@ pub(super) fn may_need(statement: &str, kind: Kind) -> bool {
         && PATTERN.as_ref().is_some_and(|pattern| pattern.is_match(statement))
 }
 
+/// Whether `statement` looks into every database of the server, itself or in a block: for what a role owns or is granted.
+pub(super) fn looks_elsewhere(statement: &str) -> bool {
+    static PATTERN: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r"(?i)\b(?:drop|reassign)\s+(?:owned|role|user|group)\b").ok());
+    PATTERN.as_ref().is_some_and(|pattern| pattern.is_match(statement))
+}
+
 /// Whether an error of this code may be for want of what can be made up for.
 pub(super) fn may_mend(sqlstate: &str) -> bool {
     matches!(sqlstate, "42501" | "3D000" | "2BP01")
@@ -205,7 +212,7 @@ impl Steps<'_> {
             let role =
                 message.strip_prefix("role \"").and_then(|rest| rest.split_once("\" cannot be dropped because "));
             let Some((role, _)) = role.filter(|_| also_elsewhere(refusal, &current)) else { return Ok(None) };
-            // A second time: a clone of the chain's has been made since.
+            // A second time: a clone of the chain's has been made since, and a function of the chain's drops the role.
             if !loan.elsewhere.iter().any(|known| known == role) {
                 loan.elsewhere.push(role.to_owned());
             }

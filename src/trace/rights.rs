@@ -3,11 +3,12 @@
 //! PostgreSQL gives rights to roles, not to sessions: while the owner role has them, it has them in every session on the
 //! server. So nothing else may run as that role meanwhile: a function of another migration's would have them too.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::OwnedRwLockWriteGuard;
+use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 
-use super::apply::{Bench, Ended, Error, Steps, Stop, execute, execute_one};
+use super::apply::{Bench, Ended, Error, Limits, Steps, Stop, execute, execute_one};
 use super::elevate::{self, Reserved, Trust};
 use super::extensions;
 use crate::engine::session::describe;
@@ -24,21 +25,26 @@ const STRAYS: &str = "
       AND a.pid OPERATOR(pg_catalog.<>) $2
       AND a.state OPERATOR(pg_catalog.!~) '^idle'";
 
+/// Waits until nobody shares `lock`, and keeps it so until what is given back is dropped.
+pub(super) async fn alone(lock: &Arc<RwLock<()>>, limits: &Limits) -> Result<OwnedRwLockWriteGuard<()>, Stop> {
+    tokio::select! {
+        held = Arc::clone(lock).write_owned() => Ok(held),
+        () = tokio::time::sleep_until(limits.deadline.into()) => Err(Stop::Broken(Error::Deadline)),
+        () = limits.halt.cancelled() => Err(Stop::Broken(Error::Deadline)),
+    }
+}
+
 /// Waits until nothing runs as `role` but what this bench does, and keeps it so until what is given back is dropped.
-async fn alone(bench: Bench<'_>, role: &str) -> Result<OwnedRwLockWriteGuard<()>, Stop> {
+async fn only_owner(bench: Bench<'_>, role: &str) -> Result<OwnedRwLockWriteGuard<()>, Stop> {
     let Bench { runner, observer, limits } = bench;
-    let others = tokio::select! {
-        held = std::sync::Arc::clone(&limits.others).write_owned() => held,
-        () = tokio::time::sleep_until(limits.deadline.into()) => return Err(Stop::Broken(Error::Deadline)),
-        () = limits.halt.cancelled() => return Err(Stop::Broken(Error::Deadline)),
-    };
+    let owners = alone(&limits.beside.owners, limits).await?;
     // Nobody waits any more for what is still on its way: a search that was given up, a judgement that was ended.
     let began = Instant::now();
     loop {
         let row = observer.client().query_one(STRAYS, &[&role, &runner.pid()]).await;
         let left: i64 = row.map_err(|error| Stop::Broken(Error::Lost(describe(&error))))?.get(0);
         if left == 0 {
-            return Ok(others);
+            return Ok(owners);
         }
         if began.elapsed() > LEAVING {
             return Err(Stop::Broken(Error::Lost("another session of the migrations' role does not end".to_owned())));
@@ -90,7 +96,7 @@ impl Steps<'_> {
                 return Ok(None);
             }
         }
-        let _alone = alone(self.bench, &role).await?;
+        let _owner = only_owner(self.bench, &role).await?;
         let role = role.replace('"', "\"\"");
         let admin: String = observer.client().query_one("SELECT session_user::text", &[]).await.map_err(lost)?.get(0);
         observer.client().batch_execute(&format!("ALTER ROLE \"{role}\" SUPERUSER")).await.map_err(lost)?;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use blake3::Hash;
 use migd::check::{self, Subject};
+use migd::engine::beside::Beside;
 use migd::engine::{Engine, Role};
 use migd::layout::{Migration, Mode, Source};
 use migd::pool::{Held, Pool};
@@ -57,7 +58,7 @@ impl Judge {
             halt: Default::default(),
             elevate: migd::trace::elevate::Lend::Harmless,
             pace: None,
-            others: Arc::default(),
+            beside: Beside::default(),
         }
     }
 

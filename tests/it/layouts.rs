@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use migd::engine::beside::Beside;
 use migd::engine::session::Session;
 use migd::layout::{Chain, File, Layout, Source, Tree, by_name};
 use migd::sql::{LineIndex, ProblemKind};
@@ -135,7 +136,7 @@ async fn apply(database: &str, source: &Source, books: &[String]) -> Option<Stri
         halt: Default::default(),
         elevate: migd::trace::elevate::Lend::Nothing,
         pace: None,
-        others: Arc::default(),
+        beside: Beside::default(),
     };
     let bench = Bench { runner: &runner, observer: &observer, limits: &limits };
     let failure = run(bench, source, books).await.unwrap().failure;
