@@ -8,6 +8,7 @@ mod order;
 mod tests;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::{Check, History, Subject};
 use crate::layout::Migration;
@@ -41,6 +42,8 @@ impl Check for Order {
 /// A history with its migrations by version.
 struct View<'a> {
     history: &'a History<'a>,
+    /// How many migrations at the start are kept once for both: the very same.
+    shared: usize,
     now: HashMap<&'a str, (usize, &'a Migration)>,
     base: HashMap<&'a str, &'a Migration>,
 }
@@ -49,6 +52,7 @@ impl<'a> View<'a> {
     fn new(history: &'a History<'a>) -> View<'a> {
         View {
             history,
+            shared: history.chain.iter().zip(history.base).take_while(|(now, old)| Arc::ptr_eq(now, old)).count(),
             now: history.chain.iter().enumerate().map(|(at, m)| (m.version.as_str(), (at, &**m))).collect(),
             base: history.base.iter().map(|m| (m.version.as_str(), &**m)).collect(),
         }

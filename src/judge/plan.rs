@@ -1,6 +1,7 @@
 //! From a repository to what is to be judged: the sets, their chains, what changed. Reads git, runs nothing.
 
 mod cases;
+mod contents;
 mod listing;
 mod own;
 mod shared;
@@ -349,12 +350,12 @@ struct Folder<'a> {
 }
 
 impl Folder<'_> {
-    /// What is read of a tree: the set's folder, and what stands in for steps that are not SQL.
     /// Whether the set is all in one folder.
     fn is_alone(&self) -> bool {
         self.set.replace.is_empty() && self.set.locations.is_empty()
     }
 
+    /// What is read of a tree: the set's folder, and what stands in for steps that are not SQL.
     fn prefixes(&self) -> Vec<String> {
         let replacements = self.set.replace.values().map(|path| path.to_string_lossy().into_owned());
         std::iter::once(self.root.to_owned()).chain(self.set.locations.iter().cloned()).chain(replacements).collect()
@@ -367,10 +368,21 @@ impl Folder<'_> {
             Some(folder) => self.named(&folder, || self.repo.staged(&self.prefixes())),
             None => {
                 let entries = self.repo.staged(&self.prefixes())?;
-                match entries.iter().find(|entry| entry.is_link && entry.path == self.root) {
-                    Some(link) => Err(Error::linked_away(self.root, &self.target(link)?)),
-                    None => Ok(self.listing(entries)),
+                if let Some(link) = entries.iter().find(|entry| entry.is_link && entry.path == self.root) {
+                    return Err(Error::linked_away(self.root, &self.target(link)?));
                 }
+                let listing = self.listing(entries);
+                // The commit that is being prepared asks for it by that name, and waits.
+                if self.is_alone()
+                    && !listing.has_links()
+                    && let Some(folder) = self.repo.staged_folder_to_be(self.root)
+                {
+                    let mut listings = locked(&self.kept.listings);
+                    if listings.get(&folder).is_none() {
+                        listings.put(folder, Arc::clone(&listing), KEPT_LISTINGS);
+                    }
+                }
+                Ok(listing)
             }
         }
     }
@@ -454,6 +466,7 @@ impl Folder<'_> {
         let mut own: Vec<Arc<Entry>> = own.collect();
         own.sort_by(|a, b| a.path.cmp(&b.path));
         own.dedup_by(|a, b| a.path == b.path);
+        share_entries(&mut own, locked(&self.kept.listings).newest());
         Arc::new(Listed::Git(own).into())
     }
 
@@ -488,39 +501,6 @@ impl Folder<'_> {
     fn target(&self, link: &Entry) -> Result<String, Error> {
         let bytes = self.repo.read(&link.id, self.max)?.bytes.unwrap_or_default();
         Ok(String::from_utf8_lossy(&bytes).into_owned())
-    }
-
-    fn file(&self, id: &str) -> Result<File, Error> {
-        if let Some(file) = self.kept_file(id) {
-            return Ok(file);
-        }
-        let blob = self.repo.read(id, self.max)?;
-        let file = File { id: id.to_owned(), bytes: blob.bytes, size: blob.size, is_link: false };
-        self.keep(&file);
-        Ok(file)
-    }
-
-    fn kept_file(&self, id: &str) -> Option<File> {
-        let files = locked(&self.kept.files);
-        let file = files.by_id.get(id).filter(|file| file.bytes.is_some() || file.size > self.max)?;
-        // It may have been read while the limit was a higher one.
-        let bytes = file.bytes.clone().filter(|_| file.size <= self.max);
-        Some(File { bytes, ..file.clone() })
-    }
-
-    fn keep(&self, file: &File) {
-        let mut files = locked(&self.kept.files);
-        if files.by_id.get(&file.id).is_some_and(|kept| kept.bytes.is_some() || file.bytes.is_none()) {
-            return;
-        }
-        let bytes = file.bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
-        if files.bytes + bytes > KEPT_BYTES {
-            *files = Files::default();
-        }
-        if bytes <= KEPT_BYTES / 4 {
-            files.bytes += bytes;
-            files.by_id.insert(file.id.clone(), file.clone());
-        }
     }
 
     fn chain(&self, layout: &'static dyn Layout, set: &Set, listing: &Listing) -> Result<Arc<Chain>, Error> {

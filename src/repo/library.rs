@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use git2::{ErrorClass, ErrorCode, Index, ObjectType, Oid, Repository, RepositoryOpenFlags};
+use git2::{ErrorClass, ErrorCode, Index, IndexEntry, ObjectType, Oid, Repository, RepositoryOpenFlags};
 
 use super::{Blob, Entry, Error, Index as Staged, Location, Place, is_below, whole};
 
@@ -10,6 +10,8 @@ use super::{Blob, Entry, Error, Index as Staged, Location, Place, is_below, whol
 const INTENT_TO_ADD: u16 = 1 << 13;
 /// A submodule's entry.
 const GITLINK: u32 = 0o160_000;
+/// A folder's entry, in the folder above.
+const FOLDER: u32 = 0o40_000;
 /// A symbolic link's entry.
 const LINK: u32 = 0o120_000;
 
@@ -115,6 +117,20 @@ impl Library {
     /// The folder `prefix` of that tree, by its object name.
     pub(super) fn staged_folder(&self, index: &Path, prefix: &str) -> Option<String> {
         folder(&self.written(index)?, prefix)
+    }
+
+    /// The name that the folder `prefix` of the index will have when git writes it. None when it is not written as it is.
+    pub(super) fn staged_folder_to_be(&self, index: &Path, prefix: &str) -> Option<String> {
+        let below = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+        let index = Index::open(index).ok()?;
+        let entries: Vec<IndexEntry> = index.iter().filter(|entry| entry.path.starts_with(below.as_bytes())).collect();
+        let plain = |entry: &IndexEntry| (entry.flags >> 12) & 3 == 0 && entry.flags_extended & INTENT_TO_ADD == 0;
+        if entries.is_empty() || !entries.iter().all(plain) {
+            return None;
+        }
+        let leaves: Vec<Leaf<'_>> =
+            entries.iter().map(|entry| (&entry.path[below.len()..], entry.mode, entry.id)).collect();
+        tree_name(&leaves).map(|id| id.to_string())
     }
 
     /// The folder `prefix` of the commit `rev`, by its object name.
@@ -231,6 +247,37 @@ fn folder(root: &git2::Tree<'_>, prefix: &str) -> Option<String> {
     }
     let entry = root.get_path(Path::new(prefix)).ok()?;
     (entry.kind() == Some(ObjectType::Tree)).then(|| entry.id().to_string())
+}
+
+/// A file of a folder: its path there, its mode, the name of its content.
+type Leaf<'a> = (&'a [u8], u32, Oid);
+
+/// The object name of the folder that has just these `files`, which are in the index's order: a folder's own is the same.
+fn tree_name(files: &[Leaf<'_>]) -> Option<Oid> {
+    let mut text = Vec::new();
+    let mut rest = files;
+    while let Some((&(path, mode, id), others)) = rest.split_first() {
+        let (name, mode, id) = match path.iter().position(|byte| *byte == b'/') {
+            None => {
+                rest = others;
+                (path, mode, id)
+            }
+            Some(end) => {
+                let inside: Vec<Leaf<'_>> = rest
+                    .iter()
+                    .take_while(|(other, ..)| other.starts_with(&path[..=end]))
+                    .map(|(other, mode, id)| (&other[end + 1..], *mode, *id))
+                    .collect();
+                rest = &rest[inside.len()..];
+                (&path[..end], FOLDER, tree_name(&inside)?)
+            }
+        };
+        text.extend_from_slice(format!("{mode:o} ").as_bytes());
+        text.extend_from_slice(name);
+        text.push(0);
+        text.extend_from_slice(id.as_bytes());
+    }
+    Oid::hash_object(ObjectType::Tree, &text).ok()
 }
 
 /// The work tree that a linked work tree's git folder belongs to.

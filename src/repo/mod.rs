@@ -262,6 +262,17 @@ impl Repo {
         }
     }
 
+    /// The name that [`Repo::staged_folder`] will give once git has written the folder, as it does before it calls the hook of a
+    /// commit. None where that is not known.
+    pub fn staged_folder_to_be(&self, prefix: &str) -> Option<FolderId> {
+        match &self.backend {
+            Backend::Library(library) if self.place.root.is_some() => {
+                library.staged_folder_to_be(&self.place.index, prefix).map(FolderId)
+            }
+            _ => None,
+        }
+    }
+
     /// The same for the commit `rev`.
     pub fn folder(&self, rev: &str, prefix: &str) -> Option<FolderId> {
         match &self.backend {

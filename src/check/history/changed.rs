@@ -16,7 +16,7 @@ pub(super) fn changed<'a>(view: &View<'a>) -> Changed<'a> {
     let mut found = Changed { findings: Vec::new(), renamed: Vec::new() };
     // A text that could not be read cannot be compared, and one that runs whenever it changes may change.
     let comparable = |m: &Migration| m.foreign.is_none() && !m.replaced && !m.repeatable;
-    for old in view.history.base.iter().filter(|old| !old.repeatable) {
+    for old in view.history.base[view.shared..].iter().filter(|old| !old.repeatable) {
         match view.now.get(old.version.as_str()) {
             Some((_, new)) if comparable(old) && comparable(new) => {
                 let edited = edited(view, old, new);

@@ -13,19 +13,20 @@ const TIMESTAMP_DIGITS: usize = 8;
 /// New migrations that come before one of the base; `renamed` are spoken of elsewhere.
 pub(super) fn late(view: &View<'_>, renamed: &[&str]) -> Vec<Finding> {
     let history = view.history;
-    let versioned = || history.base.iter().filter(|old| !old.repeatable);
-    let known = versioned().filter_map(|old| Some((view.now.get(old.version.as_str())?.0, old)));
-    let Some((newest, last)) = known.max_by_key(|(at, _)| *at) else { return Vec::new() };
+    let known = |new: &Migration| view.base.get(new.version.as_str()).filter(|old| !old.repeatable);
+    let newest = history.chain.iter().enumerate().rev().find_map(|(at, new)| Some((at, *known(new)?)));
+    let Some((newest, last)) = newest else { return Vec::new() };
     // Where the runner goes by a time, that decides, not the place.
-    let stamp = versioned().filter_map(|old| Some((old.stamp?, old))).max_by_key(|(stamp, _)| *stamp);
-    let news = history.chain.iter().enumerate().filter(|(_, new)| {
-        view.is_new(new) && !renamed.contains(&new.version.as_str()) && !history.layout.may_run_late(new)
-    });
-    let before = news.filter_map(|(at, new)| match (new.stamp, stamp) {
+    let versioned = history.base.iter().filter(|old| !old.repeatable);
+    let stamp = versioned.filter_map(|old| Some((old.stamp?, &**old))).max_by_key(|(stamp, _)| *stamp);
+    let before = history.chain.iter().enumerate().skip(view.shared).filter_map(|(at, new)| match (new.stamp, stamp) {
         (Some(own), Some((latest, last))) => (own <= latest).then_some((new, last)),
         _ => (at < newest).then_some((new, last)),
     });
-    before.map(|(new, last)| out_of_order(view, new, last)).collect()
+    let is_new = |new: &Migration| {
+        view.is_new(new) && !renamed.contains(&new.version.as_str()) && !history.layout.may_run_late(new)
+    };
+    before.filter(|(new, _)| is_new(new)).map(|(new, last)| out_of_order(view, new, last)).collect()
 }
 
 fn out_of_order(view: &View<'_>, new: &Migration, last: &Migration) -> Finding {

@@ -14,7 +14,7 @@ pub(super) struct Listing {
 }
 
 pub(super) enum Listed {
-    /// Named by git.
+    /// Named by git, in order of path.
     Git(Vec<Arc<Entry>>),
     /// Read from disk.
     Disk(Tree),
@@ -47,6 +47,11 @@ impl Listing {
         }
     }
 
+    /// Whether git has links among them.
+    pub(super) fn has_links(&self) -> bool {
+        matches!(&self.files, Listed::Git(entries) if entries.iter().any(|entry| entry.is_link))
+    }
+
     pub(super) fn same(&self, other: &Listing) -> bool {
         self.names == other.names
     }
@@ -59,7 +64,10 @@ impl Listing {
     /// What names a file's content.
     fn id(&self, path: &str) -> Option<Cow<'_, str>> {
         match &self.files {
-            Listed::Git(entries) => entries.iter().find(|entry| entry.path == path).map(|entry| named(entry)),
+            Listed::Git(entries) => {
+                let at = entries.binary_search_by(|entry| entry.path.as_str().cmp(path)).ok()?;
+                Some(named(&entries[at]))
+            }
             Listed::Disk(tree) => tree.files.get(path).map(|file| file.id.as_str().into()),
         }
     }

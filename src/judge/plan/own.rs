@@ -18,6 +18,9 @@ pub(super) fn own_findings(
     is_old: &dyn Fn(&str) -> bool,
     mode: Mode,
 ) -> Vec<Finding> {
+    if chain.findings.is_empty() {
+        return Vec::new();
+    }
     let before: BTreeSet<&str> = chain
         .migrations
         .iter()

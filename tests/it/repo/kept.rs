@@ -70,6 +70,28 @@ fn an_index_written_again_in_the_same_moment() {
 }
 
 #[test]
+fn a_folders_name_is_known_before_git_writes_it() {
+    let (sandbox, _) = sandbox();
+    sandbox.write("migrations/deep/down.sql", "two folders");
+    sandbox.write("migrations/deep.sql", "sorts before the folder");
+    sandbox.write("migrations/deep-1.sql", "and before that");
+    sandbox.write("migrations/run", "executable");
+    sandbox.write("migrations2/1.sql", "beside it");
+    sandbox.git(&["add", "."]);
+    sandbox.git(&["update-index", "--chmod=+x", "migrations/run"]);
+    for folder in ["migrations", "migrations/deep", "", "none"] {
+        let foreseen = sandbox.open().staged_folder_to_be(folder);
+        sandbox.git(&["write-tree"]);
+        assert_eq!(foreseen, sandbox.open().staged_folder(folder), "{folder}");
+        sandbox.write("more.sql", folder);
+        sandbox.git(&["add", "."]);
+    }
+    sandbox.write("migrations/later.sql", "known by name");
+    sandbox.git(&["add", "--intent-to-add", "."]);
+    assert_eq!(sandbox.open().staged_folder_to_be("migrations"), None, "git leaves that one out");
+}
+
+#[test]
 fn a_head_that_moved() {
     let (sandbox, kept) = sandbox();
     let location = sandbox.location("repo");
