@@ -1,5 +1,7 @@
 //! Setting a repository up: find its migration sets, write its `migd.toml`.
 
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::check::codes;
@@ -29,7 +31,7 @@ pub fn configure(place: &Place) -> Result<Vec<String>, Error> {
         if let Some(first) = others.first() {
             return Err(Error::other_database(first));
         }
-        return Err(Error::no_sets());
+        return Err(Error::no_sets_but(&fullest(&repo.paths()?)));
     }
     for set in &sets {
         if !root.join(&set.path).is_dir() {
@@ -63,6 +65,19 @@ pub fn configure(place: &Place) -> Result<Vec<String>, Error> {
 
 /// So many folders that were passed over are named.
 const TOLD: usize = 6;
+
+/// The three folders with most SQL files of their own, two at least.
+fn fullest(paths: &[String]) -> Vec<(String, usize)> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for path in paths.iter().filter(|path| path.ends_with(".sql") && !path.split('/').any(layout::is_vendored)) {
+        *counts.entry(path.rsplit_once('/').map_or(".", |(folder, _)| folder)).or_default() += 1;
+    }
+    let mut all: Vec<(String, usize)> =
+        counts.into_iter().filter(|(_, count)| *count > 1).map(|(folder, count)| (folder.to_owned(), count)).collect();
+    all.sort_by_key(|(_, count)| Reverse(*count));
+    all.truncate(3);
+    all
+}
 
 /// What looks like a set and is not taken for one.
 fn passed_over(repo: &Repo) -> Result<Vec<Passed>, Error> {
@@ -98,6 +113,7 @@ fn found(repo: &Repo, config: &Config) -> Result<Vec<String>, Error> {
     };
     let mut lines: Vec<String> = plan.sets.iter().map(describe).collect();
     let paths = repo.paths()?;
+    let mut steps: BTreeSet<String> = BTreeSet::new();
     for set in &plan.sets {
         let doubts = set.findings.iter().filter(|finding| finding.code == "config.layout");
         lines.extend(doubts.map(|finding| format!("{}: change `layout` in migd.toml if it is", finding.message)));
@@ -109,7 +125,8 @@ fn found(repo: &Repo, config: &Config) -> Result<Vec<String>, Error> {
                 set.name
             ));
         }
-        lines.extend(elsewhere(set, &paths));
+        // Of several sets of one runner, nobody knows whose they are.
+        lines.extend(elsewhere(set, &paths).filter(|told| steps.insert(told.clone())));
     }
     Ok(lines)
 }
@@ -150,10 +167,10 @@ fn elsewhere(set: &plan::SetPlan, paths: &[String]) -> Option<String> {
         .take(3)
         .collect();
     Some(format!(
-        "{}: {first} looks like one of {} steps in another language, which migd does not run: \
-         `replace = {{ {} }}` in migd.toml names SQL to stand in",
-        set.name,
+        "{first} looks like one of {} steps of {} in another language, which migd does not run: \
+         `replace = {{ {} }}` in the set's section of migd.toml names SQL to stand in",
         steps().count(),
+        set.layout.name(),
         names.join(", ")
     ))
 }

@@ -145,6 +145,18 @@ impl Error {
         }
     }
 
+    /// The same, with the folders that have most SQL files, each with their number.
+    pub fn no_sets_but(folders: &[(String, usize)]) -> Error {
+        let named: Vec<String> = folders.iter().map(|(folder, count)| format!("{folder} ({count})")).collect();
+        match Error::no_sets() {
+            Error::Set { code, message, help } if !named.is_empty() => {
+                let help = format!("{help}; most SQL files are in {}", named.join(", "));
+                Error::Set { code, message, help }
+            }
+            other => other,
+        }
+    }
+
     /// The repository has nothing to judge.
     pub fn no_sets() -> Error {
         let known: Vec<&str> = crate::layout::LAYOUTS.iter().map(|layout| layout.name()).collect();

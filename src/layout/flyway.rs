@@ -32,7 +32,8 @@ impl Layout for Flyway {
 
     fn recognise(&self, tree: &Tree) -> u8 {
         let settings = Settings::of(&BTreeMap::new());
-        let parsed = tree.files.keys().filter(|f| f.ends_with(".sql")).filter_map(|f| parse(f, &settings));
+        let ours = |file: &&String| file.ends_with(".sql") && !is_elsewhere(file);
+        let parsed = tree.files.keys().filter(ours).filter_map(|f| parse(f, &settings));
         // Names without a description are many runners'.
         let parsed: Vec<_> = parsed.filter(|parsed| !parsed.name.is_empty()).collect();
         // Rust steps are refinery's.
@@ -58,9 +59,7 @@ impl Layout for Flyway {
         let mut draft = Draft::new(root, tree, self.name()).strips_bom().fills();
         let mut sides: BTreeMap<char, Side<'_>> = BTreeMap::new();
         for file in tree.files.keys() {
-            // `{vendor}` in a location: one folder for each database.
-            let folders = file.rsplit_once('/').map_or("", |(folders, _)| folders);
-            if folders.split('/').any(is_of_other_database) {
+            if is_elsewhere(file) {
                 draft.unknown(file);
                 continue;
             }
@@ -235,6 +234,11 @@ impl<'a> Parsed<'a> {
     }
 }
 
+/// Whether a file is another database's: `{vendor}` in a location means one folder for each.
+fn is_elsewhere(file: &str) -> bool {
+    file.rsplit_once('/').is_some_and(|(folders, _)| folders.split('/').any(is_of_other_database))
+}
+
 /// What Java steps are written in.
 const JAVA: &[&str] = &["java", "kt", "groovy", "scala"];
 
@@ -296,7 +300,7 @@ pub(super) fn versions<'p>(files: impl Iterator<Item = &'p str>) -> BTreeSet<Vec
 /// Whether no version is there twice, so that these may be one set.
 pub(super) fn is_one<'p>(files: impl Iterator<Item = &'p str>) -> bool {
     let settings = Settings::of(&BTreeMap::new());
-    let ours = |path: &&str| !path.split('/').any(is_of_other_database);
+    let ours = |path: &&str| !is_elsewhere(path);
     let mut seen = BTreeSet::new();
     let versioned = files.filter(ours).filter_map(|f| parse(f, &settings)).filter(|file| file.kind == 'V');
     versioned.map(|file| file.numbers).all(|numbers| seen.insert(numbers))

@@ -41,6 +41,12 @@ const OTHER_DATABASES: &[&str] = &[
     "hsqldb",
     "libsql",
     "tidb",
+    "redshift",
+    "databricks",
+    "scylla",
+    "scylladb",
+    "starrocks",
+    "dynamodb",
 ];
 
 /// Those that count as a whole name only.
@@ -154,16 +160,21 @@ pub(super) fn is_draft(name: &str) -> bool {
 
 /// Whether a folder of this name holds what has had its day: `migrations-archived`, `legacy`.
 pub(super) fn is_past(name: &str) -> bool {
-    let past = ["archive", "archived", "deprecated", "legacy", "obsolete", "old"];
+    let past = ["archive", "archived", "deprecated", "disabled", "legacy", "obsolete", "old", "unused"];
     words(&name.to_ascii_lowercase()).any(|word| past.contains(&word))
+}
+
+/// Folders that say nothing of what is in them but its kind: `migrate/postgres/files`.
+fn is_mute(name: &str) -> bool {
+    matches!(name, "files" | "scripts" | "sql") || is_postgres(name)
 }
 
 /// Whether the folder's name, or that of the folder around it, promises migrations.
 pub(super) fn is_named(folder: &str, tree: &Tree) -> bool {
     let folder = folder.to_ascii_lowercase();
-    let mut parts = folder.rsplit('/');
-    let (last, parent) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    if last.contains("migrat") || parent.contains("migrat") {
+    let last = folder.rsplit('/').next().unwrap_or_default();
+    let speaking = folder.rsplit('/').skip_while(|part| is_mute(part)).take(if is_mute(last) { 1 } else { 2 });
+    if last.contains("migrat") || { speaking }.any(|part| part.contains("migrat")) {
         return true;
     }
     // `db/001_init.sql`, `db/002_users.sql`: every file has a number. What is shown is shown in an order, too.

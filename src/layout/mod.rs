@@ -4,6 +4,7 @@
 //! Adding one is one file and one line in [`LAYOUTS`].
 
 mod aside;
+mod atlas;
 mod conduct;
 mod dbmate;
 mod diesel;

@@ -2,15 +2,17 @@
 //! `-- down`, or with tern's `---- create above / drop below ----`.
 //!
 //! Ordered by their leading number where all have one (`7`, `0042`, `1.2.3`, `2024-05-01`), else by name. Where the folder
-//! itself has no numbered file, those of its numbered folders (one for each release) count, in the folders' order. Each runs
+//! itself has no numbered file, those of its numbered folders (one for each release) count, in the folders' order, or each
+//! folder is a migration (`7-name/up.sql` with `down.sql`, as Hasura has them). Each runs
 //! in one transaction, or statement by statement when the file starts with `-- no-transaction` or says
-//! `---- tern: disable-tx ----`. Nothing is recorded. Of a file that is there for several databases (`7_a.mysql.up.sql`,
+//! `---- tern: disable-tx ----` or `-- atlas:txmode none`. Nothing is recorded. Of a file that is there for several databases (`7_a.mysql.up.sql`,
 //! `7_a.postgres.up.sql`), PostgreSQL's counts, and where it has none, the one without a name. Where files are named for a transaction (go-pg's `7_a.tx.up.sql`), the others
 //! are sent without one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use super::atlas;
 use super::draft::{Direction, Draft, is_program};
 use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Reach, Source, Tree};
 use crate::sql::split;
@@ -36,6 +38,13 @@ impl Layout for Plain {
         }
         if versioned == stems.len() && has_transactions(tree) {
             return 70;
+        }
+        if versioned > 0 && atlas::is_kept(tree) {
+            return 85;
+        }
+        // Less than Diesel, which has such folders too, and is passed over where nothing is written in Rust.
+        if !has_numbers(tree) && has_steps(tree) {
+            return 60;
         }
         if versioned > 0 && versioned * 2 > stems.len() { 30 } else { 0 }
     }
@@ -81,7 +90,14 @@ impl Layout for Plain {
         }
         let mut taken = BTreeSet::new();
         let transactions = has_transactions(tree);
-        for (base, file) in order {
+        for (at, (base, file)) in order.into_iter().enumerate() {
+            let is_checkpoint = |bytes: &[u8]| atlas::is_checkpoint(&String::from_utf8_lossy(bytes));
+            if at > 0 && tree.files[file].bytes.as_deref().is_some_and(is_checkpoint) {
+                draft.unknown(file);
+                let message = "atlas runs this checkpoint in new databases only, and migd passes it over";
+                draft.find(Finding::new("history.unknown-file", Severity::Note, message), file);
+                continue;
+            }
             // Pop's mark for a file without a transaction, and go-pg's for one with it.
             let bare = |file: &str| file.contains(".autocommit.") || (transactions && !is_transaction(file));
             let mode = |file: &str, text: &str| if bare(file) { Mode::Simple } else { mode(text) };
@@ -152,11 +168,31 @@ impl Plain {
 
 /// The files that may be migrations: the set's own, or, where none of those has a number, those of its releases.
 fn own(tree: &Tree) -> impl Iterator<Item = &str> {
-    let flat = tree.files.keys().any(|f| !f.contains('/') && stem(f).is_some_and(|s| number(s).is_some()));
+    let flat = has_numbers(tree);
+    let steps = !flat && has_steps(tree);
     tree.files.keys().map(String::as_str).filter(move |file| match file.rsplit_once('/') {
         None => true,
+        Some(_) if steps => is_step(file),
         Some((folders, _)) => !flat && folders.split('/').all(is_release),
     })
+}
+
+/// Whether the folder itself has numbered files.
+fn has_numbers(tree: &Tree) -> bool {
+    tree.files.keys().any(|f| !f.contains('/') && stem(f).is_some_and(|s| number(s).is_some()))
+}
+
+/// Whether each folder is a migration.
+fn has_steps(tree: &Tree) -> bool {
+    tree.files.keys().any(|file| file.ends_with("/up.sql") && is_step(file))
+}
+
+/// `7-name/up.sql`, or a program in its place.
+fn is_step(file: &str) -> bool {
+    let Some((folder, name)) = file.split_once('/') else { return false };
+    let direction =
+        name.strip_suffix(".sql").or_else(|| name.rsplit_once('.').filter(|_| is_program(name)).map(|(stem, _)| stem));
+    leading(folder).is_some() && direction.is_some_and(|direction| matches!(direction, "up" | "down"))
 }
 
 /// Programs with a number that no SQL file has: steps between the others.
@@ -164,8 +200,8 @@ fn programs<'a>(own: &BTreeSet<&'a str>, steps: &[(&str, &str)]) -> Vec<(&'a str
     let taken: BTreeSet<_> = steps.iter().filter_map(|(base, _)| number(base).map(|(_, values)| values)).collect();
     let program = |&file: &&'a str| {
         let stem = file.rsplit_once('.').filter(|_| is_program(file))?.0;
-        let base = stem.strip_suffix(".up").unwrap_or(stem);
-        let (_, values) = number(base).filter(|_| !stem.ends_with(".down"))?;
+        let base = stem.strip_suffix(".up").or_else(|| stem.strip_suffix("/up")).unwrap_or(stem);
+        let (_, values) = number(base).filter(|_| !stem.ends_with(".down") && !stem.ends_with("/down"))?;
         (!taken.contains(&values)).then_some((base, file))
     };
     own.iter().filter_map(program).collect()
@@ -277,7 +313,7 @@ fn number(stem: &str) -> Option<(&str, Vec<u128>)> {
     Some((&stem[..folders.len() + 1 + digits.len()], values))
 }
 
-fn leading(stem: &str) -> Option<(&str, Vec<u128>)> {
+pub(super) fn leading(stem: &str) -> Option<(&str, Vec<u128>)> {
     let start = usize::from(stem.starts_with(['v', 'V']));
     let bytes = stem.as_bytes();
     let run = |from: usize| bytes[from..].iter().take_while(|b| b.is_ascii_digit()).count();
@@ -297,7 +333,9 @@ fn leading(stem: &str) -> Option<(&str, Vec<u128>)> {
 
 /// `x.down`, always; `x_down` and `x-down` only beside their up, since a word of a name may be `down`.
 fn direction<'a>(stem: &'a str, stems: &BTreeSet<&str>) -> (&'a str, Direction) {
-    for (suffix, direction) in [(".up", Direction::Up), (".down", Direction::Down)] {
+    for (suffix, direction) in
+        [(".up", Direction::Up), (".down", Direction::Down), ("/up", Direction::Up), ("/down", Direction::Down)]
+    {
         if let Some(base) = stem.strip_suffix(suffix) {
             return (base, direction);
         }
@@ -325,7 +363,11 @@ const TERN_BARE: &str = "---- tern: disable-tx ----";
 
 pub(super) fn mode(text: &str) -> Mode {
     let bare = !text.contains(TERN) && text.lines().any(|line| line == TERN_BARE);
-    if bare || text.starts_with("-- no-transaction") { Mode::PerStatement } else { Mode::Wrapped }
+    if bare || text.starts_with("-- no-transaction") || atlas::is_bare(text) {
+        Mode::PerStatement
+    } else {
+        Mode::Wrapped
+    }
 }
 
 /// The two directions of one of tern's files; none for any other. One without anything below the line cannot be undone.

@@ -119,6 +119,26 @@ fn without_a_set_nothing_is_written() {
 }
 
 #[test]
+fn without_a_set_the_folders_that_have_most_sql_are_named() {
+    let sandbox = repository(&[("schema/step-1.sql", SQL), ("schema/step-2.sql", SQL), ("queries/one.sql", SQL)]);
+    let help = configured(&sandbox, "repo").unwrap_err().help();
+    assert!(help.ends_with("; most SQL files are in schema (2)"), "{help}");
+}
+
+#[test]
+fn steps_that_may_be_any_sets_are_told_once() {
+    let sandbox = repository(&[
+        ("one/db/migration/V1__a.sql", SQL),
+        ("two/db/migration/V1__b.sql", "CREATE TABLE u ();\n"),
+        ("src/main/java/shop/V2__C.java", "class V2__C {}\n"),
+    ]);
+    let lines = configured(&sandbox, "repo").unwrap();
+    let told: Vec<&String> = lines.iter().filter(|line| line.contains("V2__C.java")).collect();
+    assert_eq!(told.len(), 1, "{lines:?}");
+    assert!(told[0].contains("one of 1 steps of flyway in another language"), "{}", told[0]);
+}
+
+#[test]
 fn a_file_that_is_there_is_kept_and_decides() {
     let sandbox = repository(&[("sql/1_one.up.sql", SQL), ("sql/1_one.down.sql", "DROP TABLE t;\n")]);
     let text = "[[migrations]]\npath = \"./sql/\"\nlayout = \"golang-migrate\"\nname = \"shop\"\n";

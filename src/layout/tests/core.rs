@@ -249,6 +249,41 @@ fn plain_can_leave_out_the_transaction() {
 }
 
 #[test]
+fn plain_takes_each_folder_for_a_migration_where_it_has_an_up() {
+    let files = [
+        ("10-ten/up.sql", "SELECT 10"),
+        ("10-ten/down.sql", "SELECT -10"),
+        ("2-two/up.sql", "SELECT 2"),
+        ("2-two/notes.yaml", ""),
+        ("2-two/up_test.sql", "SELECT 3"),
+        ("11-eleven/up.go", ""),
+        ("11-eleven/down.go", ""),
+    ];
+    let chain = plan("plain", &files);
+    assert_eq!(order(&chain), ["2 two", "10 ten", "11 eleven"]);
+    assert_eq!(chain.migrations[1].down.as_ref().map(body), Some("SELECT -10"));
+    assert_eq!(chain.migrations[2].foreign.as_deref(), Some("migrations/11-eleven/up.go"));
+    assert_eq!(&chain.unknown[2..], ["2-two/notes.yaml", "2-two/up_test.sql"]);
+    assert_eq!(findings(&chain), [""; 0]);
+}
+
+#[test]
+fn a_folder_with_atlas_sums_is_plain_and_its_files_say_how_they_run() {
+    let files = [
+        ("20240101000000_a.sql", "-- atlas:txmode none\n\nCREATE INDEX CONCURRENTLY i ON t (a);"),
+        ("20240102000000_b.sql", "-- a table\n-- atlas:txmode none\nCREATE TABLE t ();"),
+        ("20240103000000_c.sql", "-- atlas:checkpoint\n\nCREATE TABLE t (a int);"),
+        ("atlas.sum", "h1:"),
+    ];
+    assert_eq!(recognise(&tree(&files)).map(Layout::name), Some("plain"));
+    let chain = plan("plain", &files);
+    assert_eq!(order(&chain), ["20240101000000 a", "20240102000000 b"]);
+    let modes: Vec<_> = chain.migrations.iter().map(|m| m.up.mode).collect();
+    assert_eq!(modes, [Mode::PerStatement, Mode::Wrapped], "a statement's own comment is no directive");
+    assert_eq!(findings(&chain), ["history.unknown-file migrations/20240103000000_c.sql"]);
+}
+
+#[test]
 fn of_files_for_several_databases_postgresqls_run() {
     let chain = plan(
         "plain",

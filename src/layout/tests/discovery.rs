@@ -475,3 +475,51 @@ fn flyways_locations_in_a_program_are_one_set_without_those_for_trials() {
     let twice = [(main.as_str(), ""), (same.as_str(), ""), (kotlin, program)];
     assert_eq!(found(&twice).len(), 2, "one version twice is no chain");
 }
+
+#[test]
+fn a_folder_for_each_migration_is_plain_where_nothing_is_written_in_rust() {
+    let files = [
+        ("go.mod", "module shop"),
+        ("storage/migrations/0-init-schema/up.sql", "SELECT 1"),
+        ("storage/migrations/0-init-schema/notes.yaml", ""),
+        ("storage/migrations/1-users/up.sql", "SELECT 1"),
+        ("hasura/migrations/default/1700000000000_users/up.sql", "SELECT 1"),
+        ("hasura/migrations/default/1700000000000_users/down.sql", "SELECT 1"),
+    ];
+    assert_eq!(found(&files), ["hasura/migrations/default (plain)", "storage/migrations (plain)"]);
+    let rust = [("Cargo.toml", "diesel = \"2\""), ("migrations/1_users/up.sql", "SELECT 1")];
+    assert_eq!(found(&rust), ["migrations (diesel)"]);
+}
+
+#[test]
+fn folders_that_say_their_kind_alone_are_named_by_the_one_around_them() {
+    let files = [
+        ("go.mod", "module shop"),
+        ("shared/migrate/postgres/files/001_a.sql", "SELECT 1"),
+        ("shared/migrate/sqlite/files/001_a.sql", "SELECT 1"),
+        ("shared/stream/redshift-migrations/001_a.sql", "SELECT 1"),
+        ("shared/reports/sql/files/001_a.sql", "SELECT 1"),
+    ];
+    assert_eq!(found(&files), ["shared/migrate/postgres/files (plain)"]);
+}
+
+#[test]
+fn a_folder_with_atlas_sums_is_no_set_of_sqlxs() {
+    let files = [
+        ("Cargo.toml", "sqlx = { features = [\"postgres\"] }"),
+        ("migrations/20240101000000_a.sql", "SELECT 1"),
+        ("migrations/atlas.sum", "h1:"),
+    ];
+    assert_eq!(found(&files), ["migrations (plain)"]);
+}
+
+#[test]
+fn a_home_that_has_other_databases_files_alone_is_no_set() {
+    let files = [
+        ("pom.xml", "flyway"),
+        ("src/main/resources/shop/db/migration/h2/V1__a.sql", "SELECT 1"),
+        ("core/src/main/resources/shop/db/migration/h2/V1__a.sql", "SELECT 1"),
+        ("core/src/main/resources/shop/db/migration/postgresql/V1__h2_is_gone.sql", "SELECT 1"),
+    ];
+    assert_eq!(found(&files), ["core/src/main/resources/shop/db/migration (flyway)"]);
+}
