@@ -17,14 +17,22 @@ const MARKS: &[(&str, &str)] = &[("{{", "}}"), ("${", "}"), ("<%=", "%>"), BRACE
 /// Those of Rust's and Python's formats. Between them stands a name.
 const BRACES: (&str, &str) = ("{", "}");
 
-/// The first placeholder outside of strings and comments.
+/// The first placeholder outside of strings and comments, in a quoted name, or for a schema in a search path.
 pub(super) fn placeholder(text: &str) -> Option<Range<usize>> {
     if !MARKS.iter().any(|(open, _)| text.contains(open)) && !text.contains(":") {
         return None;
     }
     let mut before = None;
-    for token in Lexer::new(text, 0) {
+    let mut path = Path::Elsewhere;
+    for token in Lexer::new(text, 0).filter(|token| !token.kind.is_comment()) {
         let rest = &text[token.start..];
+        let own = &text[token.start..token.end];
+        path = path.on(token.kind, own);
+        if (token.kind == TokenKind::Quoted || (path == Path::Schema && token.kind == TokenKind::Literal))
+            && let Some(at) = within(own)
+        {
+            return Some(token.start + at.start..token.start + at.end);
+        }
         let marked = MARKS.iter().find(|(open, _)| rest.starts_with(open));
         let is_mark = matches!(token.kind, TokenKind::Other(_)) || rest.starts_with("${");
         if let Some((open, close)) = marked.filter(|_| is_mark) {
@@ -51,6 +59,38 @@ pub(super) fn placeholder(text: &str) -> Option<Range<usize>> {
         };
     }
     None
+}
+
+/// Where a token stands to `SET search_path = a, b`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Path {
+    Elsewhere,
+    Named,
+    Before,
+    Schema,
+}
+
+impl Path {
+    fn on(self, kind: TokenKind, text: &str) -> Path {
+        match (self, kind) {
+            (_, TokenKind::Word) if text.eq_ignore_ascii_case("search_path") => Path::Named,
+            (Path::Named, TokenKind::Other(b'=')) => Path::Before,
+            (Path::Named, TokenKind::Word) if text.eq_ignore_ascii_case("to") => Path::Before,
+            (Path::Schema, TokenKind::Other(b',')) => Path::Before,
+            (Path::Before, TokenKind::Word | TokenKind::Quoted | TokenKind::Literal) => Path::Schema,
+            _ => Path::Elsewhere,
+        }
+    }
+}
+
+/// The first placeholder between quotes that is closed there. A name in single braces is one where it is all that there is.
+fn within(quoted: &str) -> Option<Range<usize>> {
+    MARKS.iter().find_map(|(open, close)| {
+        let at = quoted.find(open)?;
+        let end = at + open.len() + quoted[at + open.len()..].find(close)? + close.len();
+        let whole = at == 1 && end + 1 == quoted.len();
+        (*open != BRACES.0 || whole).then_some(at..end)
+    })
 }
 
 /// What is said of a placeholder without a value.
@@ -149,6 +189,19 @@ mod tests {
         assert_eq!(first("CREATE TABLE <%= schema %>.a ()"), Some("<%= schema %>"));
         assert_eq!(first("CREATE TABLE {schema}.a ()"), Some("{schema}"));
         assert_eq!(first("CREATE TABLE :SCHEMA.a ()"), Some(":SCHEMA"));
+    }
+
+    #[test]
+    fn no_name_and_no_schema_of_a_search_path_has_a_placeholder() {
+        assert_eq!(first("SELECT 1 FROM \"{{.Schema}}\".a"), Some("{{.Schema}}"));
+        assert_eq!(first("CREATE TABLE \"app_${env}\" ()"), Some("${env}"));
+        assert_eq!(first("CREATE TABLE \"{schema}\".a ()"), Some("{schema}"));
+        assert_eq!(first("SET search_path = public, '{{.Schema}}';"), Some("{{.Schema}}"));
+        assert_eq!(first("SET search_path TO '{{.Schema}}';"), Some("{{.Schema}}"));
+        assert_eq!(first("SET search_path = a; SELECT '{{.Name}}'"), None);
+        let function = "CREATE FUNCTION f() RETURNS text SET search_path = '' AS $$ SELECT '{{.Name}}' $$";
+        assert_eq!(first(function), None);
+        assert_eq!(first("SELECT 1 AS \"a {b} c\""), None);
     }
 
     #[test]
