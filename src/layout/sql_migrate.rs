@@ -42,7 +42,8 @@ impl Layout for SqlMigrate {
         for file in files {
             let (up, down) = directions(&mut draft, file);
             let stem = file.strip_suffix(".sql").unwrap_or(file);
-            let name = stem[digits(stem).len()..].trim_start_matches(['_', '-']);
+            let number = super::plain::leading(stem).map_or(digits(stem), |(number, _)| number);
+            let name = stem[number.len()..].trim_start_matches(['_', '-', '.']);
             draft.push(file, file.to_owned(), name, up, down);
         }
         draft.finish()

@@ -111,10 +111,16 @@ pub(super) fn label(migration: &MigrationReport) -> String {
     match (migration.version.as_str(), migration.name.as_str()) {
         (version, "") => version.to_owned(),
         ("", name) => name.to_owned(),
-        // Of a folder or a repeatable one, the whole name is the version.
-        (version, name) if version.strip_suffix(name).is_some_and(|rest| rest.ends_with('_')) => version.to_owned(),
+        // Of a folder, a repeatable one or a runner that records files, the whole name is the version.
+        (version, name) if is_told(version, name) => version.to_owned(),
         (version, name) => format!("{version}_{name}"),
     }
+}
+
+/// Whether a version ends with the migration's name.
+fn is_told(version: &str, name: &str) -> bool {
+    let before = version.strip_suffix(".sql").unwrap_or(version).strip_suffix(name);
+    name.contains(char::is_alphabetic) && before.is_some_and(|before| before.ends_with(['_', '-', '.']))
 }
 
 /// What a table says of a migration's down.

@@ -184,6 +184,8 @@ fn a_version_that_is_the_whole_name_is_said_once() {
     for (version, name, label) in [
         ("20240101000000_users", "users", "20240101000000_users"),
         ("R__totals", "totals", "R__totals"),
+        ("2024-01-16.0-users.sql", "users", "2024-01-16.0-users.sql"),
+        ("1.2", "2", "1.2_2"),
         ("0042", "users", "0042_users"),
     ] {
         let mut verdict = verdict(Outcome::Fail, vec![hostile()]);
