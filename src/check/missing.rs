@@ -102,19 +102,91 @@ const IN_C: &[&str] = &[
 /// Extensions of Supabase's platform for which `builtin:supabase` has stand-ins.
 const OF_SUPABASE: &[&str] = &["http", "pg_cron", "pg_graphql", "pg_net", "pgmq", "supabase_vault"];
 
-/// What to do about an extension that the server lacks; none for any other error.
+/// How the server's words begin where it lacks something that an extension makes.
+const MAKERS: &[(&str, &str)] = &[
+    ("access method \"hnsw\"", "vector"),
+    ("access method \"ivfflat\"", "vector"),
+    ("access method \"rum\"", "rum"),
+    ("function add_compression_policy(", "timescaledb"),
+    ("function add_retention_policy(", "timescaledb"),
+    ("function create_hypertable(", "timescaledb"),
+    ("function crypt(", "pgcrypto"),
+    ("function digest(", "pgcrypto"),
+    ("function earth_distance(", "earthdistance"),
+    ("function gen_random_bytes(", "pgcrypto"),
+    ("function gen_salt(", "pgcrypto"),
+    ("function hmac(", "pgcrypto"),
+    ("function levenshtein(", "fuzzystrmatch"),
+    ("function similarity(", "pg_trgm"),
+    ("function unaccent(", "unaccent"),
+    ("function uuid_generate_v1(", "uuid-ossp"),
+    ("function uuid_generate_v4(", "uuid-ossp"),
+    ("function uuid_generate_v5(", "uuid-ossp"),
+    ("operator class \"gin_trgm_ops\"", "pg_trgm"),
+    ("operator class \"gist_trgm_ops\"", "pg_trgm"),
+    ("operator class \"vector_cosine_ops\"", "vector"),
+    ("type \"citext\"", "citext"),
+    ("type \"cube\"", "cube"),
+    ("type \"geography\"", "postgis"),
+    ("type \"geometry\"", "postgis"),
+    ("type \"halfvec\"", "vector"),
+    ("type \"hstore\"", "hstore"),
+    ("type \"ltree\"", "ltree"),
+    ("type \"vector\"", "vector"),
+    ("type geography", "postgis"),
+    ("type geometry", "postgis"),
+    ("type vector", "vector"),
+    ("unrecognized parameter namespace \"timescaledb\"", "timescaledb"),
+    ("unrecognized parameter namespace \"tsdb\"", "timescaledb"),
+];
+
+/// The extension that makes what the server says it lacks.
+fn maker(error: &ServerError) -> Option<&'static str> {
+    let message = error.message.as_str();
+    // Scalar types that have no operator class of their own for these.
+    let of_btree = || {
+        let (_, method) = message.split_once(" has no default operator class for access method ")?;
+        let plain = ["bigint", "boolean", "character varying", "date", "integer", "text", "timestamp", "uuid"];
+        let is_plain = plain.iter().any(|name| message.strip_prefix("data type ").is_some_and(|m| m.starts_with(name)));
+        match method {
+            "\"gist\"" if is_plain => Some("btree_gist"),
+            "\"gin\"" if is_plain => Some("btree_gin"),
+            _ => None,
+        }
+    };
+    match error.sqlstate.as_str() {
+        "42704" | "42883" | "22023" => {
+            MAKERS.iter().find(|(begin, _)| message.starts_with(begin)).map(|(_, name)| *name).or_else(of_btree)
+        }
+        _ => None,
+    }
+}
+
+/// What to do about an extension that the server lacks, or that nothing has made; none for any other error.
 pub(super) fn advice(error: &ServerError) -> Option<String> {
+    if let Some(name) = maker(error) {
+        let quoted = identifier(name);
+        let made = format!(
+            "the extension {name} makes it: `CREATE EXTENSION {quoted}` belongs in a migration before this one, or in the \
+             set's `setup_sql` where production has it already"
+        );
+        let ways = if elevate::is_contrib(name) { Vec::new() } else { ways(name, major(error)) };
+        return Some(std::iter::once(made).chain(ways).collect::<Vec<_>>().join("; "));
+    }
     if !matches!(error.sqlstate.as_str(), "0A000" | "58P01") {
         return None;
     }
-    let name = name(error)?;
-    let major = major(error);
+    Some(ways(&name(error)?, major(error)).join("; "))
+}
+
+/// How the server that judges comes by an extension.
+fn ways(name: &str, major: Option<String>) -> Vec<String> {
     let fill = |text: &str| text.replace('N', major.as_deref().unwrap_or("N"));
     let mut ways = Vec::new();
     let image = IMAGES.iter().find(|(known, _)| *known == name).map(|(_, image)| fill(image));
     let package = PACKAGES.iter().find(|(known, _)| *known == name).map(|(_, package)| fill(package));
     let which = if major.is_some() { "" } else { ", with the server's major version for N" };
-    match (elevate::is_contrib(&name), &package) {
+    match (elevate::is_contrib(name), &package) {
         (true, _) => ways.push(
             "it comes with PostgreSQL: some systems have it in the package `postgresql-contrib` (Fedora, Alpine)"
                 .to_owned(),
@@ -131,21 +203,21 @@ pub(super) fn advice(error: &ServerError) -> Option<String> {
     if let Some(image) = image {
         ways.push(format!("in a container, `engine.image = \"{image}\"` has it"));
     }
-    if PRELOADED.contains(&name.as_str()) {
+    if PRELOADED.contains(&name) {
         ways.push(format!("it wants `engine.settings = {{ shared_preload_libraries = \"{name}\" }}`"));
     }
-    let quoted = identifier(&name);
-    if OF_SUPABASE.contains(&name.as_str()) {
+    let quoted = identifier(name);
+    if OF_SUPABASE.contains(&name) {
         ways.push(
             "`setup_sql = [\"builtin:supabase\"]` has what migrations call of it, as a Supabase project has".to_owned(),
         );
-    } else if !IN_C.contains(&name.as_str()) {
+    } else if !IN_C.contains(&name) {
         ways.push(format!(
             "or `setup_sql` can make what the migrations call of it in a schema whose comment is \
              `stands in for {name}`, which lets `CREATE EXTENSION {quoted}` pass"
         ));
     }
-    Some(ways.join("; "))
+    ways
 }
 
 /// `extension "vector" is not available`, and `could not open extension control file ".../vector.control"`.
@@ -217,6 +289,23 @@ mod tests {
         assert!(told("pg_trgm", "/usr/share/postgresql/16/extension").contains("`postgresql-contrib`"));
         assert!(told("pg_net", "/usr/share/postgresql/16/extension").contains("builtin:supabase"));
         assert!(told("never-heard", "/x").contains("`CREATE EXTENSION \"never-heard\"`"));
+    }
+
+    #[test]
+    fn what_an_extension_makes_is_told_by_the_servers_words() {
+        let said = |sqlstate: &str, message: &str| {
+            let error =
+                ServerError { sqlstate: sqlstate.to_owned(), message: message.to_owned(), ..ServerError::default() };
+            advice(&error).unwrap_or_default()
+        };
+        let uuid = said("42883", "function uuid_generate_v4() does not exist");
+        assert!(uuid.contains("`CREATE EXTENSION \"uuid-ossp\"`") && !uuid.contains("package"), "{uuid}");
+        let hypertable = said("22023", "unrecognized parameter namespace \"tsdb\"");
+        assert!(hypertable.contains("extension timescaledb") && hypertable.contains("`engine.image"), "{hypertable}");
+        let method = "data type uuid has no default operator class for access method \"gist\"";
+        assert!(said("42704", method).contains("btree_gist"));
+        assert_eq!(said("42704", "data type json has no default operator class for access method \"gin\""), "");
+        assert_eq!(said("42883", "function similar(text) does not exist"), "");
     }
 
     #[test]
