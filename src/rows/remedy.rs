@@ -123,10 +123,24 @@ impl Remedy<'_> {
                 all.extend(self.not_valid(&table.name, &key.name));
             }
             "23502" => {
-                let (table, _, column) = self.column(self.after)?;
-                let value = plain(column)?;
+                let (table, number, column) = self.column(self.after)?;
+                // One value for all rows would break a key of it.
+                let keyed = is_keyed(table, number);
+                let value = if keyed { apart(table, column) } else { plain(column) };
                 if self.says("add") && !self.before.get(table.oid)?.columns.values().any(|old| old.bare == column.bare)
                 {
+                    if keyed {
+                        let (statement, value) = (replaced(self.statement, "not null", "")?, value?);
+                        let fill = format!("UPDATE {} SET {} = {value}", table.name, column.name);
+                        let set = format!("ALTER TABLE {} ALTER COLUMN {} SET NOT NULL", table.name, column.name);
+                        let all = vec![statement.trim_end().to_owned(), fill, set];
+                        return Some(vec![instead(
+                            "add it without NOT NULL, and give each row its own",
+                            all,
+                            Vec::new(),
+                        )]);
+                    }
+                    let value = value?;
                     let statement = replaced(self.statement, "not null", &format!("NOT NULL DEFAULT {value}"))?;
                     let later = format!("ALTER TABLE {} ALTER COLUMN {} DROP DEFAULT", table.name, column.name);
                     return Some(vec![instead("add it with a default", vec![statement], vec![later])]);
@@ -138,8 +152,8 @@ impl Remedy<'_> {
                     .foreign
                     .iter()
                     .any(|key| columns(table, &key.columns).is_some_and(|all| all.contains(&column)));
-                if !points {
-                    all.push(mend(&value, column));
+                if !points && (value.is_some() || !keyed) {
+                    all.push(mend(&value?, column));
                 }
                 all.extend(self.not_null_later(table, column));
             }
@@ -439,6 +453,27 @@ fn plain(column: &Column) -> Option<String> {
         Sort::Other if column.kind == "bytea" => "''".to_owned(),
         Sort::Other => return None,
     })
+}
+
+/// Whether a unique key has a column, and nothing else in it keeps rows apart.
+fn is_keyed(table: &Table, number: i16) -> bool {
+    let keeps = |rest: &[i16]| table.unique.iter().any(|key| key.columns.iter().all(|column| rest.contains(column)));
+    let rest = |key: &Unique| key.columns.iter().copied().filter(|column| *column != number).collect::<Vec<i16>>();
+    table.unique.iter().any(|key| key.columns.contains(&number) && !keeps(&rest(key)))
+}
+
+/// A value that each row has another of.
+fn apart(table: &Table, column: &Column) -> Option<String> {
+    let [id] = table.primary()? else { return None };
+    let own = table.columns.values().find(|own| own.name == *id && own.bare != column.bare);
+    match values::sort(column) {
+        Sort::Uuid => Some("gen_random_uuid()".to_owned()),
+        Sort::Text => own.map(|own| format!("{}::text", own.name)),
+        Sort::Integer(max) => own
+            .filter(|own| matches!(values::sort(own), Sort::Integer(most) if most <= max))
+            .map(|own| own.name.clone()),
+        _ => None,
+    }
 }
 
 /// A text that a type takes, for a column that cannot be NULL.

@@ -16,7 +16,7 @@ use migd::pool::{Held, Pool};
 use migd::rows::{self, Found, Schema};
 use migd::trace::apply::Bench;
 use migd::trace::{self, Cause, Limits, Run};
-use migd::verdict::{Change, Finding, RecipePlace, Severity};
+use migd::verdict::{Change, Finding, Recipe, RecipePlace, Severity};
 
 use crate::engine::{Scratch, connect};
 
@@ -181,16 +181,20 @@ impl Judge {
         let same = |breaking: &&rows::Breaking| breaking.setup.iter().zip(&rows.setup).all(|(a, b)| b.starts_with(a));
         let breaking = judged.found.breaking.iter().find(same).unwrap();
         for recipe in &rows.recipes {
-            let range = breaking.failure.range.clone().unwrap();
-            let sql: String = recipe.sql.iter().map(|sql| format!("{sql};\n")).collect();
-            let mended = match recipe.place {
-                RecipePlace::Before => format!("{}{sql}{}", &up[..range.start], &up[range.start..]),
-                RecipePlace::Instead => format!("{}{sql}{}", &up[..range.start], &up[range.end..]),
-            };
+            let mended = followed(up, breaking.failure.range.clone().unwrap(), recipe);
             let (held, _client) = self.pasted(before, &rows.setup).await;
             let run = self.run(&held, &mended).await;
             assert!(run.ok(), "with the recipe it still fails: {:?}\n{mended}", run.failure);
         }
+    }
+}
+
+/// `up` with a recipe for the statement at `range`.
+fn followed(up: &str, range: Range<usize>, recipe: &Recipe) -> String {
+    let sql: String = recipe.sql.iter().map(|sql| format!("{sql};\n")).collect();
+    match recipe.place {
+        RecipePlace::Before => format!("{}{sql}{}", &up[..range.start], &up[range.start..]),
+        RecipePlace::Instead => format!("{}{sql}{}", &up[..range.start], &up[range.end..]),
     }
 }
 
@@ -368,5 +372,33 @@ async fn a_table_whose_only_row_the_chain_inserts_is_populated() {
     assert_eq!(full.found.unpopulated, []);
     let never = judge.judge(&[table.replace("id = 1", "id = 1 AND id = 2")], up).await;
     assert_eq!(never.found.unpopulated.len(), 1, "{:?}", never.found.unpopulated);
+    judge.engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_fills_a_key_is_another_value_in_each_row() {
+    let judge = Judge::new().await;
+    let before =
+        ["CREATE TABLE shops (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, town int, code uuid)".to_owned()];
+    let rows = ["INSERT INTO shops (town) VALUES (1), (1)".to_owned()];
+    for up in [
+        "ALTER TABLE shops ADD COLUMN slug text NOT NULL;\nCREATE UNIQUE INDEX ON shops (slug);",
+        "ALTER TABLE shops ADD COLUMN slug text NOT NULL, ADD UNIQUE (town, slug);",
+        "ALTER TABLE shops ALTER COLUMN code SET NOT NULL;\nALTER TABLE shops ADD UNIQUE (code);",
+    ] {
+        let judged = judge.judge(&before, up).await;
+        let finding = judged.findings.iter().find(|finding| finding.code == "data.not-null").unwrap();
+        let recipes = &finding.counterexample.as_ref().unwrap().recipes;
+        assert!(!recipes.is_empty(), "{up}");
+        let range = judged.found.breaking[0].failure.range.clone().unwrap();
+        // Those that fill, not those that delete or wait.
+        for recipe in recipes.iter().filter(|recipe| recipe.sql.iter().any(|sql| sql.starts_with("UPDATE"))) {
+            let (held, _client) = judge.pasted(&before, &rows).await;
+            let mended = followed(up, range.clone(), recipe);
+            let run = judge.run(&held, &mended).await;
+            assert!(run.ok(), "with two rows it still fails: {:?}\n{mended}", run.failure);
+        }
+        assert!(recipes.iter().all(|recipe| !recipe.sql.iter().any(|sql| sql.contains("DEFAULT"))), "{recipes:?}");
+    }
     judge.engine.stop().await;
 }
