@@ -1,0 +1,1 @@
+INSERT INTO plugins (name) VALUES ('Cosign, select to use');
