@@ -204,7 +204,12 @@ impl Library {
                 Err(error) => Err(unreadable(error)),
             };
         }
-        match self.repo.revparse_single(rev).and_then(|object| object.peel(ObjectType::Commit)) {
+        // A whole name is looked for in one place, and a short one in six.
+        let found = match rev.starts_with("refs/") && git2::Reference::is_valid_name(rev) {
+            true => self.repo.find_reference(rev).and_then(|name| name.peel(ObjectType::Commit)),
+            false => self.repo.revparse_single(rev).and_then(|object| object.peel(ObjectType::Commit)),
+        };
+        match found {
             Ok(commit) => Ok(Some(commit.id().to_string())),
             // A name that looks like an object's and is none.
             Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
