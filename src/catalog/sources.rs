@@ -236,6 +236,18 @@ pub(super) const SOURCES: &[Source] = &[
         "pg_description r join pg_type t on t.oid = r.objoid and t.typrelid <> 0 \
          where r.objoid >= 16384 and r.classoid = 1247",
     ),
+    // A comment on a NOT NULL is one on its column.
+    Source {
+        min: 18,
+        ..source(
+            For::OfRelation,
+            "k.conrelid",
+            "0",
+            "4",
+            "pg_description r join pg_constraint k on k.oid = r.objoid and k.contype = 'n' and k.conrelid <> 0 \
+             where r.objoid >= 16384 and r.classoid = 2606",
+        )
+    },
     source(
         For::Roles,
         "r.oid",

@@ -33,7 +33,12 @@ fn said(before: &Snapshot, after: &Snapshot) -> Vec<String> {
 async fn every_case_is_said_in_its_words() {
     roles().await;
     let mut wrong = String::new();
+    let major = cluster().major(&cluster().connect("postgres").await).await;
     for case in CASES {
+        if case.since > major {
+            println!("NOT RUN: {}, for it takes PostgreSQL {} and this is {major}", case.up, case.since);
+            continue;
+        }
         let (client, _) = cluster().database().await;
         run(&client, case.setup).await;
         let reader = Reader::prepare(&client).await.unwrap();

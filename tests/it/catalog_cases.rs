@@ -6,11 +6,13 @@ pub struct Case {
     pub up: &'static str,
     pub down: &'static str,
     pub said: &'static [&'static str],
+    /// The major version of the server that has what it is about.
+    pub since: u32,
 }
 
 /// Over the same tables.
 const fn case(up: &'static str, down: &'static str, said: &'static [&'static str]) -> Case {
-    Case { setup: TABLES, up, down, said }
+    Case { setup: TABLES, up, down, said, since: 0 }
 }
 
 const TABLES: &str = "
@@ -385,7 +387,140 @@ pub const CASES: &[Case] = &[
         &["text search configuration conf: mapping of word to simple is gone"],
     )
     .with("create text search configuration conf (copy = simple)"),
+    // What newer servers have.
+    case("grant maintain on users to app", "select 1", &["table users: grant maintain to app is new"]).from(17),
+    case("grant maintain on users to app", "revoke all on users from app", &[]).from(17),
+    case("create collation plain (provider = builtin, locale = 'C')", "select 1", &["collation plain: added"]).from(17),
+    case(
+        "alter table logs alter id drop identity",
+        "select 1",
+        &[
+            "column logs.id: identity always is gone",
+            "column logs_1.id: identity always is gone",
+            "sequence logs_id_seq: missing",
+        ],
+    )
+    .with(
+        "create table logs (id int generated always as identity, k int) partition by list (k);
+         create table logs_1 partition of logs for values in (1)",
+    )
+    .from(17),
+    case(
+        "alter table t alter twice set expression as (a * 3)",
+        "select 1",
+        &["column t.twice: generation was (a * 2) virtual, is (a * 3) virtual"],
+    )
+    .with(VIRTUAL)
+    .from(18),
+    case(
+        "alter table t drop twice",
+        "alter table t add twice int generated always as (a * 2) stored",
+        &["column t.twice: generation was (a * 2) virtual, is (a * 2) stored"],
+    )
+    .with(VIRTUAL)
+    .from(18),
+    case("alter table t drop twice", "alter table t add twice int generated always as (a * 2)", &[])
+        .with(VIRTUAL)
+        .from(18),
+    case(
+        "alter table t add constraint a_there not null a not valid",
+        "select 1",
+        &[
+            "column t.a: NOT NULL is new",
+            "column t.a: NOT VALID of NOT NULL is new",
+            "~ column t.a: name of NOT NULL a_there is new",
+        ],
+    )
+    .with("create table t (a int)")
+    .from(18),
+    case(
+        "alter table t alter constraint t_a_not_null no inherit",
+        "select 1",
+        &["column t.a: NO INHERIT of NOT NULL is new"],
+    )
+    .with(REQUIRED)
+    .from(18),
+    case(
+        "alter table t alter a drop not null",
+        "alter table t add not null a no inherit",
+        &["column t.a: NO INHERIT of NOT NULL is new"],
+    )
+    .with(REQUIRED)
+    .from(18),
+    case(
+        "alter table t rename constraint t_a_not_null to a_there",
+        "select 1",
+        &["~ column t.a: name of NOT NULL a_there is new"],
+    )
+    .with(REQUIRED)
+    .from(18),
+    case(
+        "comment on constraint t_a_not_null on t is 'why'",
+        "select 1",
+        &["~ column t.a: comment of NOT NULL why is new"],
+    )
+    .with(REQUIRED)
+    .from(18),
+    // Names that the server gives say nothing.
+    case("alter table t rename a to b", "alter table t rename b to a", &[]).with(REQUIRED).from(18),
+    case("alter table t alter b drop not null", "alter table t alter b set not null", &[])
+        .with("create table t (a int not null); alter table t rename a to b")
+        .from(18),
+    case("drop table t", "create table t (b int not null)", &[])
+        .with("create table t (a int not null); alter table t rename a to b")
+        .from(18),
+    case("alter table users add check (id > 0) not enforced", "select 1", &["constraint users_id_check: added"])
+        .from(18),
+    case(
+        "alter table posts alter constraint posts_user_fk not enforced",
+        "select 1",
+        &["constraint posts_user_fk: NOT ENFORCED is new"],
+    )
+    .from(18),
+    case(
+        "alter table posts alter constraint posts_user_fk not enforced",
+        "alter table posts alter constraint posts_user_fk enforced",
+        &[],
+    )
+    .from(18),
+    case(
+        "alter table stays drop constraint stays_pkey",
+        "alter table stays add primary key (room, at)",
+        &["constraint stays_pkey: definition was PRIMARY KEY (room, at WITHOUT OVERLAPS), is PRIMARY KEY (room, at)"],
+    )
+    .with(STAYS)
+    .from(18),
+    case(
+        "alter table stays drop constraint stays_pkey",
+        "alter table stays add primary key (room, at without overlaps)",
+        &[],
+    )
+    .with(STAYS)
+    .from(18),
+    case(
+        "alter table meals add constraint stay foreign key (room, period at) references stays",
+        "select 1",
+        &["constraint stay on meals: added"],
+    )
+    .with(STAYS)
+    .from(18),
+    case(
+        "alter publication p set (publish_generated_columns = stored)",
+        "select 1",
+        &["publication p: generated columns stored is new"],
+    )
+    .with("create table t (a int primary key, b int generated always as (a) stored); create publication p for table t")
+    .from(18),
 ];
+
+const REQUIRED: &str = "create table t (a int not null)";
+
+const VIRTUAL: &str = "create table t (a int, twice int generated always as (a * 2) virtual)";
+
+const STAYS: &str = "
+    create table stays (room int4range, at daterange, primary key (room, at without overlaps));
+    create table meals (room int4range, at daterange);
+";
 
 const ALONE: &str = "create table users (id int)";
 
@@ -402,5 +537,10 @@ impl Case {
     /// Over these objects instead.
     const fn with(self, setup: &'static str) -> Self {
         Self { setup, ..self }
+    }
+
+    /// Only servers from that major version on have it.
+    const fn from(self, since: u32) -> Self {
+        Self { since, ..self }
     }
 }

@@ -55,11 +55,20 @@ pub(super) fn columns(v: Version) -> String {
     let acl = super::rights("a.attacl", "c.relowner", "null::aclitem[]");
     let (table, collation) = (relation("a.attrelid"), collation("nullif(a.attcollation, t.typcollation)"));
     let compression = v.pick(14, "case a.attcompression when 'p' then 'pglz' when 'l' then 'lz4' end", "null::text");
-    let checked = v.pick(
+    // A NOT NULL is a constraint of its own from 18 on. Names that the server gives say nothing, after renames either.
+    let required = v.pick(
         18,
-        "case when a.attnotnull then (select '' from pg_constraint k where k.conrelid = a.attrelid and k.contype = 'n'
-            and k.conkey[1] = a.attnum and not k.convalidated) end",
-        "null::text",
+        r#"case when not k.convalidated then '' end as "NOT VALID of NOT NULL?",
+            case when k.connoinherit then '' end as "NO INHERIT of NOT NULL?",
+            case when k.conname !~ '_not_null\d*$' then quote_ident(k.conname) end as "name of NOT NULL~",
+            (select note.description from pg_description note where note.objoid = k.oid and note.classoid = 2606)
+                as "comment of NOT NULL~","#,
+        "",
+    );
+    let constraint = v.pick(
+        18,
+        "left join pg_constraint k on k.conrelid = a.attrelid and k.contype = 'n' and k.conkey[1] = a.attnum",
+        "",
     );
     format!(
         r#"select a.attrelid, a.attnum::int4, 'column', a.attrelid::regclass::text || '.' || quote_ident(a.attname),
@@ -67,7 +76,7 @@ pub(super) fn columns(v: Version) -> String {
                 || i.inhparent::regclass::text || '.' || quote_ident(a.attname), E'\n' order by i.inhseqno)
                 from pg_inherits i where i.inhrelid = a.attrelid) end),
             format_type(a.atttypid, a.atttypmod) as "type", {collation} as "collation",
-            case when a.attnotnull then '' end as "NOT NULL?", {checked} as "NOT VALID of NOT NULL?",
+            case when a.attnotnull then '' end as "NOT NULL?", {required}
             case a.attgenerated when '' then pg_get_expr(d.adbin, d.adrelid) end as "default=",
             case a.attgenerated when '' then null when 's' then pg_get_expr(d.adbin, d.adrelid) || ' stored'
                 else pg_get_expr(d.adbin, d.adrelid) || ' virtual' end as "generation=",
@@ -80,7 +89,7 @@ pub(super) fn columns(v: Version) -> String {
             (select o.description from pg_description o where o.objoid = a.attrelid and o.classoid = 1259
                 and o.objsubid = a.attnum) as "comment"
         from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_type t on t.oid = a.atttypid
-        left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+        left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum {constraint}
         where a.attrelid = any($1::oid[]) and a.attnum > 0 and not a.attisdropped"#
     )
 }
@@ -163,6 +172,7 @@ pub(super) fn indexes() -> String {
 
 pub(super) fn constraints(v: Version) -> String {
     let checked = v.pick(18, "k.convalidated or not k.conenforced", "k.convalidated");
+    let enforced = v.pick(18, "case when not k.conenforced then '' end", "null::text");
     let (note, table) = (comment(Class::Constraint, "k.oid"), relation("k.conrelid"));
     // What may stand after the definition proper is said by attributes of its own.
     format!(
@@ -175,8 +185,8 @@ pub(super) fn constraints(v: Version) -> String {
                     || quote_ident(k.conname) || ' on ' || i.inhparent::regclass::text, E'\n' order by i.inhseqno)
                     from pg_inherits i where i.inhrelid = k.conrelid) end),
             regexp_replace(pg_get_constraintdef(k.oid),
-                '( DEFERRABLE)?( INITIALLY DEFERRED)?( NOT VALID)?$', '') as "definition=",
-            case when not ({checked}) then '' end as "NOT VALID?",
+                '( DEFERRABLE)?( INITIALLY DEFERRED)?( NOT VALID| NOT ENFORCED)?$', '') as "definition=",
+            case when not ({checked}) then '' end as "NOT VALID?", {enforced} as "NOT ENFORCED?",
             case when k.condeferrable then '' end as "DEFERRABLE?",
             case when k.condeferred then '' end as "INITIALLY DEFERRED?",
             (select '' from pg_trigger t where t.tgconstraint = k.oid and t.tgenabled <> 'O' and t.tgisinternal limit 1)
