@@ -142,6 +142,12 @@ impl Losses<'_> {
         u64::try_from(row.get::<_, i64>(0)).ok()
     }
 
+    /// Whether the table that had this number is a partition now: its rows are in another one's.
+    async fn is_partition(&self, oid: u32) -> bool {
+        let sql = "SELECT FROM pg_catalog.pg_class WHERE oid = $1 AND relispartition";
+        self.session.client().query_opt(sql, &[&oid]).await.is_ok_and(|row| row.is_some())
+    }
+
     /// The rows of `table` (as it was before), which is now called `name` and has the columns of `now`. None where no key
     /// tells its rows apart, or the values cannot be compared.
     async fn read(&self, table: &Table, name: &str, now: &Table) -> Option<Rows> {
@@ -205,7 +211,7 @@ impl Losses<'_> {
             let table = &job.before.tables[*at];
             let all = Some(format!("SELECT count(*) FROM {}", table.name));
             let Some(after) = job.after.get(table.oid) else {
-                if !moved && !self.says(&table.bare) {
+                if !moved && !self.says(&table.bare) && !self.is_partition(table.oid).await {
                     self.say(Lost::Table, table, None, None, all);
                 }
                 continue;
