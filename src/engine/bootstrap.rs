@@ -88,6 +88,10 @@ pub fn settings(major: u32, local: bool, user: &BTreeMap<String, String>) -> Res
         // Ends soon what a vanished daemon left running.
         all.push(("client_connection_check_interval", "2s"));
     }
+    if major >= 18 {
+        // Else three processes more, for reads that none of these databases is large enough for.
+        all.push(("io_method", "sync"));
+    }
     let mut all: Vec<(String, String)> = all.into_iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
     all.retain(|(name, _)| !user.contains_key(name));
     all.extend(user.iter().map(|(name, value)| (name.clone(), value.clone())));
@@ -262,6 +266,15 @@ mod tests {
         assert!(with("search_path", "app, public").is_ok());
         assert!(with("shared_preload_libraries", "pg_stat_statements, timescaledb").is_ok());
         assert!(with("app.current_user", "x").is_ok());
+    }
+
+    #[test]
+    fn a_setting_is_given_only_to_servers_that_know_it() {
+        let given = |major, wanted: &str| {
+            settings(major, true, &BTreeMap::new()).unwrap().iter().any(|(name, _)| name == wanted)
+        };
+        assert!(!given(13, "client_connection_check_interval") && given(14, "client_connection_check_interval"));
+        assert!(!given(17, "io_method") && given(18, "io_method"));
     }
 
     #[test]
