@@ -98,7 +98,7 @@ const GRAMMAR: &[(&str, &str, u32, &str)] = &[
 
 /// The way out where the server that refused `statement` is too old for it; none where it is not, as far as is known.
 pub(super) fn advice(error: &ServerError, statement: &str) -> Option<String> {
-    let major: u32 = error.server.split('.').next()?.trim_end_matches(|c: char| !c.is_ascii_digit()).parse().ok()?;
+    let major = error.major()?;
     let (what, since) = known(error, statement).filter(|(_, since)| *since > major)?;
     Some(format!(
         "{what} came with PostgreSQL {since}, and this one is {}: if production runs {since}, judge on it, with \

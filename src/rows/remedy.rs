@@ -293,10 +293,18 @@ impl Remedy<'_> {
 
     /// The same for a NOT NULL.
     fn not_null_later(&self, table: &Table, column: &Column) -> Option<Recipe> {
-        if actions(self.statement) != 1 || self.says("primary") {
+        if actions(self.statement) != 1 || self.says("primary") || self.says("domain") {
             return None;
         }
         let name = identifier(&format!("{}_{}_not_null", table.bare, column.bare));
+        let how = "hold new rows to it now, and the old ones once they are filled";
+        if self.error.major() >= Some(18) {
+            let named = self.says("add").then(|| constraint_name(self.statement)).flatten();
+            let name = named.unwrap_or(name);
+            let sql = format!("ALTER TABLE {} ADD CONSTRAINT {name} NOT NULL {} NOT VALID", table.name, column.name);
+            let later = format!("ALTER TABLE {} VALIDATE CONSTRAINT {name}", table.name);
+            return Some(instead(how, vec![sql], vec![later]));
+        }
         let sql =
             format!("ALTER TABLE {} ADD CONSTRAINT {name} CHECK ({} IS NOT NULL) NOT VALID", table.name, column.name);
         let later = vec![
@@ -304,7 +312,7 @@ impl Remedy<'_> {
             format!("ALTER TABLE {} ALTER COLUMN {} SET NOT NULL", table.name, column.name),
             format!("ALTER TABLE {} DROP CONSTRAINT {name}", table.name),
         ];
-        Some(instead("hold new rows to it now, and the old ones once they are filled", vec![sql], later))
+        Some(instead(how, vec![sql], later))
     }
 
     fn says(&self, word: &str) -> bool {
@@ -379,9 +387,18 @@ fn orphans(table: &Table, key: &Foreign, parent: &Table) -> Option<Vec<String>> 
         columns(table, &key.columns)?.iter().map(|column| format!("{}.{}", table.quoted(), column.name)).collect();
     let theirs = columns(parent, &key.parent_columns)?;
     let mut all: Vec<String> = own.iter().map(|column| format!("{column} IS NOT NULL")).collect();
-    let equal: Vec<String> =
-        own.iter().zip(theirs).map(|(own, theirs)| format!("parent.{} = {own}", theirs.name)).collect();
-    all.push(format!("NOT EXISTS (SELECT FROM {} AS parent WHERE {})", parent.name, equal.join(" AND ")));
+    let operator = |at| if key.period && at + 1 == own.len() { "&&" } else { "=" };
+    let paired = own.iter().zip(&theirs).enumerate();
+    let alike: Vec<String> =
+        paired.map(|(at, (own, theirs))| format!("parent.{} {} {own}", theirs.name, operator(at))).collect();
+    let parents = format!("FROM {} AS parent WHERE {}", parent.name, alike.join(" AND "));
+    all.push(match (own.last(), theirs.last()) {
+        // As the server asks it: what all parents have in common with the period, covers it.
+        (Some(period), Some(theirs)) if key.period => {
+            format!("({period} <@ (SELECT range_agg(parent.{}) {parents})) IS NOT TRUE", theirs.name)
+        }
+        _ => format!("NOT EXISTS (SELECT {parents})"),
+    });
     Some(all)
 }
 
@@ -490,6 +507,12 @@ fn filter(conditions: &[String]) -> String {
     if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) }
 }
 
+/// The name that an `ADD CONSTRAINT` gives, as it is written there.
+fn constraint_name(statement: &str) -> Option<String> {
+    let pattern = regex::Regex::new(r#"(?i)\bconstraint\s+("(?:[^"]|"")+"|\w+)"#).ok()?;
+    Some(pattern.captures(statement)?.get(1)?.as_str().to_owned())
+}
+
 /// How many actions an ALTER TABLE has: commas outside of parentheses and strings.
 fn actions(statement: &str) -> usize {
     let (mut depth, mut string, mut count) = (0i32, false, 1);
@@ -528,5 +551,42 @@ mod tests {
     fn commas_between_actions_are_counted_and_those_within_are_not() {
         assert_eq!(actions("ALTER TABLE t ADD CHECK (a IN ('x,y', 'z')), ADD UNIQUE (a, b)"), 2);
         assert_eq!(actions("ALTER TABLE t ADD UNIQUE (a, b)"), 1);
+    }
+
+    #[test]
+    fn the_name_of_a_constraint_is_taken_as_it_is_written() {
+        let name = |statement: &str| constraint_name(statement);
+        assert_eq!(name("ALTER TABLE t ADD CONSTRAINT a_there NOT NULL a").as_deref(), Some("a_there"));
+        assert_eq!(name("alter table t add constraint \"a \"\"b\"\"\" not null a").as_deref(), Some("\"a \"\"b\"\"\""));
+        assert_eq!(name("ALTER TABLE t ADD NOT NULL a"), None);
+    }
+
+    #[test]
+    fn the_rows_without_parents_for_their_whole_period_are_those_that_the_server_refuses() {
+        let column = |name: &str| Column { bare: name.to_owned(), name: name.to_owned(), ..Column::default() };
+        let table = |name: &str| Table {
+            bare: name.to_owned(),
+            name: name.to_owned(),
+            columns: [(1, column("product")), (2, column("valid"))].into_iter().collect(),
+            ..Table::default()
+        };
+        let key = Foreign {
+            oid: 1,
+            name: "priced".to_owned(),
+            columns: vec![1, 2],
+            parent: 2,
+            parent_columns: vec![1, 2],
+            validated: true,
+            period: true,
+        };
+        assert_eq!(
+            orphans(&table("offers"), &key, &table("prices")).unwrap(),
+            [
+                "offers.product IS NOT NULL",
+                "offers.valid IS NOT NULL",
+                "(offers.valid <@ (SELECT range_agg(parent.valid) FROM prices AS parent WHERE parent.product = \
+                 offers.product AND parent.valid && offers.valid)) IS NOT TRUE",
+            ]
+        );
     }
 }

@@ -48,6 +48,7 @@ pub struct Schema {
 
 /// One table.
 #[derive(Debug, Clone)]
+#[cfg_attr(test, derive(Default))]
 pub struct Table {
     /// Its number, the same in all clones of a template.
     pub oid: u32,
@@ -75,6 +76,7 @@ pub struct Table {
 
 /// One column.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Default))]
 pub struct Column {
     /// As it is.
     pub bare: String,
@@ -138,9 +140,11 @@ pub struct Foreign {
     pub parent_columns: Vec<i16>,
     /// Rows are known to obey it.
     pub validated: bool,
+    /// Its last column is a `PERIOD`, which parents cover together.
+    pub period: bool,
 }
 
-/// A CHECK or an exclusion constraint.
+/// A CHECK or an exclusion constraint; a key `WITHOUT OVERLAPS` is the latter.
 #[derive(Debug, Clone)]
 pub struct Condition {
     /// Its number.
@@ -207,9 +211,14 @@ const COLUMNS: &str = "
 const CONSTRAINTS: &str = "
     SELECT c.conrelid, c.oid, c.conname::text, c.contype::text, coalesce(c.conkey, '{}'), c.confrelid,
            coalesce(c.confkey, '{}'), c.convalidated,
-           CASE c.contype WHEN 'c' THEN pg_get_expr(c.conbin, c.conrelid) ELSE pg_get_constraintdef(c.oid) END
+           CASE WHEN c.contype = 'c' THEN pg_get_expr(c.conbin, c.conrelid)
+               WHEN c.contype IN ('f', 'x') THEN pg_get_constraintdef(c.oid)
+               ELSE (SELECT 'EXCLUDE (' || string_agg(quote_ident(a.attname) || ' WITH ' || o.oprname, ', ' ORDER BY k.n) || ')'
+                   FROM unnest(c.conkey, c.conexclop) WITH ORDINALITY k (number, operator, n)
+                   JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.number
+                   JOIN pg_operator o ON o.oid = k.operator) END
     FROM pg_constraint c
-    WHERE c.contype IN ('c', 'f', 'x') AND c.conrelid <> 0
+    WHERE (c.contype IN ('c', 'f') OR c.conexclop IS NOT NULL) AND c.conrelid <> 0
     ORDER BY c.conrelid, c.conname";
 
 const INDEXES: &str = "
@@ -320,6 +329,7 @@ impl Schema {
                 parent: row.try_get(5)?,
                 parent_columns: row.try_get(6)?,
                 validated,
+                period: row.try_get::<_, &str>(8)?.contains(", PERIOD "),
             }),
             "c" => table.checks.push(Condition { oid, name, columns, text: row.try_get(8)?, validated }),
             _ => table.exclusions.push(Condition { oid, name, columns, text: row.try_get(8)?, validated }),

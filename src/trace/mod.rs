@@ -125,6 +125,13 @@ pub struct ServerError {
     pub server: String,
 }
 
+impl ServerError {
+    /// The major version of the server that says it, where it is known.
+    pub fn major(&self) -> Option<u32> {
+        self.server.split('.').next()?.trim_end_matches(|c: char| !c.is_ascii_digit()).parse().ok()
+    }
+}
+
 impl From<&tokio_postgres::error::DbError> for ServerError {
     fn from(error: &tokio_postgres::error::DbError) -> Self {
         use tokio_postgres::error::ErrorPosition;

@@ -1,0 +1,1 @@
+ALTER TABLE users ADD CONSTRAINT users_named NOT NULL name NOT VALID;

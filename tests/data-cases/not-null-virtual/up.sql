@@ -1,0 +1,1 @@
+ALTER TABLE lines ADD COLUMN total int GENERATED ALWAYS AS (price * number) VIRTUAL NOT NULL;

@@ -1,0 +1,2 @@
+ALTER TABLE stays ADD CONSTRAINT stays_apart EXCLUDE USING gist (room WITH =, at WITH &&);
+ALTER TABLE stays ALTER COLUMN guest DROP NOT NULL;
