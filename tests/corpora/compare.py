@@ -21,7 +21,7 @@ def migd(program, folder, layout, setup, bin_dir):
     try:
         repository = scratch / "repository"
         shutil.copytree(folder, repository / "migrations")
-        lines = ['[engine]\nkind = "local"', f'bin_dir = "{bin_dir}"' if bin_dir else "", "[limits]", 'judgement = "60m"']
+        lines = ['[engine]\nkind = "local"', "[limits]", 'judgement = "60m"']
         lines += ["[[migrations]]", 'path = "migrations"', f'layout = "{layout}"' if layout else ""]
         for number, file in enumerate(setup):
             shutil.copy(file, repository / f"setup-{number}.sql")
@@ -36,6 +36,8 @@ def migd(program, folder, layout, setup, bin_dir):
             "MIGD_RUNTIME_DIR": str(scratch / "run"),
             "MIGD_STATE_DIR": str(scratch / "state"),
         }
+        if bin_dir:
+            environment["MIGD_BIN_DIR"] = bin_dir
         command = [program, "check", "--all", "--format", "json", "--no-daemon"]
         started = time.monotonic()
         done = subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True, check=False)

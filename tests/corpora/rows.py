@@ -29,7 +29,7 @@ class Repository:
         self.folder = self.scratch / "repository"
         self.set = self.folder / "migrations"
         self.set.mkdir(parents=True)
-        lines = ['[engine]\nkind = "local"', f'bin_dir = "{bin_dir}"' if bin_dir else "", "[limits]", 'judgement = "10m"']
+        lines = ['[engine]\nkind = "local"', "[limits]", 'judgement = "10m"']
         lines += ["[[migrations]]", 'path = "migrations"', f'layout = "{layout}"']
         for number, file in enumerate(setup):
             shutil.copy(file, self.folder / f"setup-{number}.sql")
@@ -40,6 +40,8 @@ class Repository:
             "MIGD_RUNTIME_DIR": str(self.scratch / "run"),
             "MIGD_STATE_DIR": str(self.scratch / "state"),
         }
+        if bin_dir:
+            self.environment["MIGD_BIN_DIR"] = bin_dir
         self.git("init", "-q")
 
     def git(self, *arguments):
