@@ -496,7 +496,7 @@ impl<'a> Aims<'a> {
 
     /// Single values at the edges, in columns that the migration computes with.
     fn edges(&self, touched: &[usize], all: &mut Vec<Aim>) {
-        let computes = ["update", "insert", "using", "do", "merge", "select", "generated"]
+        let computes = ["update", "insert", "using", "do", "merge", "select", "generated", "expression"]
             .iter()
             .any(|word| self.words.contains(*word));
         if !computes {
@@ -520,8 +520,15 @@ impl<'a> Aims<'a> {
                 }
             }
             self.folded(*at, all);
+            // A column that is computed when it is read stands for those that it is computed from.
+            let stands = |own: &&Column| own.generated && self.says(&own.bare);
+            let computed: Vec<&str> =
+                table.columns.values().filter(stands).filter_map(|own| own.default.as_deref()).collect();
+            let read = |column: &Column| {
+                self.says(&column.bare) || computed.iter().any(|expression| column.is_named_in(expression))
+            };
             for (number, column) in &table.columns {
-                if !self.says(&column.bare) || column.generated || column.sequence {
+                if !read(column) || column.generated || column.sequence {
                     continue;
                 }
                 let mut list: Vec<String> =

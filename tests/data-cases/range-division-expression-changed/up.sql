@@ -1,0 +1,1 @@
+ALTER TABLE t ALTER COLUMN share SET EXPRESSION AS (part::numeric / whole);

@@ -1,0 +1,2 @@
+ALTER TABLE t ADD COLUMN kept numeric;
+UPDATE t SET kept = share;
