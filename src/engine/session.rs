@@ -32,6 +32,14 @@ pub enum SessionError {
     Timeout,
 }
 
+impl SessionError {
+    /// Where in the database's own code a session was refused: in what a login trigger (from 17 on) calls.
+    pub fn refused_in(&self) -> Option<&str> {
+        let Self::Connect(error) = self else { return None };
+        error.as_db_error()?.where_()?.lines().next()
+    }
+}
+
 /// What the server says, without the C source lines of the driver's own display.
 pub fn describe(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {

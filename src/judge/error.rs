@@ -107,6 +107,13 @@ impl Error {
             Error::Repo(error) => error.help(),
             Error::Config(error) => error.help(),
             Error::Engine(error) => error.help().to_owned(),
+            Error::Pool(pool::Error::Session(error)) if error.refused_in().is_some() => {
+                let place = error.refused_in().unwrap_or_default();
+                format!(
+                    "a login trigger of the chain refuses every session ({place}), in production as well: let it pass the \
+                     role that runs migrations"
+                )
+            }
             Error::Pool(_) | Error::Lost(_) | Error::Crashed(_) => {
                 "try again; if it stays, `migd restart` and `migd logs`".to_owned()
             }

@@ -144,6 +144,24 @@ fn a_login_trigger_does_not_greet_the_administrator() {
 }
 
 #[test]
+fn a_login_trigger_that_refuses_everybody_is_named() {
+    for ground in grounds() {
+        ground.repository().next_good_one_passes();
+        if ground.major() < 17 {
+            println!("NOT RUN on {}: the server has no login triggers", ground.engine);
+            continue;
+        }
+        let repo = ground.repository();
+        let up = "CREATE FUNCTION close() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'closed'; END $$;
+            CREATE EVENT TRIGGER l ON login EXECUTE FUNCTION close();\n";
+        repo.migration(2, "closed", up, "DROP EVENT TRIGGER l;\nDROP FUNCTION close;\n");
+        repo.commit(&["--no-verify"]).ok();
+        repo.migration(3, "next", "SELECT 1;\n", "SELECT 1;\n");
+        repo.migd(&["check"]).says("closed (P0001)").says("a login trigger of the chain refuses every session");
+    }
+}
+
+#[test]
 fn a_lent_right_is_for_one_statement_as_the_server_reads_it() {
     let hidden = "SET standard_conforming_strings = off;
         COMMENT ON EXTENSION plpgsql IS 'x\\' , '; COPY (SELECT 1) TO PROGRAM $c$cat >taken$c$ --';\n";
