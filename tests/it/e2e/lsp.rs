@@ -174,7 +174,11 @@ fn a_way_out_that_breaks_something_else_is_not_offered() {
     // A constraint in the place of NOT NULL lets the rows pass, but this down does not take it back.
     assert!(known.iter().any(|recipe| recipe["place"] == "instead"), "{found:#}");
     let actions = editor.actions(&uri, &found);
-    assert!(!titles(&actions).iter().any(|title| title.starts_with("Hold new rows")), "{:?}", titles(&actions));
+    // From 18 on a NOT NULL can itself be NOT VALID, and this down does.
+    let server = repo.check(&["--worktree"])["postgres"].as_str().unwrap().to_owned();
+    let whole = server.split('.').next().unwrap().parse::<u32>().unwrap() >= 18;
+    let offered = titles(&actions).iter().any(|title| title.starts_with("Hold new rows"));
+    assert_eq!(offered, whole, "{:?}", titles(&actions));
     titled(&actions, "Give those rows a value");
 }
 
