@@ -43,7 +43,7 @@ fn issue(set: &str, finding: &Finding, fingerprint: &str) -> Value {
 }
 
 /// GitLab wants a path: the set's folder stands in for what has none, and the configuration for the repository.
-fn path<'a>(set: &'a str, finding: &'a Finding) -> &'a str {
+pub(super) fn path<'a>(set: &'a str, finding: &'a Finding) -> &'a str {
     match &finding.path {
         Some(path) => path,
         None if set.is_empty() => "migd.toml",

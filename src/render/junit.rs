@@ -98,8 +98,9 @@ fn in_full(finding: &Finding) -> String {
     lines.join("\n")
 }
 
+/// Jenkins' schema allows three digits.
 fn seconds(ms: f64) -> String {
-    format!("{:.4}", ms / 1000.0)
+    format!("{:.3}", ms / 1000.0)
 }
 
 /// XML has no way to write most control characters, escaped or not: they are shown instead.

@@ -61,13 +61,13 @@ fn result(set: &str, finding: &Finding, codes: &[&str]) -> Value {
         "message": { "text": text.join("\n") },
         "partialFingerprints": { "migd/v1": gitlab::fingerprint(set, finding) },
     });
-    if let Some(path) = &finding.path {
-        let mut place = json!({ "artifactLocation": { "uri": utf8_percent_encode(path, PATH).to_string() } });
-        if let Some(line) = finding.line {
-            place["region"] = region(finding, line.max(1));
-        }
-        out["locations"] = json!([{ "physicalLocation": place }]);
+    // GitHub takes no report in which a result has no place.
+    let path = gitlab::path(set, finding);
+    let mut place = json!({ "artifactLocation": { "uri": utf8_percent_encode(path, PATH).to_string() } });
+    if let Some(line) = finding.line.filter(|_| finding.path.is_some()) {
+        place["region"] = region(finding, line.max(1));
     }
+    out["locations"] = json!([{ "physicalLocation": place }]);
     if let Some(by) = &finding.suppressed_by {
         out["suppressions"] = json!([{ "kind": "inSource", "justification": by }]);
     }

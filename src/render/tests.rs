@@ -327,6 +327,32 @@ fn sarif_places_findings_and_describes_their_rules() {
 }
 
 #[test]
+fn every_result_in_sarif_has_a_place() {
+    let nowhere = |code| Finding::new(code, Severity::Error, "m");
+    let mut whole = verdict(Outcome::Error, vec![nowhere("engine.not-found")]);
+    whole.set = String::new();
+    let shown = render(
+        &report(vec![whole, verdict(Outcome::Fail, vec![nowhere("history.conflict")])]),
+        Format::Sarif,
+        &TERMINAL,
+    );
+    let log: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    let place = |at: usize| log["runs"][0]["results"][at]["locations"][0]["physicalLocation"].clone();
+    assert_eq!(place(0), serde_json::json!({ "artifactLocation": { "uri": "migd.toml" } }));
+    assert_eq!(place(1), serde_json::json!({ "artifactLocation": { "uri": "migrations" } }));
+}
+
+#[test]
+fn junits_times_have_no_more_digits_than_jenkins_schema_allows() {
+    let shown = render(&report(vec![verdict(Outcome::Pass, vec![])]), Format::Junit, &TERMINAL);
+    let times: Vec<&str> = shown.split("time=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert!(times.len() > 2, "{shown}");
+    for time in times {
+        assert_eq!(time.split_once('.').map(|(_, digits)| digits.len()), Some(3), "{shown}");
+    }
+}
+
+#[test]
 fn junit_is_well_formed_and_counts_its_failures() {
     let down =
         Finding::new("revert.fails", Severity::Error, "a < b && \"c\"").in_file("migrations/0042_orders_fk.down.sql");
