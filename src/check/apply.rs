@@ -162,9 +162,24 @@ fn server(source: &Source, range: Option<std::ops::Range<usize>>, error: &Server
     }
     finding.help = newer::advice(error, text)
         .or_else(|| missing::advice(error))
+        .or_else(|| elsewhere(error))
         .or_else(|| advice(error))
         .or_else(|| error.hint.clone());
     finding
+}
+
+/// Where something of the missing name is.
+fn elsewhere(error: &ServerError) -> Option<String> {
+    let schemas = error.elsewhere.join(", ");
+    let (first, are) = match error.elsewhere.as_slice() {
+        [] => return None,
+        [first] => (first, format!("the schema {schemas} has one of that name")),
+        [first, ..] => (first, format!("the schemas {schemas} have one of that name")),
+    };
+    Some(format!(
+        "{are}: name it with its schema, or `SET search_path` first. Where production's role finds it by a setting of its own, \
+         say so in the set's `setup_sql`: `ALTER ROLE CURRENT_USER SET search_path = {first}, public`"
+    ))
 }
 
 /// What an extension may bring, as the server names it when it is missing.
@@ -260,11 +275,16 @@ fn hands_over(error: &ServerError) -> bool {
 
 fn not_sql(source: &Source, range: Option<std::ops::Range<usize>>, problem: &ProblemKind) -> Finding {
     match problem {
-        ProblemKind::MetaCommand(word) => {
-            at(source, range, "apply.meta-command", format!("`\\{word}` is a command of psql, not SQL"))
-                .detail("a migration runner sends the file to the server, which does not know it")
-                .help("write it as SQL, or remove the line")
-        }
+        ProblemKind::MetaCommand(word) => at(
+            source,
+            range,
+            "apply.meta-command",
+            format!("`\\{word}` is a command of psql, not SQL"),
+        )
+        .detail(
+            "psql alone runs it: every other runner, and migd, sends the file to the server, which does not know it",
+        )
+        .help(in_sql(word)),
         ProblemKind::Unterminated(opener) => {
             at(source, range, "apply.unterminated", format!("{opener} is never closed"))
                 .help("close it; everything after it is read as part of it")
@@ -276,6 +296,28 @@ fn not_sql(source: &Source, range: Option<std::ops::Range<usize>>, problem: &Pro
             at(source, range, "apply.unterminated", "the data of COPY … FROM STDIN never ends".to_owned())
                 .help("end it with a line that holds only `\\.`")
         }
+    }
+}
+
+/// What says the same as a command of psql's without it.
+fn in_sql(command: &str) -> &'static str {
+    match command {
+        "c" | "connect" => {
+            "a migration is judged in one database, which it is connected to already: remove the line; what is for another \
+             database belongs in a set of its own"
+        }
+        "i" | "ir" | "include" | "include_relative" => "write what the other file does into this one",
+        "copy" => "write the rows behind `COPY … FROM STDIN;` and end them with `\\.`, or INSERT them",
+        "gexec" => {
+            "`DO $$ DECLARE statement text; BEGIN FOR statement IN SELECT … LOOP EXECUTE statement; END LOOP; END $$;` does it"
+        }
+        "set" | "getenv" | "prompt" | "gset" => {
+            "write the value itself where the variable stands, or let migd put it there: `vars = { name = \"…\" }` in the \
+             set's section of migd.toml; a `\\set` whose variable is filled in so is left out"
+        }
+        "if" | "elif" | "else" | "endif" => "`DO $$ BEGIN IF … THEN … END IF; END $$;` decides in the server",
+        "g" => "end the statement with a semicolon",
+        _ => "write it as SQL, or remove the line",
     }
 }
 

@@ -160,6 +160,7 @@ pub static CODES: &[Code] = codes! {
     "history.duplicate-version" Error "two migrations have the same version",
     "history.edited" Error "a migration that production may have has other content",
     "history.gap" Warning "a new migration's number leaves one out",
+    "history.integrity" Error "Atlas's integrity file does not fit the migrations",
     "history.lexical-order" Warning "by name the migrations have another order than by number",
     "history.naming" Error "a file has a name that the runner or the repository does not expect",
     "history.out-of-order" Warning "a new migration has a lower version than one that production may have",

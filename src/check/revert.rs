@@ -18,6 +18,10 @@ impl Check for Revert {
             return Vec::new();
         }
         let Some(down) = &subject.migration.down else {
+            // What is wrong with it is said already.
+            if subject.migration.down_unread {
+                return Vec::new();
+            }
             let message = format!("migration {} has no down", subject.migration.version);
             let help = "write one, or set `\"revert.missing\" = \"off\"` under [checks] in migd.toml";
             return vec![at(&subject.migration.up, None, "revert.missing", message).help(help)];

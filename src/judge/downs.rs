@@ -45,6 +45,7 @@ mod tests {
             repeatable: kind == 'r',
             stamp: None,
             replaced: false,
+            down_unread: false,
         };
         text.chars().map(|kind| Arc::new(one(kind))).collect()
     }

@@ -61,11 +61,16 @@ impl Layout for Diesel {
             let file = format!("{folder}/up.sql");
             let up = draft.source(&file, |_| mode);
             let down = format!("{folder}/down.sql");
-            let down = if tree.files.contains_key(&down) { draft.source(&down, |_| mode) } else { None };
+            let is_there = tree.files.contains_key(&down);
+            let down = if is_there { draft.source(&down, |_| mode) } else { None };
+            let unread = is_there && down.is_none();
             if down.as_ref().is_some_and(|down| is_blank(&down.text)) {
                 draft.blank(&format!("{folder}/down.sql"));
             }
             draft.push(&file, version, folder.split_once('_').map_or("", |(_, name)| name), up, down);
+            if unread {
+                draft.down_is_unread();
+            }
         }
         draft.finish()
     }

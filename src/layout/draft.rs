@@ -219,6 +219,7 @@ impl<'a> Draft<'a> {
             repeatable: false,
             stamp: None,
             replaced: false,
+            down_unread: false,
         }));
     }
 
@@ -226,6 +227,13 @@ impl<'a> Draft<'a> {
     pub(super) fn last(&mut self) -> Option<&mut Migration> {
         // Nobody shares what is still being made.
         self.chain.migrations.last_mut().map(Arc::make_mut)
+    }
+
+    /// Of the migration that was pushed last: its down is there, and cannot be read.
+    pub(super) fn down_is_unread(&mut self) {
+        if let Some(last) = self.last() {
+            last.down_unread = true;
+        }
     }
 
     /// The chain, with its hashes.
@@ -322,8 +330,12 @@ impl<'a, K: Ord> Pairs<'a, K> {
             match (pair.up, pair.down) {
                 (Some(up), down) => {
                     let source = if is_program(up) { None } else { draft.source(up, &mode) };
-                    let down = down.and_then(|file| draft.source(file, &mode));
-                    draft.push(up, pair.version, &pair.name, source, down);
+                    let text = down.and_then(|file| draft.source(file, &mode));
+                    let unread = down.is_some() && text.is_none();
+                    draft.push(up, pair.version, &pair.name, source, text);
+                    if unread {
+                        draft.down_is_unread();
+                    }
                 }
                 (None, Some(down)) => draft.down_without_up(down),
                 (None, None) => {}
@@ -387,6 +399,7 @@ fn whole_hash(migration: &Migration) -> blake3::Hash {
     hasher.update(migration.up_hash.as_bytes());
     // Directives count wherever they stand.
     field(&mut hasher, migration.up.text.as_bytes());
+    hasher.update(&[u8::from(migration.down_unread)]);
     if let Some(down) = &migration.down {
         field(&mut hasher, down.text.as_bytes());
         sent(&mut hasher, down);

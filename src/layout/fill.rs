@@ -1,5 +1,5 @@
 //! Placeholders that some program fills in before a file is SQL: `{{ .Schema }}`, `${schema}`, `<%= schema %>`, `{schema}`,
-//! `:SCHEMA`.
+//! `:SCHEMA`, and psql's `:'name'` and `:"name"`.
 //!
 //! Flyway and goose have placeholders of their own. In every other layout they belong to the program around the runner, and
 //! `[migrations.vars]` gives their values by what stands between the marks.
@@ -24,6 +24,8 @@ pub(super) fn placeholder(text: &str) -> Option<Range<usize>> {
     }
     let mut before = None;
     let mut path = Path::Elsewhere;
+    // How many parentheses and brackets are open, and whether the last token was a word outside of them.
+    let (mut depth, mut follows_word) = (0, false);
     for token in Lexer::new(text, 0).filter(|token| !token.kind.is_comment()) {
         let rest = &text[token.start..];
         let own = &text[token.start..token.end];
@@ -45,11 +47,23 @@ pub(super) fn placeholder(text: &str) -> Option<Range<usize>> {
             }
             return Some(token.start..token.start + end);
         }
-        if token.kind == TokenKind::Other(b':') && matches!(before, None | Some(b'(' | b',' | b' ')) {
+        if token.kind == TokenKind::Other(b':') && matches!(before, None | Some(b'(' | b',' | b' ' | b'=')) {
             let name = rest[1..].split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or("");
             if name.len() > 1 && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_') {
                 return Some(token.start..token.start + 1 + name.len());
             }
+            // Behind a key of JSON_OBJECT a string may follow a colon, and in an array's bounds a name.
+            let is_value = before != Some(b' ') || follows_word;
+            if let Some(name) = quoted(&rest[1..]).filter(|_| is_value) {
+                return Some(token.start..token.start + 1 + name.len() + 2);
+            }
+        }
+        follows_word = token.kind == TokenKind::Word && depth == 0;
+        match token.kind {
+            TokenKind::Open | TokenKind::Other(b'[') => depth += 1,
+            TokenKind::Close | TokenKind::Other(b']') => depth -= 1,
+            TokenKind::Semicolon => depth = 0,
+            _ => {}
         }
         before = match token.kind {
             TokenKind::Other(byte) => Some(byte),
@@ -93,6 +107,15 @@ fn within(quoted: &str) -> Option<Range<usize>> {
     })
 }
 
+/// The name in quotes that `text` begins with.
+fn quoted(text: &str) -> Option<&str> {
+    let quote = text.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
+    let name = text[1..].split(quote).next()?;
+    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    (is_name && text[1 + name.len()..].starts_with(quote)).then_some(name)
+}
+
 /// What is said of a placeholder without a value.
 pub(super) fn unfilled(placeholder: &str) -> Finding {
     unnamed(placeholder, name(placeholder).0)
@@ -120,7 +143,7 @@ fn name(placeholder: &str) -> (&str, bool) {
     let between = |(open, close): &(&str, &str)| placeholder.strip_prefix(open)?.strip_suffix(close);
     match MARKS.iter().find_map(between) {
         Some(inside) => (inside.trim().trim_start_matches('.').trim(), true),
-        None => (placeholder.trim_start_matches(':'), false),
+        None => (placeholder.trim_start_matches(':').trim_matches(['\'', '"']), false),
     }
 }
 
@@ -144,6 +167,17 @@ fn with_values(text: &str, vars: &BTreeMap<String, String>) -> String {
     while let Some(at) = rest.find(['{', '$', '<', ':']) {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
+        if rest.starts_with(':')
+            && !out.ends_with(':')
+            && let Some(name) = quoted(&rest[1..])
+            && let Some(value) = vars.get(name)
+        {
+            // psql puts it into the quotes that it is asked for in.
+            let quote = &rest[1..2];
+            out.push_str(&format!("{quote}{}{quote}", value.replace(quote, &quote.repeat(2))));
+            rest = &rest[1 + name.len() + 2..];
+            continue;
+        }
         let marked = MARKS.iter().find(|(open, _)| rest.starts_with(open));
         let end = match marked {
             Some((_, close)) => rest.find(close).map(|end| end + close.len()),
@@ -189,6 +223,8 @@ mod tests {
         assert_eq!(first("CREATE TABLE <%= schema %>.a ()"), Some("<%= schema %>"));
         assert_eq!(first("CREATE TABLE {schema}.a ()"), Some("{schema}"));
         assert_eq!(first("CREATE TABLE :SCHEMA.a ()"), Some(":SCHEMA"));
+        assert_eq!(first("CREATE ROLE :\"role\""), Some(":\"role\""));
+        assert_eq!(first("INSERT INTO t VALUES (1, :'name')"), Some(":'name'"));
     }
 
     #[test]
@@ -214,6 +250,7 @@ mod tests {
             "SELECT '${x}' || \"a{{b\"",
             "SELECT '{name}'::text[], '{\"a\": 1}'::jsonb",
             "SELECT { a mistake }",
+            "SELECT JSON_OBJECT('a':'b', k :'c'), a[lo:\"hi\"], x::\"char\"",
             "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN x := 1; END $$",
         ] {
             assert_eq!(first(text), None, "{text}");
@@ -225,6 +262,15 @@ mod tests {
         let vars = BTreeMap::from([("Schema".to_owned(), "shop".to_owned()), ("a b".to_owned(), "c".to_owned())]);
         let text = "{{ .Schema }}.x {{Schema}} ${Schema} <%= a b %> {Schema} :Schema ::Schema ${other} {{ '{' }} {}";
         assert_eq!(with_values(text, &vars), "shop.x shop shop c shop shop ::Schema ${other} {{ '{' }} {}");
+    }
+
+    #[test]
+    fn psqls_quotes_stay_around_a_value() {
+        let vars = BTreeMap::from([("who".to_owned(), "O'Neil".to_owned())]);
+        assert_eq!(
+            with_values("SELECT :'who', :\"who\", x::\"who\"", &vars),
+            "SELECT 'O''Neil', \"O'Neil\", x::\"who\""
+        );
     }
 
     #[test]

@@ -99,8 +99,12 @@ impl Layout for Flyway {
         }
         for (key, (file, parsed)) in versioned {
             let up = sql(&mut draft, file, tree, &settings, &given.vars);
-            let down = undos.remove(&key).and_then(|(file, _)| sql(&mut draft, file, tree, &settings, &given.vars));
-            draft.push(file, parsed.version.replace('_', "."), parsed.name, up, down);
+            let undo = undos.remove(&key).map(|(file, _)| sql(&mut draft, file, tree, &settings, &given.vars));
+            let unread = matches!(undo, Some(None));
+            draft.push(file, parsed.version.replace('_', "."), parsed.name, up, undo.flatten());
+            if unread {
+                draft.down_is_unread();
+            }
         }
         for (file, _) in undos.into_values() {
             draft.down_without_up(file);

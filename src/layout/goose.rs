@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::draft::Draft;
 use super::marked::{Refusal, ends_with_semicolon, lines, source};
-use super::{Bookkeeping, Chain, Conduct, Given, Heed, Late, Layout, Migration, Mode, Tree};
+use super::{Bookkeeping, Chain, Conduct, Given, Heed, Late, Layout, Migration, Mode, Source, Tree};
 use crate::verdict::{Finding, Severity};
 
 /// See the module.
@@ -58,8 +58,13 @@ impl Layout for Goose {
             }
         }
         for (version, (file, name)) in steps {
-            let (up, down) = if file.ends_with(".sql") { directions(&mut draft, file, vars) } else { (None, None) };
-            draft.push(file, version.to_string(), name, up, down);
+            let (up, down) =
+                if file.ends_with(".sql") { directions(&mut draft, file, vars) } else { (None, Down::None) };
+            let unread = matches!(down, Down::Refused);
+            draft.push(file, version.to_string(), name, up, down.source());
+            if unread {
+                draft.down_is_unread();
+            }
         }
         draft.finish()
     }
@@ -92,11 +97,26 @@ const SETUP: &str = "CREATE TABLE IF NOT EXISTS goose_db_version (
     tstamp timestamp NOT NULL DEFAULT now()
 )";
 
-type Directions = (Option<super::Source>, Option<super::Source>);
+/// The down of a file.
+enum Down {
+    None,
+    There(Source),
+    /// goose runs the file's up, and stops at its down.
+    Refused,
+}
+
+impl Down {
+    fn source(self) -> Option<Source> {
+        match self {
+            Down::There(source) => Some(source),
+            Down::None | Down::Refused => None,
+        }
+    }
+}
 
 /// Both directions of a file; a finding where goose refuses it.
-fn directions(draft: &mut Draft<'_>, file: &str, vars: &BTreeMap<String, String>) -> Directions {
-    let Some(text) = draft.text(file) else { return (None, None) };
+fn directions(draft: &mut Draft<'_>, file: &str, vars: &BTreeMap<String, String>) -> (Option<Source>, Down) {
+    let Some(text) = draft.text(file) else { return (None, Down::None) };
     let text = match substitute(&text, vars) {
         Ok((Cow::Borrowed(_), _)) => text,
         Ok((Cow::Owned(changed), unset)) => {
@@ -109,24 +129,39 @@ fn directions(draft: &mut Draft<'_>, file: &str, vars: &BTreeMap<String, String>
         }
         Err(refusal) => {
             draft.malformed(file, &text, refusal);
-            return (None, None);
+            return (None, Down::None);
         }
     };
     let path = draft.path(file);
-    let mut parsed = |section| match parse(&text, section) {
-        Ok(parsed) => {
+    let parsed = |section| {
+        parse(&text, section).map(|parsed| {
             let mode = if parsed.transaction { Mode::Wrapped } else { Mode::PerStatement };
-            Some((source(&path, &text, parsed.pieces, mode), parsed.has_down))
-        }
+            (source(&path, &text, parsed.pieces, mode), parsed.has_down)
+        })
+    };
+    let up = match parsed(Section::Up) {
+        Ok((up, _)) => up,
         Err(refusal) => {
             draft.malformed(file, &text, refusal);
-            None
+            return (None, Down::None);
         }
     };
-    let up = parsed(Section::Up);
-    let down = if up.is_some() { parsed(Section::Down) } else { None };
-    (up.map(|(up, _)| up), down.filter(|(_, there)| *there).map(|(down, _)| down))
+    // Each direction is read by itself: `goose up` does not mind what is wrong with the other.
+    let down = match parsed(Section::Down) {
+        Ok((down, true)) => Down::There(down),
+        Ok((_, false)) => Down::None,
+        Err((range, why)) => {
+            let why =
+                why.strip_prefix(REFUSES).map_or(why.clone(), |why| format!("`goose down` stops at this file: {why}"));
+            draft.malformed(file, &text, (range, why));
+            Down::Refused
+        }
+    };
+    (Some(up), down)
 }
+
+/// How a refusal begins.
+const REFUSES: &str = "goose refuses this file: ";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Section {
@@ -155,7 +190,7 @@ fn parse(text: &str, wanted: Section) -> Result<Parsed, Refusal> {
     let (mut section, mut block) = (Section::Start, Block::None);
     let mut buffer: Option<Range<usize>> = None;
     for (range, line) in lines(text) {
-        let refuse = |why: &str| Err((range.clone(), format!("goose refuses this file: {why}")));
+        let refuse = |why: &str| Err((range.clone(), format!("{REFUSES}{why}")));
         let trimmed = line.trim();
         if section == Section::Start && trimmed.is_empty() {
             continue;
@@ -204,13 +239,13 @@ fn parse(text: &str, wanted: Section) -> Result<Parsed, Refusal> {
     }
     let end = text.len()..text.len();
     if section == Section::Start {
-        return Err((0..0, "goose refuses this file: it has no `-- +goose Up`".to_owned()));
+        return Err((0..0, format!("{REFUSES}it has no `-- +goose Up`")));
     }
     if block == Block::Begun {
-        return Err((end, "goose refuses this file: `+goose StatementEnd` is missing".to_owned()));
+        return Err((end, format!("{REFUSES}`+goose StatementEnd` is missing")));
     }
     match buffer.filter(|b| !text[b.clone()].trim().is_empty()) {
-        Some(rest) => Err((rest, "goose refuses this file: the last statement has no semicolon".to_owned())),
+        Some(rest) => Err((rest, format!("{REFUSES}the last statement has no semicolon"))),
         None => Ok(parsed),
     }
 }
@@ -242,7 +277,7 @@ fn substitute<'t>(text: &'t str, vars: &BTreeMap<String, String>) -> Result<(Cow
             out.push_str(line);
         } else if on && !line.trim().starts_with("--") {
             let expanded = expand(line, vars, &mut unset);
-            out.push_str(&expanded.map_err(|why| (range, format!("goose refuses this file: {why}")))?);
+            out.push_str(&expanded.map_err(|why| (range, format!("{REFUSES}{why}")))?);
         } else {
             out.push_str(line);
         }

@@ -20,6 +20,7 @@ mod locations;
 mod marked;
 mod plain;
 mod prisma;
+mod psql;
 mod refinery;
 mod replace;
 mod sql_migrate;
@@ -53,6 +54,7 @@ pub static LAYOUTS: &[&dyn Layout] = &[
     &refinery::Refinery,
     &drizzle::Drizzle,
     &prisma::Prisma,
+    &atlas::Atlas,
     &supabase::Supabase,
     &plain::Plain,
 ];
@@ -181,6 +183,8 @@ pub struct Migration {
     pub stamp: Option<i64>,
     /// `up` and `down` stand in the place of a step that is not SQL, and are never run in production.
     pub replaced: bool,
+    /// There is a down, and it could not be read, or the runner refuses it: a finding says why, and `down` is none.
+    pub down_unread: bool,
 }
 
 /// The SQL of one direction.

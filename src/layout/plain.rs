@@ -5,15 +5,16 @@
 //! itself has no numbered file, those of its numbered folders (one for each release) count, in the folders' order, or each
 //! folder is a migration (`7-name/up.sql` with `down.sql`, as Hasura has them). Each runs
 //! in one transaction, or statement by statement when the file starts with `-- no-transaction` or says
-//! `---- tern: disable-tx ----` or `-- atlas:txmode none`. Nothing is recorded. Of a file that is there for several databases (`7_a.mysql.up.sql`,
+//! `---- tern: disable-tx ----`. Nothing is recorded. Of a file that is there for several databases (`7_a.mysql.up.sql`,
 //! `7_a.postgres.up.sql`), PostgreSQL's counts, and where it has none, the one without a name. Where files are named for a transaction (go-pg's `7_a.tx.up.sql`), the others
-//! are sent without one.
+//! are sent without one. postgrator's (`7.do.a.sql`, `7.undo.a.sql`) are sent whole, as one query. What psql keeps to itself in
+//! a file that is made for it is left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::atlas;
 use super::draft::{Direction, Draft, is_program};
+use super::psql;
 use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Reach, Source, Tree};
 use crate::sql::split;
 use crate::verdict::{Finding, Severity};
@@ -39,8 +40,8 @@ impl Layout for Plain {
         if versioned == stems.len() && has_transactions(tree) {
             return 70;
         }
-        if versioned > 0 && atlas::is_kept(tree) {
-            return 85;
+        if versioned > 0 && has_actions(tree) {
+            return 72;
         }
         // Less than Diesel, which has such folders too, and is passed over where nothing is written in Rust.
         if !has_numbers(tree) && has_steps(tree) {
@@ -54,6 +55,7 @@ impl Layout for Plain {
         let own: BTreeSet<&str> = own(tree).collect();
         let stems: BTreeSet<&str> = own.iter().filter_map(|f| stem(f)).collect();
         let dialects = has_dialects(tree);
+        let actions = has_actions(tree);
         let ours = ours(&stems, dialects);
         let mut ups: BTreeMap<&str, &str> = BTreeMap::new();
         let mut downs: BTreeMap<&str, &str> = BTreeMap::new();
@@ -62,8 +64,13 @@ impl Layout for Plain {
                 draft.unknown(file);
                 continue;
             };
-            let (base, direction) = direction(stem, &stems);
-            let Some(base) = of_postgres(base, stem, &ours, dialects) else {
+            let read = if actions {
+                action(stem).map(|(base, direction, _)| (base, direction))
+            } else {
+                let (base, direction) = direction(stem, &stems);
+                of_postgres(base, stem, &ours, dialects).map(|base| (base, direction))
+            };
+            let Some((base, direction)) = read else {
                 draft.unknown(file);
                 continue;
             };
@@ -90,16 +97,9 @@ impl Layout for Plain {
         }
         let mut taken = BTreeSet::new();
         let transactions = has_transactions(tree);
-        for (at, (base, file)) in order.into_iter().enumerate() {
-            let is_checkpoint = |bytes: &[u8]| atlas::is_checkpoint(&String::from_utf8_lossy(bytes));
-            if at > 0 && tree.files[file].bytes.as_deref().is_some_and(is_checkpoint) {
-                draft.unknown(file);
-                let message = "atlas runs this checkpoint in new databases only, and migd passes it over";
-                draft.find(Finding::new("history.unknown-file", Severity::Note, message), file);
-                continue;
-            }
+        for (base, file) in order {
             // Pop's mark for a file without a transaction, and go-pg's for one with it.
-            let bare = |file: &str| file.contains(".autocommit.") || (transactions && !is_transaction(file));
+            let bare = |file: &str| actions || file.contains(".autocommit.") || (transactions && !is_transaction(file));
             let mode = |file: &str, text: &str| if bare(file) { Mode::Simple } else { mode(text) };
             let text = if is_program(file) { None } else { draft.source(file, |text| mode(file, text)) };
             let (up, inner) = match text.map(directions) {
@@ -109,15 +109,21 @@ impl Layout for Plain {
             let down =
                 downs.get(base).or_else(|| downs.iter().find(|(down, _)| is_pair(base, down)).map(|(_, file)| file));
             let outer = down.and_then(|down| draft.source(down, |text| mode(down, text)));
+            let unread = down.is_some() && outer.is_none();
             let digits = number(base).map_or(base, |(digits, _)| digits);
             let name = base[digits.len().min(base.len())..].trim_start_matches(['_', '-', '.', ' ']);
             let name = if number(base).is_some() { name } else { base };
             let name = if transactions { name.strip_suffix(".tx").unwrap_or(name) } else { name };
+            let described = if actions { stem(file).and_then(action) } else { None };
+            let name = described.map_or(name, |(_, _, description)| description);
             // The runner that takes two of one number goes by whole names.
             let version = if taken.insert(digits) { digits } else { base };
             draft.push(file, version.to_owned(), name, up, outer.or(inner));
+            if unread {
+                draft.down_is_unread();
+            }
         }
-        draft.finish()
+        psql::leave_out(draft.finish())
     }
 
     fn bookkeeping(&self, _: &Migration) -> Bookkeeping {
@@ -136,6 +142,12 @@ impl Layout for Plain {
     fn reach(&self, setting: &str) -> Reach {
         let _ = setting;
         Reach::Unsure
+    }
+
+    /// postgrator keeps the highest version, and runs those above it.
+    fn late(&self, migration: &Migration) -> Late {
+        let file = migration.up.path.rsplit('/').next().unwrap_or(&migration.up.path);
+        if stem(file).and_then(action).is_some() { Late::Skips } else { self.conduct().late }
     }
 
     /// Whoever runs the files decides.
@@ -200,8 +212,11 @@ fn programs<'a>(own: &BTreeSet<&'a str>, steps: &[(&str, &str)]) -> Vec<(&'a str
     let taken: BTreeSet<_> = steps.iter().filter_map(|(base, _)| number(base).map(|(_, values)| values)).collect();
     let program = |&file: &&'a str| {
         let stem = file.rsplit_once('.').filter(|_| is_program(file))?.0;
-        let base = stem.strip_suffix(".up").or_else(|| stem.strip_suffix("/up")).unwrap_or(stem);
-        let (_, values) = number(base).filter(|_| !stem.ends_with(".down") && !stem.ends_with("/down"))?;
+        let (base, direction) = match action(stem) {
+            Some((base, direction, _)) => (base, direction),
+            None => direction(stem, &BTreeSet::new()),
+        };
+        let (_, values) = number(base).filter(|_| direction == Direction::Up)?;
         (!taken.contains(&values)).then_some((base, file))
     };
     own.iter().filter_map(program).collect()
@@ -355,6 +370,27 @@ fn direction<'a>(stem: &'a str, stems: &BTreeSet<&str>) -> (&'a str, Direction) 
     (stem, Direction::Up)
 }
 
+/// postgrator's names, `7.do.create-users` and `7.undo`: the version, the direction and the description.
+fn action(stem: &str) -> Option<(&str, Direction, &str)> {
+    let name = stem.rsplit('/').next().unwrap_or(stem);
+    let (version, rest) = name.split_once('.')?;
+    let (action, description) = rest.split_once('.').unwrap_or((rest, ""));
+    let direction = match action {
+        "do" => Direction::Up,
+        "undo" => Direction::Down,
+        _ => return None,
+    };
+    let digits = !version.is_empty() && version.bytes().all(|b| b.is_ascii_digit());
+    let end = stem.len() - name.len() + version.len();
+    digits.then_some((&stem[..end], direction, description))
+}
+
+/// Whether the numbered files have postgrator's names.
+fn has_actions(tree: &Tree) -> bool {
+    let mut numbered = own(tree).filter_map(stem).filter(|stem| number(stem).is_some()).peekable();
+    numbered.peek().is_some() && numbered.all(|stem| action(stem).is_some())
+}
+
 /// What stands between up and down in tern's files.
 const TERN: &str = "---- create above / drop below ----";
 
@@ -363,11 +399,7 @@ const TERN_BARE: &str = "---- tern: disable-tx ----";
 
 pub(super) fn mode(text: &str) -> Mode {
     let bare = !text.contains(TERN) && text.lines().any(|line| line == TERN_BARE);
-    if bare || text.starts_with("-- no-transaction") || atlas::is_bare(text) {
-        Mode::PerStatement
-    } else {
-        Mode::Wrapped
-    }
+    if bare || text.starts_with("-- no-transaction") { Mode::PerStatement } else { Mode::Wrapped }
 }
 
 /// The two directions of one of tern's files; none for any other. One without anything below the line cannot be undone.

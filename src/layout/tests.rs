@@ -6,6 +6,7 @@ mod core;
 mod discovery;
 mod flyway;
 mod marked;
+mod named;
 mod others;
 mod replace;
 

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::elevate::{self, Lend};
 use super::rights::alone;
-use super::{Cause, Executed, Failure, Run, ServerError, extensions, lend};
+use super::{Cause, Executed, Failure, Run, ServerError, extensions, lend, missing};
 use crate::engine::beside::Beside;
 use crate::engine::pace::Pace;
 use crate::engine::session::{Session, describe};
@@ -87,7 +87,10 @@ pub async fn run(bench: Bench<'_>, source: &Source, bookkeeping: &[String]) -> R
     run.ms = started.elapsed().as_secs_f64() * 1000.0;
     match outcome {
         Ok(()) => {}
-        Err(Stop::Failed(failure)) => {
+        Err(Stop::Failed(mut failure)) => {
+            if let Cause::Server(error) = &mut failure.cause {
+                error.elsewhere = missing::elsewhere(bench.observer, error).await;
+            }
             run.failure = Some(failure);
             if !bench.runner.is_closed() {
                 let _ = execute(bench.runner, "ROLLBACK").await;
@@ -220,7 +223,7 @@ impl Steps<'_> {
         }
         let reserved = elevate::reserved(text, self.bench.limits.elevate);
         let may_need = lend::may_need(text, statement.kind);
-        let extension = elevate::made(text);
+        let extension = elevate::made(text).map(|name| (name, false)).or_else(|| elevate::named(text));
         let _alone = match may_need && lend::looks_elsewhere(text) {
             true => Some(alone(&self.bench.limits.beside.databases, self.bench.limits).await?),
             false => None,
@@ -249,9 +252,9 @@ impl Steps<'_> {
                 (outcome, elevated) = (second, true);
             }
         }
-        if let (Some(extension), Err(Ended::Server(error))) = (&extension, &outcome)
-            && matches!(error.sqlstate.as_str(), "0A000" | "42501" | "58P01")
-            && extensions::stand_in(self.bench.observer, extension)
+        if let (Some((extension, drops)), Err(Ended::Server(error))) = (&extension, &outcome)
+            && matches!(error.sqlstate.as_str(), "0A000" | "42501" | "42704" | "58P01")
+            && let Some(tables) = extensions::stand_in(self.bench.observer, extension)
                 .await
                 .map_err(|error| Stop::Broken(Error::Lost(describe(&error))))?
         {
@@ -259,6 +262,13 @@ impl Steps<'_> {
                 self.own("ROLLBACK TO SAVEPOINT migd_rights").await?;
             }
             outcome = Ok(0);
+            // With the extension its rows would go.
+            if *drops && !tables.is_empty() {
+                let emptied = self.send(&format!("TRUNCATE {} RESTART IDENTITY", tables.join(", "))).await;
+                if emptied.is_err() && self.in_transaction {
+                    self.own("ROLLBACK TO SAVEPOINT migd_rights").await?;
+                }
+            }
         }
         let mut loan = None;
         if let (true, Some(refusal)) = (may_need, refused(&outcome).cloned())

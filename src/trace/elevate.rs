@@ -141,6 +141,7 @@ struct Patterns {
     create: Regex,
     update: Regex,
     role: Regex,
+    about: Regex,
     other: Regex,
     operators: Regex,
 }
@@ -158,6 +159,9 @@ static PATTERNS: LazyLock<Option<Patterns>> = LazyLock::new(|| {
         update: compile(r"alterGAP+extensionGAP+(?P<name>NAME)GAP+update(?:GAP+toGAP+(?:NAME|TEXT))?GAP*;?GAP*\z")?,
         role: compile(
             r"createGAP+(?:role|user)GAP+(?P<role>NAME)(?:GAP+(?:with|(?:no)?(?:login|inherit|createdb|createrole|bypassrls|replication)|nosuperuser|passwordGAP+TEXT))*GAP*;?GAP*\z",
+        )?,
+        about: compile(
+            r"(?:dropGAP+extensionGAP+(?P<dropped>NAME)(?:GAP+(?:cascade|restrict))?|commentGAP+onGAP+extensionGAP+(?P<told>NAME)GAP+isGAP+(?:TEXT|null)|alterGAP+extensionGAP+(?P<name>NAME)GAP+(?:updateGAP+toGAP+(?:NAME|TEXT)|update|setGAP+schemaGAP+NAME))GAP*;?GAP*\z",
         )?,
         other: compile(
             r"(?:dropGAP+extension\b|commentGAP+onGAP+extension\b|alterGAP+extensionGAP+NAMEGAP+setGAP+schema\b|(?:create|alter|drop)GAP+(?:eventGAP+trigger|publication)\b|(?P<set>setGAP+(?:(?:session|local)GAP+)?|resetGAP+)session_replication_role\b)",
@@ -197,6 +201,13 @@ pub fn reserved(statement: &str, lend: Lend) -> Option<Reserved> {
 pub fn made(statement: &str) -> Option<String> {
     let found = PATTERNS.as_ref()?.create.captures(statement)?;
     Some(folded(found.name("name")?.as_str()))
+}
+
+/// The extension that `statement` drops, updates, moves or describes, where it is one alone, and whether it drops it.
+pub fn named(statement: &str) -> Option<(String, bool)> {
+    let found = PATTERNS.as_ref()?.about.captures(statement)?;
+    let name = ["dropped", "told", "name"].into_iter().find_map(|group| found.name(group))?;
+    Some((folded(name.as_str()), found.name("dropped").is_some()))
 }
 
 /// How the comment on a schema begins that has what extensions would bring: their names follow, with commas.
@@ -266,6 +277,23 @@ mod tests {
         ] {
             assert!(reserved(other, Lend::Harmless).is_some(), "{other}");
             assert_eq!(reserved(other, Lend::Nothing), None);
+        }
+    }
+
+    #[test]
+    fn the_one_extension_that_a_statement_is_about_is_known() {
+        for (statement, extension) in [
+            ("DROP EXTENSION pg_cron", Some(("pg_cron", true))),
+            ("drop extension \"pg_net\" cascade;", Some(("pg_net", true))),
+            ("COMMENT ON EXTENSION pg_cron IS 'jobs'", Some(("pg_cron", false))),
+            ("ALTER EXTENSION Pg_Cron UPDATE TO '1.6'", Some(("pg_cron", false))),
+            ("ALTER EXTENSION pg_cron UPDATE", Some(("pg_cron", false))),
+            ("DROP EXTENSION pg_cron, citext", None),
+            ("DROP EXTENSION IF EXISTS pg_cron", None),
+            ("DROP TABLE extension", None),
+        ] {
+            let found = named(statement);
+            assert_eq!(found.as_ref().map(|(name, drops)| (name.as_str(), *drops)), extension, "{statement}");
         }
     }
 

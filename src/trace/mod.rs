@@ -5,6 +5,7 @@ pub mod digest;
 pub mod elevate;
 mod extensions;
 pub mod lend;
+mod missing;
 mod rights;
 pub mod settings;
 pub mod together;
@@ -121,6 +122,8 @@ pub struct ServerError {
     pub column: Option<String>,
     /// The constraint.
     pub constraint: Option<String>,
+    /// Schemas that have something of the name that is missing, as identifiers.
+    pub elsewhere: Vec<String>,
     /// The version of the server that says it, as in `17.5`; empty where nobody has asked.
     pub server: String,
 }
@@ -152,6 +155,7 @@ impl From<&tokio_postgres::error::DbError> for ServerError {
             table,
             column: error.column().map(str::to_owned),
             constraint: error.constraint().map(str::to_owned),
+            elsewhere: Vec::new(),
             server: String::new(),
         }
     }

@@ -126,6 +126,7 @@ impl Judge {
             repeatable: false,
             stamp: None,
             replaced: false,
+            down_unread: false,
         };
         let subject = Subject {
             layout: migd::layout::LAYOUTS[0],

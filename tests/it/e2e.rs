@@ -5,6 +5,7 @@ mod cli;
 mod codes;
 mod commit;
 mod containment;
+mod conventions;
 mod copied;
 mod files;
 mod following;

@@ -123,7 +123,7 @@ fn edited_down(view: &View<'_>, old: &Migration, new: &Migration) -> Option<Find
                 "{runner} compares no downs: the next revert runs the new text, on databases that ran the old up too"
             ),
         ),
-        (Some(_), None) if view.history.layout.has_downs() => (
+        (Some(_), None) if view.history.layout.has_downs() && !new.down_unread => (
             &new.up,
             format!("the down of migration {version} is gone, and production may already have the migration"),
             format!("{runner} compares no downs: the migration cannot be reverted any more"),

@@ -108,6 +108,7 @@ fn a_late_migration_is_an_error_where_the_runner_would_skip_it_and_a_warning_els
             Severity::Warning,
             "would run it after",
         ),
+        ("atlas", ["1_a.sql", "2_b.sql", "3_c.sql"], Severity::Warning, "atlas would refuse"),
         ("supabase", ["1_a.sql", "2_b.sql", "3_c.sql"], Severity::Warning, "supabase would refuse"),
         ("plain", ["1_a.sql", "2_b.sql", "3_c.sql"], Severity::Warning, "production may already have"),
     ];

@@ -268,22 +268,6 @@ fn plain_takes_each_folder_for_a_migration_where_it_has_an_up() {
 }
 
 #[test]
-fn a_folder_with_atlas_sums_is_plain_and_its_files_say_how_they_run() {
-    let files = [
-        ("20240101000000_a.sql", "-- atlas:txmode none\n\nCREATE INDEX CONCURRENTLY i ON t (a);"),
-        ("20240102000000_b.sql", "-- a table\n-- atlas:txmode none\nCREATE TABLE t ();"),
-        ("20240103000000_c.sql", "-- atlas:checkpoint\n\nCREATE TABLE t (a int);"),
-        ("atlas.sum", "h1:"),
-    ];
-    assert_eq!(recognise(&tree(&files)).map(Layout::name), Some("plain"));
-    let chain = plan("plain", &files);
-    assert_eq!(order(&chain), ["20240101000000 a", "20240102000000 b"]);
-    let modes: Vec<_> = chain.migrations.iter().map(|m| m.up.mode).collect();
-    assert_eq!(modes, [Mode::PerStatement, Mode::Wrapped], "a statement's own comment is no directive");
-    assert_eq!(findings(&chain), ["history.unknown-file migrations/20240103000000_c.sql"]);
-}
-
-#[test]
 fn of_files_for_several_databases_postgresqls_run() {
     let chain = plan(
         "plain",

@@ -510,7 +510,7 @@ fn a_folder_with_atlas_sums_is_no_set_of_sqlxs() {
         ("migrations/20240101000000_a.sql", "SELECT 1"),
         ("migrations/atlas.sum", "h1:"),
     ];
-    assert_eq!(found(&files), ["migrations (plain)"]);
+    assert_eq!(found(&files), ["migrations (atlas)"]);
 }
 
 #[test]

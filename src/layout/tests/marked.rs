@@ -55,6 +55,16 @@ fn goose_refuses_what_it_cannot_read() {
 }
 
 #[test]
+fn a_down_that_goose_refuses_is_there_and_the_up_runs() {
+    let text = "-- +goose Up\nSELECT 1;\n-- +goose Down\nSELECT 2\n";
+    let chain = plan("goose", &[("1_a.sql", text)]);
+    assert_eq!(findings(&chain), ["apply.format migrations/1_a.sql"]);
+    assert_eq!(chain.findings[0].line, Some(4));
+    let migration = &chain.migrations[0];
+    assert!(migration.foreign.is_none() && migration.down.is_none() && migration.down_unread);
+}
+
+#[test]
 fn goose_names_its_go_steps_and_refuses_words_for_versions() {
     let chain = plan(
         "goose",
