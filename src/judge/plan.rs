@@ -4,6 +4,7 @@ mod cases;
 mod contents;
 mod listing;
 mod own;
+mod setup;
 mod shared;
 
 use std::collections::{BTreeMap, HashMap};
@@ -13,6 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use listing::{Listed, Listing, named};
 use own::own_findings;
+use setup::BUILT_IN;
+pub use setup::setup_files;
 use shared::{Recent, share_entries, share_migrations};
 
 use super::Error;
@@ -333,9 +336,6 @@ pub fn is_inside(path: &str, root: &str) -> bool {
     root.is_empty() || path.strip_prefix(root).is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// Before the name of a layout under `setup_sql`: what its platform brings.
-const BUILT_IN: &str = "builtin:";
-
 /// Before the paths of files that stand in for steps: none that git knows starts like this.
 const REPLACEMENT: &str = "//";
 
@@ -532,43 +532,5 @@ impl Folder<'_> {
         let chain = Arc::new(chain);
         chains.put(key, Arc::clone(&chain), KEPT_CHAINS);
         Ok(chain)
-    }
-
-    /// The set's `setup_sql`, as staged, else as it lies in the work tree.
-    fn setup(&self, set: &Set, layout: &dyn Layout) -> Result<Vec<layout::Source>, Error> {
-        let mut sources = Vec::new();
-        let source = |path: String, text: Arc<str>| {
-            let body = 0..text.len();
-            layout::Source { path, text, body, mode: layout::Mode::PerStatement, pieces: None }
-        };
-        let stated = set.setup_sql.iter().map(|path| path.to_string_lossy().into_owned());
-        let built_in = || format!("{BUILT_IN}{}", layout.name());
-        let unstated = (set.setup_sql.is_empty() && layout.before().is_some()).then(built_in);
-        // What the platform runs of the project's own, where nobody has said anything else.
-        let is_there = |path: &String| {
-            let staged = self.repo.staged(std::slice::from_ref(path)).unwrap_or_default();
-            staged.iter().any(|entry| entry.path == *path) || self.repo.work_file(path).is_ok()
-        };
-        let own = unstated.as_ref().and_then(|_| layout.globals(self.root).into_iter().find(is_there));
-        for path in stated.chain(unstated).chain(own) {
-            let platform = path.strip_prefix(BUILT_IN).and_then(layout::by_name);
-            if let Some(text) = platform.and_then(Layout::before) {
-                sources.push(source(path, text.into()));
-                continue;
-            }
-            let staged = self.repo.staged(std::slice::from_ref(&path))?;
-            let bytes = match staged.iter().find(|entry| entry.path == path && !entry.is_link) {
-                Some(entry) => self.repo.read(&entry.id, self.max)?.bytes.map(|bytes| bytes.to_vec()),
-                None => self.repo.work_file(&path).ok(),
-            };
-            let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-            let text: Arc<str> = text.ok_or_else(|| Error::no_setup_file(&path))?.into();
-            sources.push(source(path, text));
-        }
-        // The runner comes to a database that has all of that.
-        let of_runner =
-            layout.setup(&set.settings).map(|text| source(format!("{BUILT_IN}{}", layout.name()), text.into()));
-        sources.extend(of_runner);
-        Ok(sources)
     }
 }

@@ -231,7 +231,7 @@ impl Service {
         let stated = !config.migrations.is_empty();
         let sets = if stated { config.migrations.clone() } else { found_sets(live, served, &repo, &config)? };
         let sought = live.served().get(&home.root).map(|served| served.sought.clone()).unwrap_or_default();
-        let setups = sets.iter().flat_map(|set| &set.setup_sql).map(|path| home.root.join(path));
+        let setups = sets.iter().flat_map(plan::setup_files).map(|path| home.root.join(path));
         let folders = folders_of(&sets, home);
         let linked = home::linked(&home.root, &folders);
         let files = setups.chain([home.root.join(CONFIG_FILE)]).chain(linked).collect();
