@@ -127,6 +127,21 @@ fn loss(subject: &Subject<'_>, loss: &Loss) -> Option<Finding> {
             format!("column {target} goes with the values in it"),
             "copy what is still wanted first",
         ),
+        Lost::Turned => (
+            "loss.column-dropped",
+            &["drop"],
+            format!("column {target} goes, and the migration makes other values of its own first: {change}"),
+            "keep it until nobody needs the old values",
+        ),
+        Lost::Read(tried) => (
+            "loss.column-dropped",
+            &["drop"],
+            match tried {
+                true => format!("column {target} goes with values that the migration reads and does not keep all of"),
+                false => format!("column {target} goes with the values in it, which the migration reads first"),
+            },
+            "look whether what it puts elsewhere is all that is wanted",
+        ),
         Lost::Table => (
             "loss.table-dropped",
             &["drop"],
@@ -174,7 +189,8 @@ fn loss(subject: &Subject<'_>, loss: &Loss) -> Option<Finding> {
     let deliberate = is_deliberate(statement, loss.column.as_deref().unwrap_or_default());
     match loss.what {
         Lost::Values | Lost::Precision if deliberate => finding.severity = Severity::Note,
-        Lost::Collapsed => finding.severity = Severity::Note,
+        Lost::Collapsed | Lost::Turned => finding.severity = Severity::Note,
+        Lost::Read(_) => finding.severity = Severity::Warning,
         _ if whole => finding.severity = Severity::Error,
         _ => {}
     }

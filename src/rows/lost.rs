@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio_postgres::SimpleQueryMessage;
 
 use super::baseline::{Site, Wish};
+use super::fate::{Fate, Readers};
 use super::row::Row;
 use super::schema::{Column, Table};
 use super::script::Script;
@@ -13,21 +14,23 @@ use super::{Job, Loss, Lost};
 use super::{kept, mend};
 use crate::engine::session::Session;
 use crate::pool::Held;
-use crate::sql::{self, Kind};
 
 /// The rows of one table: values as texts by column, by the key of each row.
-type Rows = BTreeMap<String, BTreeMap<i16, Value>>;
+pub(super) type Rows = BTreeMap<String, BTreeMap<i16, Value>>;
 
 /// One value, as what it was before and as what it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Value {
+pub(super) struct Value {
     /// As a text of the type before; none for NULL.
     old: Option<String>,
     /// As a text of its own type.
-    own: Option<String>,
+    pub(super) own: Option<String>,
     /// As JSON, where its column has another type afterwards.
     json: Option<String>,
 }
+
+/// From here on typical values are none that ordinary rows have.
+const UNLIKE: usize = 10;
 
 /// One table with rows in it.
 struct Watched {
@@ -39,12 +42,14 @@ struct Watched {
     rows: Option<Rows>,
 }
 
-struct Losses<'a> {
-    job: &'a Job<'a>,
-    session: &'a Session,
+pub(super) struct Losses<'a> {
+    pub(super) job: &'a Job<'a>,
+    pub(super) session: &'a Session,
     database: &'a str,
-    /// What the migration changes rows with, in words.
-    words: BTreeSet<String>,
+    /// What the migration says of columns and tables.
+    pub(super) readers: Readers,
+    /// The last command before the migration: what it writes has later ones.
+    pub(super) placed_until: i64,
     found: Vec<Loss>,
 }
 
@@ -56,12 +61,17 @@ pub(super) async fn losses(
     touched: &[usize],
 ) -> (Vec<Loss>, Option<Vec<Row>>) {
     let script = script.text();
+    let readers = Readers::of(&job.source.text[job.source.body.clone()]);
     let mut losses =
-        Losses { job, session: &held.runner, database: &held.database, words: words(job), found: Vec::new() };
+        Losses { job, session: &held.runner, database: &held.database, readers, placed_until: 0, found: Vec::new() };
     let mut stuck = None;
     // Two rows a table, with values that a narrower type would cut; then one, with values that it takes.
     for rich in [true, false] {
         let Some((watched, rows)) = losses.place(touched, rich).await else { continue };
+        let tables = || watched.iter().map(|watched| &job.before.tables[watched.at]);
+        if losses.readers.is_any() && tables().any(|table| losses.loses_a_column(table)) {
+            losses.placed_until = losses.last_command(tables()).await;
+        }
         if losses.run(&script).await {
             losses.compare(&watched).await;
             let reverts = losses.revert(&watched).await;
@@ -70,20 +80,6 @@ pub(super) async fn losses(
         }
     }
     (losses.found, stuck)
-}
-
-/// The words of the statements that change rows.
-fn words(job: &Job<'_>) -> BTreeSet<String> {
-    let body = &job.source.text[job.source.body.clone()];
-    let is_do = |text: &str| text.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("do "));
-    sql::split(body)
-        .statements
-        .iter()
-        .map(|statement| (statement.kind, &body[statement.range.clone()]))
-        .filter(|(kind, text)| *kind == Kind::Data || is_do(text))
-        .flat_map(|(_, text)| text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$'))
-        .map(str::to_lowercase)
-        .collect()
 }
 
 impl Losses<'_> {
@@ -119,16 +115,29 @@ impl Losses<'_> {
         Some((watched, site.rows))
     }
 
-    /// Values that a column's new type may cut.
+    /// Values that a column's new type may cut, and for a column that goes those that no other has by chance.
     fn precise(&self, at: usize) -> BTreeMap<i16, String> {
         let table = &self.job.before.tables[at];
         let Some(after) = self.job.after.get(table.oid) else { return BTreeMap::new() };
         let retyped = |(number, column): (&i16, &Column)| {
-            let new = after.columns.get(number).filter(|new| new.declared != column.declared)?;
+            let value = match after.columns.get(number) {
+                Some(new) if new.declared != column.declared => values::precise(column, new)?,
+                Some(_) => return None,
+                None if matches!(values::sort(column), Sort::Text | Sort::Integer(_) | Sort::Number) => {
+                    values::typical(column, UNLIKE + usize::try_from(*number).unwrap_or(0))
+                }
+                None => return None,
+            };
             let key = table.is_key(*number) || table.foreign.iter().any(|key| key.columns.contains(number));
-            Some((*number, values::precise(column, new)?)).filter(|_| !key)
+            Some((*number, value)).filter(|_| !key)
         };
         table.columns.iter().filter_map(retyped).collect()
+    }
+
+    /// Whether a column of `table` goes, and the table stays.
+    fn loses_a_column(&self, table: &Table) -> bool {
+        let after = self.job.after.get(table.oid);
+        after.is_some_and(|after| table.columns.keys().any(|number| !after.columns.contains_key(number)))
     }
 
     async fn run(&self, script: &str) -> bool {
@@ -151,23 +160,13 @@ impl Losses<'_> {
     /// The rows of `table` (as it was before), which is now called `name` and has the columns of `now`. None where no key
     /// tells its rows apart, or the values cannot be compared.
     async fn read(&self, table: &Table, name: &str, now: &Table) -> Option<Rows> {
-        let plain = |key: &&super::schema::Unique| !key.expression && key.predicate.is_none();
-        let key = table.unique.iter().filter(plain).max_by_key(|key| key.primary)?;
-        let as_before = |number: &i16| -> Option<String> {
-            let (old, new) = (table.columns.get(number)?, now.columns.get(number)?);
-            Some(if new.declared == old.declared || is_word(old) || is_word(new) || kept::is_rebuilt(old, new) {
-                format!("{}::text", new.name)
-            } else {
-                format!("{}::{}::text", new.name, old.declared)
-            })
-        };
-        let parts: Vec<String> = key.columns.iter().map(as_before).collect::<Option<_>>()?;
+        let key = key(table, now)?;
         let numbers: Vec<i16> =
             table.columns.keys().copied().filter(|number| now.columns.contains_key(number)).collect();
-        let mut picks = vec![format!("pg_catalog.concat_ws('|', {})", parts.join(", "))];
+        let mut picks = vec![key];
         for number in &numbers {
             let name = &now.columns.get(number)?.name;
-            picks.extend([as_before(number)?, format!("{name}::text")]);
+            picks.extend([as_before(table, now, *number)?, format!("{name}::text")]);
             picks.push(match self.is_retyped(table, *number) {
                 true => format!("pg_catalog.to_jsonb({name})::text"),
                 false => "NULL".to_owned(),
@@ -221,9 +220,15 @@ impl Losses<'_> {
                 let full = rows.as_ref().is_none_or(|rows| {
                     rows.values().any(|row| row.get(number).is_some_and(|value| value.own.is_some()))
                 });
-                if gone && full && !self.says(&column.bare) {
+                if gone && full {
+                    let (what, example) = match self.fate(table, *number, rows.as_ref(), after).await {
+                        Fate::Kept => continue,
+                        Fate::Turned(old, new) => (Lost::Turned, Some((shown(&Some(old)), shown(&Some(new))))),
+                        Fate::Read(tried) => (Lost::Read(tried), None),
+                        Fate::Gone => (Lost::Column, None),
+                    };
                     let query = format!("SELECT count(*) FROM {} WHERE {} IS NOT NULL", table.name, column.name);
-                    self.say(Lost::Column, table, Some(column), None, Some(query));
+                    self.say(what, table, Some(column), example, Some(query));
                 }
             }
             // Of two rows one may be the other's duplicate: what goes is ordinary where both go.
@@ -315,7 +320,7 @@ impl Losses<'_> {
     }
 
     fn says(&self, name: &str) -> bool {
-        self.words.contains(&name.to_lowercase())
+        self.readers.change(name)
     }
 
     fn say(
@@ -329,6 +334,24 @@ impl Losses<'_> {
         let column = column.map(|column| column.bare.clone());
         self.found.push(Loss { what, table: table.name.clone(), column, example, query });
     }
+}
+
+/// What tells the rows of `table` apart, in the table that it is `now`; none where nothing does.
+pub(super) fn key(table: &Table, now: &Table) -> Option<String> {
+    let plain = |key: &&super::schema::Unique| !key.expression && key.predicate.is_none();
+    let key = table.unique.iter().filter(plain).max_by_key(|key| key.primary)?;
+    let parts: Vec<String> = key.columns.iter().map(|number| as_before(table, now, *number)).collect::<Option<_>>()?;
+    Some(format!("pg_catalog.concat_ws('|', {})", parts.join(", ")))
+}
+
+/// A column of `now` as the text that it had in `table`.
+fn as_before(table: &Table, now: &Table, number: i16) -> Option<String> {
+    let (old, new) = (table.columns.get(&number)?, now.columns.get(&number)?);
+    Some(if new.declared == old.declared || is_word(old) || is_word(new) || kept::is_rebuilt(old, new) {
+        format!("{}::text", new.name)
+    } else {
+        format!("{}::{}::text", new.name, old.declared)
+    })
 }
 
 /// Whether a type's values are what their texts are.

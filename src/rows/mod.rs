@@ -3,6 +3,7 @@
 mod aim;
 mod baseline;
 mod changed;
+mod fate;
 mod kept;
 mod lost;
 mod mend;
@@ -125,6 +126,10 @@ pub enum Lost {
     Rows(u64, u64),
     /// A column with values in it.
     Column,
+    /// The same, where a statement makes other values of those first.
+    Turned,
+    /// The same, where a statement reads those first. Whether ordinary rows showed that they are nowhere afterwards.
+    Read(bool),
     /// A table with rows in it.
     Table,
     /// Values are cut or become other ones, in a column that the migration gives another type or does not mention.

@@ -1,0 +1,2 @@
+UPDATE users SET email = name WHERE name IS NOT NULL;
+ALTER TABLE users DROP COLUMN name;

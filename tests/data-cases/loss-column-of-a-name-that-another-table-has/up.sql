@@ -1,0 +1,2 @@
+UPDATE shops SET name = upper(name);
+ALTER TABLE users DROP COLUMN name;

@@ -1,0 +1,2 @@
+UPDATE users SET age = 0 WHERE name IS NULL;
+ALTER TABLE users DROP COLUMN name;
