@@ -3,6 +3,7 @@
 mod both_orders;
 mod build;
 mod constants;
+mod database;
 mod digests;
 mod downs;
 mod draft;

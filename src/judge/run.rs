@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use blake3::Hash;
 
-use super::constants;
 use super::digests::{self, digest_after, digest_of, touches_rows};
 use super::loss::survives;
 use super::report::report;
 use super::{Depth, Error, Order, Plan, SetPlan, ms};
+use super::{constants, database};
 use crate::catalog::{self, Difference, Snapshot};
 use crate::check::{self, CHECKS, History, Subject};
 use crate::engine::session::describe;
@@ -254,6 +254,7 @@ impl Work<'_> {
             true => Some(lease.notes.get(digest_of(lease)).await?),
             false => None,
         };
+        let own = database::facts(&lease.observer, migration).await?;
         let step = |step| (self.order.steps)(&migration.version, step);
         step("up");
         // The session that compares afterwards has nothing to do meanwhile.
@@ -313,6 +314,8 @@ impl Work<'_> {
         let (after_down, (fresh_ms, ahead)) = (after_down?, renewed?);
         seen.fresh_ms += fresh_ms;
         seen.after_down = catalog::compare(&lease.before, &after_down);
+        let own_after = database::facts(&lease.observer, migration).await?;
+        let of_database = own.zip(own_after).map(|(before, after)| database::differences(&before, &after));
         if let (Some(before), Some(ahead)) = (rows, ahead)
             && let Some(after) = digest_after(lease, ahead).await?
         {
@@ -333,6 +336,7 @@ impl Work<'_> {
         }
         self.without_the_moment(&mut seen.after_down, at, &lease.before, &after_down).await?;
         constants::grade(lease, &mut seen.after_down).await?;
+        seen.after_down.extend(of_database.unwrap_or_default());
         seen.compare_ms += ms(started.elapsed());
         Ok(seen)
     }

@@ -259,3 +259,24 @@ fn a_down_is_missed_where_downs_are_the_habit() {
     repo.migration(9, "it", "CREATE TABLE it (id int);\n", "DROP TABLE other;\n");
     repo.migd(&["check"]).failed().says("error[revert.fails]");
 }
+
+#[test]
+fn rights_on_the_database_that_down_leaves_are_told() {
+    let repo = Sandbox::new();
+    repo.migration(2, "reader", "CREATE ROLE db_reader;\n", "DROP ROLE db_reader;\n");
+    repo.git(&["commit", "--quiet", "--no-verify", "--message", "a role"]);
+    let up = "GRANT CONNECT, TEMPORARY ON DATABASE shop TO db_reader;\nALTER DATABASE shop SET timezone = 'UTC';\n";
+    repo.migration(3, "it", up, "SELECT 1;\n");
+    let detail = |report: serde_json::Value| {
+        let found = report["findings"].as_array().unwrap().clone();
+        let found = found.iter().find(|finding| finding["code"] == "revert.schema-mismatch").cloned();
+        found.map(|finding| finding["detail"].as_str().unwrap().to_owned())
+    };
+    let told = detail(repo.check(&[])).unwrap();
+    for left in ["right CONNECT for db_reader", "right TEMPORARY for db_reader", "setting TimeZone=UTC"] {
+        assert!(told.contains(&format!("the database's {left}: left behind after down")), "{told}");
+    }
+    let down = "ALTER DATABASE shop RESET timezone;\nREVOKE ALL ON DATABASE shop FROM db_reader;\n";
+    repo.migration(3, "it", up, down);
+    assert_eq!(detail(repo.check(&[])), None);
+}
