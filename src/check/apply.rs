@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Check, Subject, at, missing, newer};
+use super::{Check, Subject, at, missing, newer, placed};
 use crate::layout::Source;
 use crate::sql::{LineIndex, ProblemKind, identifier};
 use crate::trace::{Cause, Executed, Failure, Loan, Run, ServerError};
@@ -145,12 +145,14 @@ fn server(source: &Source, range: Option<std::ops::Range<usize>>, error: &Server
         "42601" if text.starts_with("<<<<<<< ") => "apply.not-sql",
         _ => "apply.error",
     };
-    let mut finding = at(source, range.clone(), code, error.message.clone());
-    if let (Some(range), Some(position)) = (&range, error.position) {
-        let index = LineIndex::new(&source.text);
-        let span = index.span_of_position(range.clone(), position);
-        finding = finding.at(span, index.lines(span));
-    }
+    let mut finding = match (&range, error.position) {
+        (Some(range), Some(position)) => {
+            let index = LineIndex::new(&source.text);
+            let span = index.span_of_position(range.clone(), position);
+            placed(at(source, None, code, error.message.clone()), source, &index, span)
+        }
+        _ => at(source, range.clone(), code, error.message.clone()),
+    };
     finding.sqlstate = Some(error.sqlstate.clone());
     finding.table.clone_from(&error.table);
     finding.constraint.clone_from(&error.constraint);
@@ -161,8 +163,8 @@ fn server(source: &Source, range: Option<std::ops::Range<usize>>, error: &Server
         finding.detail = Some(detail.join("\n"));
     }
     finding.help = newer::advice(error, text)
-        .or_else(|| missing::advice(error))
         .or_else(|| elsewhere(error))
+        .or_else(|| missing::advice(error))
         .or_else(|| advice(error))
         .or_else(|| error.hint.clone());
     finding

@@ -16,12 +16,12 @@ pub use codes::{CODES, Code, code};
 use std::sync::Arc;
 
 use crate::catalog::Difference;
-use crate::layout::{Layout, Migration, Source};
+use crate::layout::{Layout, Migration, Own, Source};
 use crate::rows::{Found, Schema};
 use crate::sql::LineIndex;
 use crate::trace::Run;
 use crate::trace::settings::Setting;
-use crate::verdict::{Change, Finding, Severity};
+use crate::verdict::{Change, Finding, Severity, Span};
 
 /// What is known of one migration when it has been judged.
 pub struct Subject<'a> {
@@ -106,10 +106,20 @@ pub(crate) fn at(source: &Source, range: Option<std::ops::Range<usize>>, code: &
     match range {
         Some(range) => {
             let index = LineIndex::new(&source.text);
-            let span = index.span(range);
-            finding.at(span, index.lines(span))
+            placed(finding, source, &index, index.span(range))
         }
         None => finding,
+    }
+}
+
+/// `finding` at a place of `source`'s text, as it is in the file itself.
+pub(crate) fn placed(finding: Finding, source: &Source, index: &LineIndex<'_>, span: Span) -> Finding {
+    match source.own(span) {
+        Own::At(own) => finding.at(own, index.lines(span)),
+        Own::Within(asked, text, file, line) => {
+            let message = format!("{} (line {line} of {file})", finding.message);
+            Finding { message, ..finding }.at(asked, text)
+        }
     }
 }
 

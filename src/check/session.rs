@@ -42,7 +42,7 @@ impl Check for Session {
         let stay = if names.len() == 1 { "stays" } else { "stay" };
         let message = format!("{} {stay} set for the migrations that run after this one", listed(&names));
         let place = |own: &&Setting| match set_by(up, &own.name) {
-            Some(range) => format!(", set in line {}", crate::sql::LineIndex::new(&up.text).span(range).line),
+            Some(range) => format!(", set in line {}", up.line(crate::sql::LineIndex::new(&up.text).span(range))),
             None => String::new(),
         };
         let lines = left.iter().map(|own| format!("{}{}", shown(own), place(own)));

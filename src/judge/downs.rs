@@ -31,7 +31,14 @@ mod tests {
 
     /// A chain with a down at each `d`, none at `.`, and repeatable migrations at `r`.
     fn chain(text: &str) -> Vec<Arc<Migration>> {
-        let source = || Source { path: String::new(), text: "".into(), body: 0..0, mode: Mode::Simple, pieces: None };
+        let source = || Source {
+            path: String::new(),
+            text: "".into(),
+            body: 0..0,
+            mode: Mode::Simple,
+            pieces: None,
+            inserts: None,
+        };
         let hash = blake3::hash(b"");
         let one = |kind: char| Migration {
             version: String::new(),

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use super::SetPlan;
 use crate::check::{self, code};
 use crate::config::Config;
+use crate::layout::Source;
 use crate::sql::{self, Action, Day, Directive};
 use crate::verdict::{Assumption, Finding, Outcome, Severity};
 
@@ -15,7 +16,7 @@ pub(super) fn findings(found: Vec<Finding>, set: &SetPlan, config: &Config, ran:
     let mut extra = Vec::new();
     for at in ran {
         let up = &set.chain.migrations[*at].up;
-        accept(&up.path, &up.text, &mut findings, &mut extra);
+        accept(up, &mut findings, &mut extra);
     }
     findings.extend(extra.into_iter().filter_map(|finding| weighed(finding, config)));
     // What ends a chain is known from its files and met again while it is run.
@@ -41,7 +42,7 @@ pub(super) fn assumptions(findings: &[Finding], set: &SetPlan, ran: &[usize]) ->
         let up = &set.chain.migrations[*at].up;
         let index = sql::LineIndex::new(&up.text);
         for directive in sql::directives(&up.text).directives.into_iter().filter(|d| d.action == Action::Assume) {
-            let line = index.position(directive.range.start).0;
+            let line = up.line(index.span(directive.range.clone()));
             let place = Some(format!("{}:{line}", up.path));
             let mut accepted = findings.iter().filter(|finding| finding.suppressed_by == place);
             let Some(first) = accepted.next() else { continue };
@@ -84,13 +85,12 @@ fn weighed(mut finding: Finding, config: &Config) -> Option<Finding> {
 }
 
 /// Marks the findings that the directives of one file accept, and says what is wrong with the directives.
-fn accept(path: &str, text: &str, findings: &mut [Finding], extra: &mut Vec<Finding>) {
-    let directives = sql::directives(text);
-    let index = sql::LineIndex::new(text);
+fn accept(up: &Source, findings: &mut [Finding], extra: &mut Vec<Finding>) {
+    let path = up.path.as_str();
+    let directives = sql::directives(&up.text);
+    let index = sql::LineIndex::new(&up.text);
     let mut say = |code: &str, range: &std::ops::Range<usize>, message: String, help: &str| {
-        let span = index.span(range.clone());
-        let finding = Finding::new(code, check::default_severity(code), message).in_file(path).help(help);
-        extra.push(finding.at(span, index.lines(span)));
+        extra.push(check::at(up, Some(range.clone()), code, message).help(help));
     };
     for malformed in &directives.problems {
         let help = "write `-- migd: allow CODE -- reason`, or `-- migd: assume CODE(table.column) -- reason`";
@@ -109,7 +109,7 @@ fn accept(path: &str, text: &str, findings: &mut [Finding], extra: &mut Vec<Find
             say("suppress.expired", &directive.range, message, "mend what it accepted, or give it a new date");
             continue;
         }
-        let place = format!("{path}:{}", index.position(directive.range.start).0);
+        let place = format!("{path}:{}", up.line(index.span(directive.range.clone())));
         let mut used = BTreeSet::new();
         for (at, finding) in findings.iter_mut().enumerate() {
             if matches(directive, path, finding) {

@@ -115,7 +115,14 @@ type Part = (Range<usize>, bool);
 fn direction(path: &str, text: &Arc<str>, parts: Vec<Part>) -> Source {
     if let [(body, transaction)] = parts.as_slice() {
         let mode = if *transaction { Mode::Wrapped } else { Mode::Simple };
-        return Source { path: path.to_owned(), text: text.clone(), body: body.clone(), mode, pieces: None };
+        return Source {
+            path: path.to_owned(),
+            text: text.clone(),
+            body: body.clone(),
+            mode,
+            pieces: None,
+            inserts: None,
+        };
     }
     // One without a transaction makes all of them bare queries: a query's implicit transaction is then the section's.
     let mode = if parts.iter().all(|(_, transaction)| *transaction) { Mode::WrappedEach } else { Mode::PerStatement };

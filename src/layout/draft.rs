@@ -182,7 +182,7 @@ impl<'a> Draft<'a> {
         let text = self.text(file)?;
         let mode = mode(&text);
         let body = 0..text.len();
-        Some(Source { path: self.path(file), text, body, mode, pieces: None })
+        Some(Source { path: self.path(file), text, body, mode, pieces: None, inserts: None })
     }
 
     /// The file holds no statement.
@@ -203,8 +203,14 @@ impl<'a> Draft<'a> {
             self.blank(file);
         }
         let foreign = up.is_none().then(|| path.clone());
-        let up =
-            up.unwrap_or_else(|| Source { path, text: Arc::from(""), body: 0..0, mode: Mode::Simple, pieces: None });
+        let up = up.unwrap_or_else(|| Source {
+            path,
+            text: Arc::from(""),
+            body: 0..0,
+            mode: Mode::Simple,
+            pieces: None,
+            inserts: None,
+        });
         let previous = self.chain.migrations.last().map(|m| m.version.clone());
         let none = blake3::Hash::from_bytes([0; blake3::OUT_LEN]);
         self.chain.migrations.push(Arc::new(Migration {

@@ -352,7 +352,7 @@ fn sql(
     }
     let mode = if asked || transaction_of_its_own.is_some() { Mode::PerStatement } else { Mode::Wrapped };
     let body = 0..text.len();
-    Some(Source { path: draft.path(file), text, body, mode, pieces: None })
+    Some(Source { path: draft.path(file), text, body, mode, pieces: None, inserts: None })
 }
 
 /// The placeholders that Flyway fills itself, as far as they are the same in every database.

@@ -33,7 +33,7 @@ pub(super) fn source(path: &str, text: &Arc<str>, pieces: Vec<Range<usize>>, mod
     // A revert may send them backwards.
     let start = pieces.iter().map(|piece| piece.start).min().unwrap_or(0);
     let body = start..pieces.iter().map(|piece| piece.end).max().unwrap_or(0);
-    Source { path: path.to_owned(), text: text.clone(), body, mode, pieces: Some(pieces) }
+    Source { path: path.to_owned(), text: text.clone(), body, mode, pieces: Some(pieces), inserts: None }
 }
 
 fn trim(text: &str, range: Range<usize>) -> Range<usize> {

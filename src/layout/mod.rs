@@ -23,6 +23,7 @@ mod prisma;
 mod psql;
 mod refinery;
 mod replace;
+mod shared;
 mod sql_migrate;
 mod sqlx;
 mod supabase;
@@ -35,12 +36,13 @@ use std::sync::{Arc, OnceLock};
 
 use blake3::Hash;
 
-use crate::verdict::Finding;
+use crate::verdict::{Finding, Span};
 
 pub use conduct::{Conduct, Heed, Late, Reach};
 pub use discover::{Found, Passed, discover, recognise_at, survey};
 pub use folders::is_vendored;
 pub use replace::{Replacement, plan_replaced};
+pub use shared::{Insert, Own};
 
 /// Every layout. Where two are equally sure of a tree, the earlier one has it.
 pub static LAYOUTS: &[&dyn Layout] = &[
@@ -202,6 +204,22 @@ pub struct Source {
     /// `--> statement-breakpoint`): places in the whole text, in order, none blank. None: by PostgreSQL's rules, or whole,
     /// as `mode` says.
     pub pieces: Option<Vec<Range<usize>>>,
+    /// What `text` has from other files, in order; none where it is the file's own.
+    pub inserts: Option<Arc<[Insert]>>,
+}
+
+impl Source {
+    /// Where a place in `text` is in the file itself.
+    pub fn own(&self, span: Span) -> Own<'_> {
+        self.inserts.as_deref().map_or(Own::At(span), |inserts| shared::own(inserts, span))
+    }
+
+    /// The line of the file itself that a place in `text` is in.
+    pub fn line(&self, span: Span) -> u32 {
+        match self.own(span) {
+            Own::At(span) | Own::Within(span, ..) => span.line,
+        }
+    }
 }
 
 /// How a runner sends a file.

@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::draft::{Direction, Draft, is_program};
-use super::psql;
 use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Reach, Source, Tree};
+use super::{psql, shared};
 use crate::sql::split;
 use crate::verdict::{Finding, Severity};
 
@@ -51,6 +51,8 @@ impl Layout for Plain {
     }
 
     fn plan(&self, root: &str, tree: &Tree) -> Chain {
+        let put_in = shared::put_in(tree);
+        let tree = put_in.as_ref().map_or(tree, |(tree, _)| tree);
         let mut draft = Draft::new(root, tree, self.name());
         let own: BTreeSet<&str> = own(tree).collect();
         let stems: BTreeSet<&str> = own.iter().filter_map(|f| stem(f)).collect();
@@ -123,7 +125,12 @@ impl Layout for Plain {
                 draft.down_is_unread();
             }
         }
-        psql::leave_out(draft.finish())
+        let mut chain = psql::leave_out(draft.finish());
+        if let Some((_, inserts)) = &put_in {
+            let draft = Draft::new(root, tree, self.name());
+            shared::note(&mut chain, inserts, |file| draft.path(file));
+        }
+        chain
     }
 
     fn bookkeeping(&self, _: &Migration) -> Bookkeeping {

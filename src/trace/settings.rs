@@ -140,7 +140,14 @@ mod tests {
     use crate::layout::Mode;
 
     fn source(text: &str) -> Source {
-        Source { path: "1.sql".to_owned(), text: text.into(), body: 0..text.len(), mode: Mode::Simple, pieces: None }
+        Source {
+            path: "1.sql".to_owned(),
+            text: text.into(),
+            body: 0..text.len(),
+            mode: Mode::Simple,
+            pieces: None,
+            inserts: None,
+        }
     }
 
     #[test]

@@ -141,7 +141,7 @@ mod tests {
     fn sent(mode: Mode, text: &str, bookkeeping: &[&str]) -> Option<Vec<String>> {
         let text: std::sync::Arc<str> = text.into();
         let body = 0..text.len();
-        let source = Source { path: "1.sql".to_owned(), text, body, mode, pieces: None };
+        let source = Source { path: "1.sql".to_owned(), text, body, mode, pieces: None, inserts: None };
         let bookkeeping: Vec<String> = bookkeeping.iter().map(|text| (*text).to_owned()).collect();
         script(&source, &bookkeeping, Lend::Harmless)
     }

@@ -26,7 +26,7 @@ const BUDGET: Duration = Duration::from_secs(4);
 
 fn source(text: &str, mode: Mode) -> Source {
     let body = Range { start: 0, end: text.len() };
-    Source { path: "up.sql".into(), text: Arc::from(text), body, mode, pieces: None }
+    Source { path: "up.sql".into(), text: Arc::from(text), body, mode, pieces: None, inserts: None }
 }
 
 /// A server with a pool, and what is judged on it.

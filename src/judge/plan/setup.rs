@@ -24,7 +24,7 @@ impl Folder<'_> {
         let mut sources = Vec::new();
         let source = |path: String, text: Arc<str>| {
             let body = 0..text.len();
-            layout::Source { path, text, body, mode: layout::Mode::PerStatement, pieces: None }
+            layout::Source { path, text, body, mode: layout::Mode::PerStatement, pieces: None, inserts: None }
         };
         let stated = set.setup_sql.iter().map(|path| path.to_string_lossy().into_owned());
         let built_in = || format!("{BUILT_IN}{}", layout.name());

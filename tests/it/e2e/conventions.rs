@@ -39,6 +39,29 @@ fn postgrators_undo_is_judged_as_the_down_of_its_do() {
 }
 
 #[test]
+fn what_tern_puts_into_a_file_runs_and_places_are_the_files_own() {
+    let repo = staged(&[
+        (
+            "migrations/001_users.sql",
+            "CREATE TABLE users (id bigint PRIMARY KEY);\n---- create above / drop below ----\nDROP TABLE users;\n",
+        ),
+        ("migrations/shared/v1.sql", "CREATE VIEW v1 AS\n  SELECT id FROM users;\n"),
+        (
+            "migrations/002_view.sql",
+            "{{ template \"shared/v1.sql\" . }}\nALTER TABLE users ADD n int;\n\
+             ---- create above / drop below ----\nDROP VIEW v1;\nALTER TABLE users DROP m;\n",
+        ),
+    ]);
+    let found = findings(&repo);
+    assert_eq!((&found[0]["code"], &found[0]["line"]), (&"revert.fails".into(), &5.into()), "{found:#?}");
+    repo.write("migrations/shared/v1.sql", "CREATE VIEW v1 AS\n  SELECT id FROM nowhere;\n");
+    repo.git(&["add", "-A"]);
+    let found = findings(&repo);
+    assert_eq!((&found[0]["code"], &found[0]["line"]), (&"apply.error".into(), &1.into()), "{found:#?}");
+    assert!(found[0]["message"].as_str().unwrap().ends_with("(line 2 of shared/v1.sql)"), "{found:#?}");
+}
+
+#[test]
 fn an_atlas_migration_that_is_staged_without_its_hash_is_refused() {
     // What `atlas migrate hash` writes for these two files.
     let sum = "h1:CqABLfOWHxL3OCoibX3NUHbgED6u5EO+uH7keNymQKY=\n\
