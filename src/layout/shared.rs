@@ -34,13 +34,16 @@ pub enum Own<'a> {
     Within(Span, &'a str, &'a str, u32),
 }
 
+/// What was put into each file.
+pub(super) type Inserts = BTreeMap<String, Arc<[Insert]>>;
+
 /// So many levels of files in files are followed, and so much is put in.
 const DEEP: usize = 8;
 const LONG: usize = 16 << 20;
 
 /// The set's files with what they ask for put in, and where; none where no file asks for any.
-pub(super) fn put_in(tree: &Tree) -> Option<(Tree, BTreeMap<String, Arc<[Insert]>>)> {
-    let mut all: BTreeMap<String, Arc<[Insert]>> = BTreeMap::new();
+pub(super) fn put_in(tree: &Tree) -> Option<(Tree, Inserts)> {
+    let mut all = Inserts::new();
     let mut filled: Option<Tree> = None;
     for (path, file) in tree.files.iter().filter(|(path, file)| !path.contains('/') && !file.is_link) {
         let Some(text) = file.bytes.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok()) else { continue };
@@ -55,7 +58,7 @@ pub(super) fn put_in(tree: &Tree) -> Option<(Tree, BTreeMap<String, Arc<[Insert]
 }
 
 /// Says of each source what was put into it, and of each finding where it is in the file itself.
-pub(super) fn note(chain: &mut Chain, inserts: &BTreeMap<String, Arc<[Insert]>>, path: impl Fn(&str) -> String) {
+pub(super) fn note(chain: &mut Chain, inserts: &Inserts, path: impl Fn(&str) -> String) {
     for (file, inserts) in inserts {
         let path = path(file);
         for migration in chain.migrations.iter_mut().filter(|m| has(m, &path)) {

@@ -98,7 +98,7 @@ fn postgrators_files_are_pairs_of_a_version_and_late_ones_are_skipped() {
     assert_eq!(recognise(&tree(&files)).map(|layout| layout.name()), Some("plain"));
     let chain = plan("plain", &files);
     assert_eq!(order(&chain), ["001 ", "2 add-users", "10 create", "11 "]);
-    let downs: Vec<_> = chain.migrations.iter().map(|m| m.down.as_ref().map(|down| body(down))).collect();
+    let downs: Vec<_> = chain.migrations.iter().map(|m| m.down.as_ref().map(body)).collect();
     assert_eq!(downs, [Some("SELECT 2"), Some("SELECT 4"), None, None]);
     assert!(chain.migrations[..3].iter().all(|m| m.up.mode == Mode::Simple));
     assert_eq!(chain.migrations[3].foreign.as_deref(), Some("migrations/11.do.js"));
