@@ -36,6 +36,25 @@ pub(super) fn admin_options(major: Option<u32>) -> String {
     options
 }
 
+/// The environment of a private server, for glibc's allocator: a session that has planned the reading of a catalog gives back the
+/// ten megabytes that planning took. From larger amounts down nothing is given back while a judgement uses them again and again.
+pub(super) const ALLOCATOR: [(&str, &str); 2] =
+    [("MALLOC_MMAP_THRESHOLD_", "8388608"), ("MALLOC_TRIM_THRESHOLD_", "4194304")];
+
+/// The environment of a container with the official image's entry point: the administrator's password, where the data is.
+pub(super) fn environment(password: &str, data: &str) -> Vec<String> {
+    let mut environment = vec![
+        format!("POSTGRES_USER={ADMIN}"),
+        format!("POSTGRES_PASSWORD={password}"),
+        "POSTGRES_DB=postgres".to_owned(),
+        "POSTGRES_INITDB_ARGS=--no-sync --encoding=UTF8".to_owned(),
+        format!("PGDATA={data}"),
+        "TZ=UTC".to_owned(),
+    ];
+    environment.extend(ALLOCATOR.map(|(name, value)| format!("{name}={value}")));
+    environment
+}
+
 /// Raised when the roles or the way in which a cluster is laid out change: an older one is not adopted.
 const FORMAT: u32 = 2;
 

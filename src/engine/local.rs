@@ -17,7 +17,7 @@ use tokio::process::Child;
 
 use super::account::Account;
 use super::binaries::{self, Binaries};
-use super::bootstrap::{self, ADMIN, APPLICATION, OWNER};
+use super::bootstrap::{self, ADMIN, ALLOCATOR, APPLICATION, OWNER};
 use super::folder::{self, Folder};
 use super::lock::Lock;
 use super::process::Process;
@@ -212,6 +212,7 @@ impl Plan<'_> {
         let mut command = seed::program(Path::new("/bin/sh"), &self.account);
         command.args(["-c", BOUNDED, MEMORY_KIB]).arg(self.binaries.postgres());
         command.arg("-D").arg(folder.data()).kill_on_drop(false);
+        command.envs(ALLOCATOR);
         // A Ctrl-C meant for migd is none for the server.
         command.process_group(0);
         let path = |path: &Path| path.to_string_lossy().into_owned();

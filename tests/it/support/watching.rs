@@ -53,12 +53,18 @@ impl Watching {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let Ok(event) = self.events.recv_timeout(left) else { panic!("no {what} came: {:#?}", self.seen) };
+            let Ok(event) = self.events.recv_timeout(left) else { panic!("no {what} came: {}", self.told()) };
             self.seen.push(event.clone());
             if wanted(&event) {
                 return event;
             }
         }
+    }
+
+    /// What has come, an event a line, each as far as a reader wants to know it.
+    pub fn told(&self) -> String {
+        let short = |event: &Value| event.to_string().chars().take(400).collect::<String>();
+        self.seen.iter().map(|event| format!("\n{}", short(event))).collect()
     }
 
     /// The next verdict.
