@@ -1,6 +1,8 @@
 //! What newer servers have and the one that refused it has not: built-in functions and grammar, with the version they came
 //! with. Asked only after the server has refused a statement, and only of servers that are older.
 
+use regex::Regex;
+
 use crate::trace::ServerError;
 
 /// Built-in functions by the major version that they came with, by names that none of an older one's has.
@@ -92,6 +94,8 @@ const GRAMMAR: &[(&str, &str, u32, &str)] = &[
     ("syntax error at or near \"without\"", "without overlaps", 18, "WITHOUT OVERLAPS"),
     ("syntax error at or near_", ", period ", 18, "PERIOD in a foreign key"),
     ("syntax error at or near \"enforced\"", "not enforced", 18, "NOT ENFORCED"),
+    ("syntax error at or near \"enforced\"", "enforced", 18, "ENFORCED"),
+    ("syntax error at or near \"not\"", "add not null ", 18, "NOT NULL as a constraint of a table"),
     ("missing from-clause entry for table \"old\"", "returning", 18, "OLD in RETURNING"),
     ("missing from-clause entry for table \"new\"", "returning", 18, "NEW in RETURNING"),
 ];
@@ -126,6 +130,11 @@ fn known(error: &ServerError, statement: &str) -> Option<(String, u32)> {
     let found = GRAMMAR.iter().find(|(said, has, _, _)| says(said) && statement.contains(has));
     if let Some((_, _, since, what)) = found {
         return Some(((*what).to_owned(), *since));
+    }
+    // After a comma or a parenthesis, and not within the definition of a column.
+    let required = || Regex::new(r#"(?:[(,]\s*|\badd )constraint (?:\w+|"[^"]+") not null [\w"]"#).ok();
+    if message == "syntax error at or near \"not\"" && required().is_some_and(|pattern| pattern.is_match(&statement)) {
+        return Some(("NOT NULL as a constraint of a table".to_owned(), 18));
     }
     // `a int GENERATED ALWAYS AS (b * 2)`, and then the end of the column.
     let ends = ["syntax error at or near \",\"", "syntax error at or near \")\"", "syntax error at end of input"];
@@ -179,6 +188,15 @@ mod tests {
         assert!(said("17.5", "syntax error at or near \",\"", generated).unwrap().contains("PostgreSQL 18"));
         let stored = "CREATE TABLE t (a int, b int GENERATED ALWAYS AS (a * 2) STORED,, c int)";
         assert_eq!(said("17.5", "syntax error at or near \",\"", stored), None);
+        let near_not = "syntax error at or near \"NOT\"";
+        for newer in [
+            "ALTER TABLE t ADD CONSTRAINT a_there NOT NULL a",
+            "ALTER TABLE t ADD NOT NULL a NOT VALID",
+            "CREATE TABLE t (a int, CONSTRAINT a_there NOT NULL a, b int)",
+        ] {
+            assert!(said("17.5", near_not, newer).unwrap().contains("PostgreSQL 18"), "{newer}");
+        }
+        assert_eq!(said("17.5", near_not, "CREATE TABLE t (a int CONSTRAINT a_there NOT NULL, b NOT NULL)"), None);
         assert!(said("15.1", "subquery in FROM must have an alias", "SELECT * FROM (SELECT 1)").is_some());
     }
 }

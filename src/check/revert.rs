@@ -1,8 +1,9 @@
 //! Whether down brings the schema back, and up can then be applied again: `revert.*`.
 
 use super::apply::{failure, left_open};
-use super::{Check, Subject, at};
+use super::{Check, Subject, at, newer};
 use crate::catalog::{Change, Difference, Grade};
+use crate::layout::Source;
 use crate::trace::{Cause, Failure};
 use crate::verdict::{Counterexample, Finding, Severity};
 
@@ -35,7 +36,7 @@ impl Check for Revert {
                 finding.code = "revert.fails".to_owned();
             }
             finding.message = format!("down fails: {}", finding.message);
-            if let Some(help) = undoing(why) {
+            if let Some(help) = undoing(why).filter(|_| !is_for_newer(down, why)) {
                 finding.help = Some(help.to_owned());
             }
             findings.push(finding);
@@ -150,6 +151,13 @@ fn presence(failure: &Failure) -> Option<Presence> {
         "2BP01" => Some(Presence::Needed),
         _ => None,
     }
+}
+
+/// Whether it fails for what only newer servers have: that is said already.
+fn is_for_newer(source: &Source, failure: &Failure) -> bool {
+    let Cause::Server(error) = &failure.cause else { return false };
+    let statement = failure.range.clone().and_then(|range| source.text.get(range)).unwrap_or_default();
+    newer::advice(error, statement).is_some()
 }
 
 /// The way out for a down that the server refuses. What helps an up (`setup_sql`, CASCADE) does not help here: up has just

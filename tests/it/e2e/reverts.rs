@@ -209,6 +209,21 @@ fn the_way_out_of_a_down_that_fails_is_about_the_down() {
 }
 
 #[test]
+fn a_down_for_a_newer_server_is_said_to_be_one() {
+    let repo = Sandbox::new();
+    repo.migration(2, "it", "CREATE TABLE t (a int NOT NULL);\n", "SELECT uuidv7();\nDROP TABLE t;\n");
+    let report = repo.check(&["--staged"]);
+    let server = report["postgres"].as_str().unwrap();
+    if server.split('.').next().unwrap().parse::<u32>().unwrap() >= 18 {
+        println!("NOT RUN: PostgreSQL {server} has all that is known to be newer");
+        return;
+    }
+    let found = &report["findings"][0];
+    assert_eq!(found["code"], "revert.fails", "{report:#}");
+    assert!(found["help"].as_str().unwrap().starts_with("uuidv7() came with PostgreSQL 18"), "{found:#}");
+}
+
+#[test]
 fn a_comment_that_down_does_not_bring_back_is_a_note_unless_tools_act_upon_it() {
     let cases = [
         ("COMMENT ON COLUMN users.email IS 'where to write to';\n", "note"),
