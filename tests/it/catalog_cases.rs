@@ -387,6 +387,13 @@ pub const CASES: &[Case] = &[
         &["text search configuration conf: mapping of word to simple is gone"],
     )
     .with("create text search configuration conf (copy = simple)"),
+    // A table that another one takes the place of.
+    case(
+        "select 1",
+        "create table t_new (like t including all); drop table t; alter table t_new rename to t",
+        &["~ constraint t_pkey: is named t_new_pkey", "~ sequence t_id_seq: is named t_new_id_seq"],
+    )
+    .with("create table t (id bigint generated always as identity primary key)"),
     // What newer servers have.
     case("grant maintain on users to app", "select 1", &["table users: grant maintain to app is new"]).from(17),
     case("grant maintain on users to app", "revoke all on users from app", &[]).from(17),
