@@ -338,7 +338,7 @@ fn number(stem: &str) -> Option<(&str, Vec<u128>)> {
 pub(super) fn leading(stem: &str) -> Option<(&str, Vec<u128>)> {
     let start = usize::from(stem.starts_with(['v', 'V']));
     let bytes = stem.as_bytes();
-    let run = |from: usize| bytes[from..].iter().take_while(|b| b.is_ascii_digit()).count();
+    let run = |from: usize| bytes.iter().skip(from).take_while(|b| b.is_ascii_digit()).count();
     let mut end = start + run(start);
     let mut values = vec![stem.get(start..end)?.parse().ok()?];
     while matches!(bytes.get(end), Some(b'-' | b'.')) {
@@ -349,6 +349,13 @@ pub(super) fn leading(stem: &str) -> Option<(&str, Vec<u128>)> {
         }
         values.push(stem[end + 1..end + 1 + more].parse().ok()?);
         end += 1 + more;
+    }
+    // A time of day behind a date: `20240131T093000Z`.
+    let time = run(end + 1);
+    if time >= 4 && bytes[end] == b'T' && stem[..end].chars().filter(char::is_ascii_digit).count() == 8 {
+        values.push(stem[end + 1..end + 1 + time].parse().ok()?);
+        end += 1 + time;
+        end += usize::from(bytes.get(end) == Some(&b'Z'));
     }
     Some((&stem[..end], values))
 }

@@ -157,6 +157,11 @@ fn plain_orders_by_number_where_all_have_one() {
     let dated = [("2024-05-10-x.sql", "SELECT 2"), ("2024-05-09-2fa.sql", "SELECT 1")];
     assert_eq!(order(&plan("plain", &dated)), ["2024-05-09 2fa", "2024-05-10 x"]);
 
+    let timed = [("20240510T120000Z.sql", "SELECT 2"), ("20240510T093000Z_a.sql", "SELECT 1"), ("20240511Tea.sql", "")];
+    let chain = plan("plain", &timed);
+    assert_eq!(order(&chain), ["20240510T093000Z a", "20240510T120000Z ", "20240511 Tea"]);
+    assert_eq!(findings(&chain), ["apply.empty migrations/20240511Tea.sql"], "a time belongs to the number");
+
     let chain = plan("plain", &[("001_a.sql", "SELECT 1"), ("1_b.sql", "SELECT 1")]);
     assert_eq!(findings(&chain), ["history.duplicate-version migrations/1_b.sql"]);
 }
