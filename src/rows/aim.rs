@@ -99,6 +99,7 @@ impl<'a> Aims<'a> {
             [Wish { table: *at, ..Wish::default() }, Wish { table: *at, n: 1, twin: true, ..Wish::default() }]
         };
         all.push(touched.iter().flat_map(twins).collect::<Vec<_>>().into());
+        self.siblings(&touched, &mut all);
         self.edges(&touched, &mut all);
         all
     }
@@ -272,6 +273,31 @@ impl<'a> Aims<'a> {
                 let row = |n| Wish { table: at, n, sparse: true, ..Wish::default() };
                 all.push(vec![row(0), row(1)].into());
                 self.keys_of_new(at, &mut *all);
+            }
+        }
+    }
+
+    /// Rows of one parent that a key of several columns keeps apart, with the values that the migration names: a subquery that
+    /// takes them for one finds two.
+    fn siblings(&self, touched: &[usize], all: &mut Vec<Aim>) {
+        for at in touched.iter().copied().filter(|_| self.says("select")) {
+            let table = &self.before.tables[at];
+            for key in table.unique.iter().filter(|key| !key.expression) {
+                let is_part = |columns: &[i16]| {
+                    columns.len() < key.columns.len() && columns.iter().all(|number| key.columns.contains(number))
+                };
+                for foreign in table.foreign.iter().filter(|foreign| is_part(&foreign.columns)) {
+                    let copy = foreign.columns.iter().copied().collect();
+                    let first = Wish { table: at, ..Wish::default() };
+                    let second = Wish { table: at, n: 1, twin: true, copy, ..Wish::default() };
+                    all.push(vec![first.clone(), second.clone()].into());
+                    let named = |(number, column): &(&i16, &Column)| {
+                        !key.columns.contains(number)
+                            && matches!(values::sort(column), Sort::Text | Sort::Enum | Sort::Bool)
+                    };
+                    let filled = table.columns.iter().filter(named).map(|(number, _)| *number).collect();
+                    self.literals(&Wish { filled, ..first }, &second, key, all);
+                }
             }
         }
     }
