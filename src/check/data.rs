@@ -10,7 +10,7 @@ use super::{Check, Subject, at};
 use crate::layout::Source;
 use crate::rows::schema::Table;
 use crate::rows::{Breaking, Loss, Lost};
-use crate::sql::lexer::{Lexer, Token, TokenKind};
+use crate::sql::lexer::{Lexer, TokenKind};
 use crate::trace::{Cause, ServerError};
 use crate::verdict::{Counterexample, Finding, Recipe, RecipePlace, Severity};
 
@@ -248,11 +248,21 @@ fn is_unconditional(statement: &str) -> bool {
     text.starts_with("truncate") || (text.starts_with("delete") && !text.contains("where") && !text.contains("using"))
 }
 
-/// An INSERT of fixed rows.
+/// An INSERT of fixed rows: of values, or of a SELECT that reads no table but in its conditions.
 fn is_seed(statement: &str) -> bool {
-    let mut words = Lexer::new(statement, 0).filter(|token| token.kind == TokenKind::Word);
-    let is = |token: &Token, word: &str| statement[token.start..token.end].eq_ignore_ascii_case(word);
-    words.next().is_some_and(|first| is(&first, "insert")) && !words.any(|word| is(&word, "select"))
+    let mut depth = 0usize;
+    let mut words = Vec::new();
+    for token in Lexer::new(statement, 0) {
+        match token.kind {
+            TokenKind::Open => depth += 1,
+            TokenKind::Close => depth = depth.saturating_sub(1),
+            TokenKind::Word => words.push((depth, statement[token.start..token.end].to_ascii_lowercase())),
+            _ => {}
+        }
+    }
+    let outside = |word: &str| words.iter().any(|(depth, own)| *depth == 0 && own == word);
+    let reads = if outside("select") { outside("from") } else { words.iter().any(|(_, own)| own == "select") };
+    words.first().is_some_and(|(_, first)| first == "insert") && !reads
 }
 
 /// Whether a statement looks for a row by a text that one made-up row has, and no table has two of them: the second row that
@@ -374,7 +384,11 @@ mod tests {
     #[test]
     fn a_seed_is_told_by_its_words_and_not_by_its_texts() {
         assert!(is_seed("-- one\nINSERT INTO plugins (name) VALUES ('select to use')"));
+        assert!(is_seed(
+            "INSERT INTO plugins (name) SELECT 'a' WHERE NOT EXISTS (SELECT FROM plugins WHERE name = 'a')"
+        ));
         assert!(!is_seed("INSERT INTO plugins (name) SELECT name FROM old"));
+        assert!(!is_seed("INSERT INTO plugins (name) VALUES ((SELECT name FROM old LIMIT 1))"));
         assert!(!is_seed("UPDATE plugins SET name = 'insert'"));
     }
 

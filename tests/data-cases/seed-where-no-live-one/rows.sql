@@ -1,0 +1,1 @@
+INSERT INTO plugins (name, deleted) VALUES ('cosign', true);
