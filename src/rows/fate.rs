@@ -1,7 +1,9 @@
 //! What becomes of the values of a column that goes: whether what the migration writes has them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
+use regex::Regex;
 use tokio_postgres::SimpleQueryMessage;
 
 use super::lost::{Losses, Rows, key};
@@ -27,8 +29,10 @@ pub(super) struct Readers(Vec<(BTreeSet<String>, bool)>);
 
 impl Readers {
     pub(super) fn of(body: &str) -> Readers {
+        let statements = sql::split(body).statements;
         let one = |statement: &sql::Statement| {
             let text = &body[statement.range.clone()];
+            let changes = || statement.kind == Kind::Data || is_called(text, body, &statements);
             let words: Vec<String> = text
                 .split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$')
                 .filter(|word| !word.is_empty())
@@ -42,9 +46,9 @@ impl Readers {
                 "alter" => words.contains("using"),
                 _ => true,
             };
-            is_reader.then_some((words, statement.kind == Kind::Data || first == "do"))
+            is_reader.then(|| (words, first == "do" || changes()))
         };
-        Readers(sql::split(body).statements.iter().filter_map(one).collect())
+        Readers(statements.iter().filter_map(one).collect())
     }
 
     /// Whether a statement that changes rows has this word.
@@ -61,6 +65,20 @@ impl Readers {
     fn have(&self, names: &[&str]) -> bool {
         self.0.iter().any(|(words, _)| names.iter().all(|name| words.contains(&name.to_lowercase())))
     }
+}
+
+/// Whether a statement makes a function or procedure that another statement of the migration calls.
+fn is_called(text: &str, body: &str, statements: &[sql::Statement]) -> bool {
+    static MADE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r"(?i)^create\s+(?:or\s+replace\s+)?(?:function|procedure)\s+([^\s(]+\s*\()").ok()
+    });
+    let name = MADE.as_ref().and_then(|made| made.captures(text)).map(|found| found[1].to_lowercase());
+    let calls = |statement: &sql::Statement| {
+        let text = body[statement.range.clone()].to_lowercase();
+        let is_call = ["select ", "call ", "do "].iter().any(|word| text.starts_with(word));
+        is_call && name.as_ref().is_some_and(|name| text.contains(name))
+    };
+    name.is_some() && statements.iter().any(calls)
 }
 
 /// What this transaction has written.

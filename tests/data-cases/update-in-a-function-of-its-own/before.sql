@@ -1,0 +1,1 @@
+CREATE TABLE stages (id bigint PRIMARY KEY, reached int NOT NULL);

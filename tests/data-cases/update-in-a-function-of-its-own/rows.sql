@@ -1,0 +1,1 @@
+INSERT INTO stages VALUES (1, 1), (2, 1);
