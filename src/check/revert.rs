@@ -112,6 +112,13 @@ fn again(subject: &Subject<'_>) -> Vec<Finding> {
     if let Some(why) = &again.failure {
         let mut finding = failure(up, why);
         finding.code = "revert.reapply".to_owned();
+        // The same statement over the same schema ended the first time: it is this machine that was slower.
+        if matches!(why.cause, Cause::Timeout(_)) && subject.after_down.is_empty() {
+            finding.severity = Severity::Note;
+            finding.message = format!("up was not seen to its end after down: {}", finding.message);
+            finding.detail = Some("it ended the first time, over the same schema: the machine is busy".to_owned());
+            return vec![finding.help("judge it again, or raise `limits.statement` in migd.toml")];
+        }
         finding.message = format!("up cannot be applied again after down: {}", finding.message);
         if let Some(help) = doing_again(why) {
             finding.help = Some(help.to_owned());

@@ -7,7 +7,7 @@ use super::run::Judged;
 use crate::catalog::{self, Difference};
 use crate::check::{self, Subject};
 use crate::layout::Migration;
-use crate::trace::Run;
+use crate::trace::{Cause, Run};
 use crate::verdict::{Finding, MigrationReport, ObjectCounts, Reversible};
 
 pub(super) fn report(subject: &Subject<'_>, kinds: &BTreeMap<String, usize>) -> MigrationReport {
@@ -25,7 +25,10 @@ pub(super) fn report(subject: &Subject<'_>, kinds: &BTreeMap<String, usize>) -> 
         transactional: subject.up.is_some_and(|up| up.transactional),
         statements: subject.up.map_or(0, |up| up.statements.len()),
         reversible: reversible(subject),
-        repeatable: subject.again.map(|again| again.ok() && behaves(subject.after_again)),
+        repeatable: subject
+            .again
+            .filter(|again| !again.failure.as_ref().is_some_and(|why| matches!(why.cause, Cause::Timeout(_))))
+            .map(|again| again.ok() && behaves(subject.after_again)),
         rows_tried: subject.rows.map(|rows| rows.tried),
         rows_left_out: subject.rows.map(|rows| rows.left_out).filter(|sets| *sets > 0),
         objects: ObjectCounts { kinds: kinds.clone(), ..objects(subject.effect) },

@@ -69,9 +69,8 @@ impl Readers {
 
 /// Whether a statement makes a function or procedure that another statement of the migration calls.
 fn is_called(text: &str, body: &str, statements: &[sql::Statement]) -> bool {
-    static MADE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(r"(?i)^create\s+(?:or\s+replace\s+)?(?:function|procedure)\s+([^\s(]+\s*\()").ok()
-    });
+    static MADE: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r"(?i)^create\s+(?:or\s+replace\s+)?(?:function|procedure)\s+([^\s(]+\s*\()").ok());
     let name = MADE.as_ref().and_then(|made| made.captures(text)).map(|found| found[1].to_lowercase());
     let calls = |statement: &sql::Statement| {
         let text = body[statement.range.clone()].to_lowercase();

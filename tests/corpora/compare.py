@@ -64,7 +64,7 @@ def reverts(verdict):
         # Neither keeps up from running.
         if any(code.startswith("apply.") for code in codes - {"apply.empty", "apply.session-leak"}):
             word = "up fails"
-        elif word == "yes" and "revert.reapply" in codes:
+        elif word == "yes" and any(f["code"] == "revert.reapply" and f["severity"] != "note" for f in findings):
             word = "again"
         words[migration["version"]] = (word, "revert.cosmetic" in codes, findings)
     return words

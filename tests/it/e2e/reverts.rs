@@ -295,3 +295,21 @@ fn rights_on_the_database_that_down_leaves_are_told() {
     repo.migration(3, "it", up, down);
     assert_eq!(detail(repo.check(&[])), None);
 }
+
+#[test]
+fn an_up_that_takes_too_long_the_second_time_alone_is_a_note() {
+    let repo = Sandbox::new();
+    repo.configure("[limits]\nstatement = \"2s\"\n[rows]\nenabled = false\n[[migrations]]\npath = \"migrations\"\n");
+    repo.migration(2, "turns", "CREATE SEQUENCE turns;\n", "DROP SEQUENCE turns;\n");
+    repo.commit(&["--no-verify"]);
+    // What is slow for a while is not seen in the schema.
+    let up = "CREATE TABLE slow (id int);\nSELECT pg_sleep(8 * (nextval('turns') - 1));\n";
+    repo.migration(3, "slow", up, "DROP TABLE slow;\n");
+    repo.git(&["add", "-A"]);
+    let report = repo.check(&[]);
+    assert_eq!(report["outcome"], "pass", "{report:#}");
+    let note = report["findings"].as_array().into_iter().flatten().find(|finding| finding["code"] == "revert.reapply");
+    let note = note.unwrap_or_else(|| panic!("{report:#}"));
+    assert_eq!(note["severity"], "note");
+    assert!(note["message"].as_str().unwrap().starts_with("up was not seen to its end after down"), "{note:#}");
+}
