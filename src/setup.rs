@@ -69,8 +69,11 @@ const TOLD: usize = 6;
 /// The three folders with most SQL files of their own, two at least.
 fn fullest(paths: &[String]) -> Vec<(String, usize)> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for path in paths.iter().filter(|path| path.ends_with(".sql") && !path.split('/').any(layout::is_vendored)) {
-        *counts.entry(path.rsplit_once('/').map_or(".", |(folder, _)| folder)).or_default() += 1;
+    for path in paths.iter().filter(|path| path.ends_with(".sql")) {
+        let folder = path.rsplit_once('/').map_or(".", |(folder, _)| folder);
+        if !folder.split('/').any(|name| layout::is_vendored(name) || layout::is_of_other_database(name)) {
+            *counts.entry(folder).or_default() += 1;
+        }
     }
     let mut all: Vec<(String, usize)> =
         counts.into_iter().filter(|(_, count)| *count > 1).map(|(folder, count)| (folder.to_owned(), count)).collect();

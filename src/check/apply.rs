@@ -222,6 +222,10 @@ fn advice(error: &ServerError) -> Option<String> {
         }
         // `SET ROLE` has a code of its own for it.
         "42704" | "22023" if error.message.starts_with("role \"") => return role_that_is_missing(&error.message),
+        "3F000" if error.message.starts_with("no schema has been selected") => {
+            "`search_path` names no schema that is there: what production has before the first migration (`CREATE SCHEMA …`) \
+             belongs in the set's `setup_sql`"
+        }
         "42P01" | "3F000" => {
             "is it created by a later migration, or by something outside the chain? what production has before the \
              first migration belongs in the set's `setup_sql`"

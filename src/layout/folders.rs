@@ -75,8 +75,8 @@ pub(super) fn other_database(name: &str) -> Elsewhere {
     }
 }
 
-/// The same within a set, where folders for several databases lie beside each other.
-pub(super) fn is_of_other_database(name: &str) -> bool {
+/// The same where folders for several databases lie beside each other.
+pub fn is_of_other_database(name: &str) -> bool {
     other_database(name) != Elsewhere::No
 }
 

@@ -40,7 +40,7 @@ use crate::verdict::{Finding, Span};
 
 pub use conduct::{Conduct, Heed, Late, Reach};
 pub use discover::{Found, Passed, discover, recognise_at, survey};
-pub use folders::is_vendored;
+pub use folders::{is_of_other_database, is_vendored};
 pub use replace::{Replacement, plan_replaced};
 pub use shared::{Insert, Own};
 

@@ -120,7 +120,8 @@ pub(super) fn label(migration: &MigrationReport) -> String {
 /// Whether a version ends with the migration's name.
 fn is_told(version: &str, name: &str) -> bool {
     let before = version.strip_suffix(".sql").unwrap_or(version).strip_suffix(name);
-    name.contains(char::is_alphabetic) && before.is_some_and(|before| before.ends_with(['_', '-', '.']))
+    name.contains(char::is_alphabetic)
+        && before.is_some_and(|before| before.is_empty() || before.ends_with(['_', '-', '.']))
 }
 
 /// What a table says of a migration's down.

@@ -185,6 +185,7 @@ fn a_version_that_is_the_whole_name_is_said_once() {
         ("20240101000000_users", "users", "20240101000000_users"),
         ("R__totals", "totals", "R__totals"),
         ("2024-01-16.0-users.sql", "users", "2024-01-16.0-users.sql"),
+        ("step-one", "step-one", "step-one"),
         ("1.2", "2", "1.2_2"),
         ("0042", "users", "0042_users"),
     ] {

@@ -120,7 +120,13 @@ fn without_a_set_nothing_is_written() {
 
 #[test]
 fn without_a_set_the_folders_that_have_most_sql_are_named() {
-    let sandbox = repository(&[("schema/step-1.sql", SQL), ("schema/step-2.sql", SQL), ("queries/one.sql", SQL)]);
+    let sandbox = repository(&[
+        ("schema/step-1.sql", SQL),
+        ("schema/step-2.sql", SQL),
+        ("queries/one.sql", SQL),
+        ("schema/mysql/step-1.sql", SQL),
+        ("schema/mysql/step-2.sql", SQL),
+    ]);
     let help = configured(&sandbox, "repo").unwrap_err().help();
     assert!(help.ends_with("; most SQL files are in schema (2)"), "{help}");
 }
