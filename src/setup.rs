@@ -31,7 +31,11 @@ pub fn configure(place: &Place) -> Result<Vec<String>, Error> {
         if let Some(first) = others.first() {
             return Err(Error::other_database(first));
         }
-        return Err(Error::no_sets_but(&fullest(&repo.paths()?)));
+        let paths = repo.paths()?;
+        return Err(match layout::programs(&paths).first() {
+            Some(programs) => Error::no_sets_but_programs(programs),
+            None => Error::no_sets_but(&fullest(&paths)),
+        });
     }
     for set in &sets {
         if !root.join(&set.path).is_dir() {
@@ -46,6 +50,9 @@ pub fn configure(place: &Place) -> Result<Vec<String>, Error> {
     if passed.len() > TOLD {
         lines.push(format!("{} more folders were passed over: see {CONFIG_FILE}", passed.len() - TOLD));
     }
+    let of_a_set = |folder: &str| sets.iter().any(|set| folder == set.path || plan::is_inside(folder, &set.path));
+    let programs = layout::programs(&repo.paths()?).into_iter().filter(|programs| !of_a_set(&programs.folder));
+    lines.extend(programs.take(TOLD).map(|programs| programs.what()));
     let path = root.join(CONFIG_FILE);
     // A link that leads nowhere is there too.
     if path.symlink_metadata().is_ok() {
@@ -63,7 +70,7 @@ pub fn configure(place: &Place) -> Result<Vec<String>, Error> {
     Ok(lines)
 }
 
-/// So many folders that were passed over are named.
+/// So many folders that were passed over are named, for each reason.
 const TOLD: usize = 6;
 
 /// The three folders with most SQL files of their own, two at least.

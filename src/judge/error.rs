@@ -164,6 +164,15 @@ impl Error {
         }
     }
 
+    /// All that there is are programs of another tool's.
+    pub fn no_sets_but_programs(programs: &crate::layout::Programs) -> Error {
+        Error::Set {
+            code: "config.no-sets",
+            message: format!("no migration set was found in this repository: {}", programs.what()),
+            help: programs.help(),
+        }
+    }
+
     /// The repository has nothing to judge.
     pub fn no_sets() -> Error {
         let known: Vec<&str> = crate::layout::LAYOUTS.iter().map(|layout| layout.name()).collect();

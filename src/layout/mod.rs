@@ -20,6 +20,7 @@ mod locations;
 mod marked;
 mod plain;
 mod prisma;
+mod programs;
 mod psql;
 mod refinery;
 mod replace;
@@ -41,6 +42,7 @@ use crate::verdict::{Finding, Span};
 pub use conduct::{Conduct, Heed, Late, Reach};
 pub use discover::{Found, Passed, discover, recognise_at, survey};
 pub use folders::{is_of_other_database, is_vendored};
+pub use programs::{Programs, programs};
 pub use replace::{Replacement, plan_replaced};
 pub use shared::{Insert, Own};
 

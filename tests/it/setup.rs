@@ -132,6 +132,18 @@ fn without_a_set_the_folders_that_have_most_sql_are_named() {
 }
 
 #[test]
+fn migrations_that_are_programs_are_named() {
+    let sandbox = repository(&[("alembic.ini", "[alembic]\n"), ("alembic/versions/3f2_users.py", "def upgrade():\n")]);
+    let error = configured(&sandbox, "repo").unwrap_err();
+    assert!(error.to_string().contains("alembic/versions has a file of Alembic's (Python)"), "{error}");
+    assert!(error.help().contains("`alembic upgrade head --sql`"), "{}", error.help());
+    let sandbox = repository(&[("migrations/1_a.sql", SQL), ("db/migrate/20240101000000_a.rb", "class A\n")]);
+    let lines = configured(&sandbox, "repo").unwrap();
+    let told = "db/migrate has a file of Active Record's (Ruby), which migd does not run";
+    assert!(lines.iter().any(|line| line == told), "{lines:#?}");
+}
+
+#[test]
 fn steps_that_may_be_any_sets_are_told_once() {
     let sandbox = repository(&[
         ("one/db/migration/V1__a.sql", SQL),
