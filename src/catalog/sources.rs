@@ -162,6 +162,17 @@ pub(super) const SOURCES: &[Source] = &[
         "pg_constraint r where r.oid >= 16384 and r.contypid <> 0 and r.contype <> 'n'",
     ),
     source(For::OnRelation(Class::Trigger), "r.oid", "r.tgrelid", "0", "pg_trigger r where not r.tgisinternal"),
+    // Before 15 a partition's part in its table's trigger counts as the server's own.
+    Source {
+        min: 13,
+        ..source(
+            For::OnRelation(Class::Trigger),
+            "r.oid",
+            "r.tgrelid",
+            "0",
+            "pg_trigger r where r.tgisinternal and r.tgparentid <> 0 and r.tgconstraint = 0",
+        )
+    },
     // `DISABLE TRIGGER ALL` turns foreign keys off.
     source(For::Of(Class::Constraint), "r.tgconstraint", "0", "1", "pg_trigger r where r.tgisinternal"),
     source(For::OnRelation(Class::Policy), "r.oid", "r.polrelid", "0", "pg_policy r"),

@@ -189,6 +189,7 @@ async fn reading_what_changed_gives_the_same_as_reading_everything() {
     roles().await;
     let reader = Reader::prepare(&client).await.unwrap();
     let mut base = reader.full(&client).await.unwrap();
+    let filters = cluster().major(&client).await >= 15;
     for sql in CHAIN {
         for (statement, before) in BEFORE {
             if sql.starts_with(statement) {
@@ -196,6 +197,8 @@ async fn reading_what_changed_gives_the_same_as_reading_everything() {
             }
         }
         let sql = sql.replace("pg_catalog.event_trigger_in()", "noise()");
+        // Before 15 a publication has whole tables.
+        let sql = if filters { sql } else { sql.replace(" where (uid > 1)", "") };
         run(&client, &sql).await;
         let since = reader.since(&client, &base).await.unwrap();
         let full = reader.full(&client).await.unwrap();

@@ -333,6 +333,8 @@ pub const CASES: &[Case] = &[
     case("drop index logs_v_idx", "create index other on logs (v)", &["~ index logs_v_idx: is named other"]).with(LOGS),
     case("alter table logs drop constraint logs_u", "select 1", &["constraint logs_u: missing"]).with(LOGS),
     case("drop trigger t on logs", "select 1", &["trigger t on logs: missing"]).with(LOGS),
+    case("alter table logs_1 disable trigger t", "select 1", &["trigger t on logs_1: state was enabled, is disabled"])
+        .with(LOGS),
     case("drop table logs", "select 1", &["table logs: missing"]).with(LOGS),
     case("drop table logs_1", "select 1", &["table logs_1: missing"]).with(LOGS),
     case("drop schema s cascade", "select 1", &["schema s: missing"]).with(
