@@ -313,6 +313,7 @@ impl<'a> Site<'a> {
                 "23502" if self.fill(wish, row, fixed, error.column()) => true,
                 // What a trigger or a function makes of a text may be what is refused.
                 "23502" | "P0001" if self.reword(wish, row, fixed, attempt) => true,
+                "22023" if mend::reshape(row, fixed, table, &said) => true,
                 code if code.starts_with("22") && self.reword(wish, row, fixed, attempt) => true,
                 // A value is not one of its type, or too long: leave out what can be.
                 code if code.starts_with("22") => {

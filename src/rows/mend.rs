@@ -7,7 +7,7 @@ use tokio_postgres::error::DbError;
 use super::baseline::{Site, Wish};
 use super::row::Row;
 use super::schema::Table;
-use super::values;
+use super::values::{self, Sort};
 use crate::sql::identifier;
 
 /// Words of a migration that looks at partitions, or at the list of all tables: over one that is made up it may do something
@@ -88,6 +88,28 @@ pub(super) fn shift(row: &mut Row, fixed: &BTreeSet<i16>, table: &Table, name: O
         return true;
     }
     false
+}
+
+/// Mends a row whose JSON a trigger or a computed column wants as a list, or as an object.
+pub(super) fn reshape(row: &mut Row, fixed: &BTreeSet<i16>, table: &Table, said: &str) -> bool {
+    const LIST: (&str, &str) = ("'{}'", "'[]'");
+    let (is, wanted) = match said {
+        said if said.starts_with("cannot extract elements from a") => LIST,
+        said if said.starts_with("cannot get array length of a") => LIST,
+        said if said.ends_with(" on an array") || said == "cannot deconstruct an array as an object" => {
+            (LIST.1, LIST.0)
+        }
+        _ => return false,
+    };
+    let is_json = |number: &i16| table.columns.get(number).is_some_and(|column| values::sort(column) == Sort::Json);
+    let mut reshaped = false;
+    for (_, value) in
+        row.values.iter_mut().filter(|(number, value)| is_json(number) && !fixed.contains(number) && *value == is)
+    {
+        *value = wanted.to_owned();
+        reshaped = true;
+    }
+    reshaped
 }
 
 #[cfg(test)]

@@ -386,6 +386,18 @@ async fn a_table_whose_only_row_the_chain_inserts_is_populated() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_whose_json_has_to_be_a_list_is_populated() {
+    let judge = Judge::new().await;
+    let table = "CREATE TABLE rules (name text NOT NULL, parts jsonb NOT NULL,
+                     count int GENERATED ALWAYS AS (jsonb_array_length(parts)) STORED)";
+    let up = "ALTER TABLE rules ADD UNIQUE (name)";
+    let judged = judge.judge(&[table.to_owned()], up).await;
+    assert_eq!(judged.found.unpopulated, []);
+    assert!(judged.findings.iter().any(|finding| finding.code == "data.unique"), "{}", said(&judged.findings));
+    judge.engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_fills_a_key_is_another_value_in_each_row() {
     let judge = Judge::new().await;
     let before =
