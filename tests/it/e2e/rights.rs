@@ -214,7 +214,8 @@ fn a_migrations_own_database_may_have_its_name() {
         "CREATE ROLE app;\nGRANT CONNECT ON DATABASE shop TO app;\nALTER DATABASE shop SET timezone = 'UTC';
          ALTER ROLE app IN DATABASE shop SET search_path = x;\nALTER DATABASE postgres SET work_mem = '7MB';
          DO $$ BEGIN EXECUTE 'REVOKE CONNECT ON DATABASE \"shop\" FROM PUBLIC'; END $$;\n",
-        "ALTER DATABASE shop RESET timezone;\nDROP OWNED BY app;\nDROP ROLE app;\n",
+        "ALTER DATABASE shop RESET timezone;\nALTER DATABASE shop RESET work_mem;\n\
+         GRANT CONNECT ON DATABASE shop TO PUBLIC;\nDROP OWNED BY app;\nDROP ROLE app;\n",
     );
     let about: Vec<&str> =
         told.iter().filter(|(code, _)| code == "apply.database").map(|(_, text)| text.as_str()).collect();
