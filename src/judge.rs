@@ -44,6 +44,8 @@ pub struct Bench {
     turn: tokio::sync::Mutex<()>,
     /// Somebody waits for a verdict: what is done ahead gives up its turn.
     urgent: tokio::sync::Notify,
+    /// How many do, and are not done: between the turns of a long judgement nothing is done ahead.
+    judging: tokio::sync::watch::Sender<usize>,
     verdicts: Arc<Verdicts>,
     /// What became of scenarios.
     scenarios: scenarios::Kept,
@@ -51,6 +53,15 @@ pub struct Bench {
     recent: Mutex<VecDeque<(String, Outcome, f64)>>,
     /// What templates' schemas are for the search for rows.
     schemas: crate::rows::Schemas,
+}
+
+/// A judgement that is not done.
+struct Judging<'a>(&'a tokio::sync::watch::Sender<usize>);
+
+impl Drop for Judging<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|judging| *judging = judging.saturating_sub(1));
+    }
 }
 
 /// Told how far a long judgement is, in one line.
@@ -104,6 +115,7 @@ impl Bench {
             schemas: crate::rows::Schemas::default(),
             turn: tokio::sync::Mutex::default(),
             urgent: tokio::sync::Notify::new(),
+            judging: tokio::sync::watch::Sender::default(),
             verdicts,
             scenarios: scenarios::Kept::default(),
             recent: Mutex::default(),
@@ -139,7 +151,7 @@ impl Bench {
             return Ok(handed_out(verdict, plan, set, &order));
         }
         self.verdicts.count(false);
-        self.urgent.notify_waiters();
+        let _judging = self.begin();
         let mut timings = vec![Timing { step: "plan".to_owned(), ms: ms(order.started.elapsed()) }];
         let work = run::Work { pool: &self.pool, plan, set, prefixes: &prefixes, schemas: &self.schemas, order };
         let mut judged = run::Judged::new(plan, set);
@@ -191,6 +203,13 @@ impl Bench {
         Ok(verdict)
     }
 
+    /// Has what is done ahead give way until what is given back is dropped.
+    fn begin(&self) -> Judging<'_> {
+        self.judging.send_modify(|judging| *judging += 1);
+        self.urgent.notify_waiters();
+        Judging(&self.judging)
+    }
+
     /// Runs the scenarios of every set of `plan`, or those in `files` alone, and judges nothing else.
     pub async fn scenarios(&self, plan: &Plan, files: &[String], order: Order<'_>) -> Result<Report, Error> {
         let info = self.pool.engine().info();
@@ -201,7 +220,7 @@ impl Bench {
             if own.is_empty() {
                 continue;
             }
-            self.urgent.notify_waiters();
+            let _judging = self.begin();
             let prefixes = prefixes(set, info);
             let work = run::Work { pool: &self.pool, plan, set, prefixes: &prefixes, schemas: &self.schemas, order };
             let mut judged = run::Judged::default();
@@ -239,6 +258,7 @@ impl Bench {
             let work = run::Work { pool: &self.pool, plan, set, prefixes: &prefixes, schemas: &self.schemas, order };
             let urgent = self.urgent.notified();
             let ahead = async {
+                let _ = self.judging.subscribe().wait_for(|judging| *judging == 0).await;
                 let _turn = self.turn.lock().await;
                 if *passed {
                     return work.prepare().await.map(drop);

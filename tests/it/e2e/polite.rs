@@ -133,3 +133,29 @@ fn a_chain_that_a_commit_waits_for_is_built_at_the_usual_priority() {
     });
     reader.until("nothing", |event: &Value| event["event"] == "nothing" && event["tree"] == "worktree");
 }
+
+#[test]
+fn what_is_made_ahead_does_not_come_between_the_steps_of_an_audit() {
+    let repo = Sandbox::new();
+    repo.configure("[rows]\nenabled = false\n");
+    for number in 2..14 {
+        repo.migration(number, "slow", "SELECT pg_sleep(0.25);\n", "SELECT 1;\n");
+    }
+    repo.git(&["commit", "--quiet", "--no-verify", "--message", "a slow chain"]);
+    repo.migration(14, "last", "SELECT 1;\n", "SELECT 1;\n");
+    repo.git(&["add", "migrations"]);
+    repo.migd(&["check"]).ok();
+    // The verdict stays, and the databases go.
+    repo.migd(&["stop"]).ok();
+    let audit = thread::scope(|scope| {
+        let audit = scope.spawn(|| repo.check(&["--all"]));
+        eventually("a server runs", || processes(&repo).is_some_and(|(_, server)| !children(server).is_empty()));
+        thread::sleep(Duration::from_secs(1));
+        repo.migd(&["check"]).ok().says("(cached)");
+        audit.join().unwrap()
+    });
+    // To make the next commit's databases ready, all of the chain must be built: three seconds.
+    let waits = audit["timings"].as_array().unwrap().iter().filter(|timing| timing["step"] == "wait");
+    let longest = waits.map(|wait| wait["ms"].as_f64().unwrap()).fold(0.0, f64::max);
+    assert!(longest < 1000.0, "it waited {longest} ms for its turn");
+}
