@@ -404,7 +404,8 @@ impl Pool {
             }
         };
         // Sent at once.
-        let (given, arranged) = tokio::join!(give, roles::arrange(&held.observer, held.roles.as_ref(), &held.shared));
+        let (given, arranged) =
+            tokio::join!(give, roles::arrange(&held.observer, held.roles.as_ref(), &held.shared, &self.beside));
         given.map_err(Error::server("hand a database over"))?;
         if !arranged.map_err(Error::server("arrange roles"))? && held.shared.has_database_grants() {
             let granted = roles::apply_database_grants(&held.observer, &held.shared).await;
@@ -422,7 +423,7 @@ impl Pool {
     /// Roles and settings as `shared` has them, before anybody connects: the judgement before may have shut the role
     /// of migrations out.
     async fn arrange(&self, shared: &Shared) -> Result<(), Error> {
-        let arrange = async |admin: &Session| roles::arrange(admin, None, shared).await.map(drop);
+        let arrange = async |admin: &Session| roles::arrange(admin, None, shared, &self.beside).await.map(drop);
         self.with(&self.maker, arrange, "arrange roles").await
     }
 

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use tokio_postgres::{Error, SimpleQueryMessage, Statement};
 
+use crate::engine::beside::Beside;
 use crate::engine::elsewhere;
 use crate::engine::session::Session;
 
@@ -129,8 +130,14 @@ pub(super) async fn prepare(session: &Session) -> Result<Option<Statement>, Erro
 }
 
 /// Makes `wanted` what is visible; what is not wanted is hidden. `prepared`: as this session has [`prepare`]d it. Whether what is
-/// granted on the session's database is as `wanted`, too: that is not touched.
-pub(super) async fn arrange(session: &Session, prepared: Option<&Statement>, wanted: &Shared) -> Result<bool, Error> {
+/// granted on the session's database is as `wanted`, too: that is not touched. What a judgement that was given up had lent is
+/// taken back.
+pub(super) async fn arrange(
+    session: &Session,
+    prepared: Option<&Statement>,
+    wanted: &Shared,
+    beside: &Beside,
+) -> Result<bool, Error> {
     if wanted.roles.is_null() {
         return Ok(true);
     }
@@ -142,7 +149,7 @@ pub(super) async fn arrange(session: &Session, prepared: Option<&Statement>, wan
         None => capture(session).await?,
     };
     let granted = now.database_grants == wanted.database_grants;
-    if now.same_cluster(wanted) {
+    if now.same_cluster(wanted) && !beside.is_lent() {
         return Ok(granted);
     }
     let quote = |value: &Value| value.to_string().replace('\'', "''");
@@ -178,6 +185,9 @@ pub(super) async fn arrange(session: &Session, prepared: Option<&Statement>, wan
     let outcome = session.client().batch_execute(&format!("{sql};\n{}", elsewhere::show())).await;
     if outcome.is_err() {
         session.client().batch_execute("ROLLBACK").await?;
+    }
+    if outcome.is_ok() {
+        beside.taken_back();
     }
     outcome.map(|()| granted)
 }

@@ -36,6 +36,12 @@ impl Pool {
                 // The server is gone, and all of its sessions with it.
                 Err(error) => tracing::debug!(%error, "a session was not ended"),
             }
+            // What the administrator was about to do in its place is over when it has an answer to this.
+            if tokio::time::timeout(LEAVING, lease.observer.client().batch_execute("")).await.is_err() {
+                let pid = lease.observer.pid();
+                let ended = pool.with(&pool.maker, async |admin| admin.end(pid, LEAVING).await, "end a session").await;
+                tracing::warn!(pid, ?ended, "an administrator's session did not answer");
+            }
             drop(held);
             pool.discard_later(lease);
         });

@@ -148,12 +148,17 @@ impl Steps<'_> {
                     return Ok(last.map(|outcome| (outcome, loan)));
                 }
             }
+            let beside = &self.bench.limits.beside;
+            if !loan.elsewhere.is_empty() {
+                beside.put_out_of_sight();
+            }
             for role in &loan.elsewhere {
                 self.observed(&elsewhere::hide(role)).await?;
             }
             let outcome = self.supervised(execute(runner, &loan.applied(text, &current))).await;
             if !loan.elsewhere.is_empty() {
                 self.observed(&elsewhere::show()).await?;
+                beside.taken_back();
             }
             match outcome {
                 Err(Ended::Server(error)) if may_mend(&error.sqlstate) => {

@@ -96,9 +96,10 @@ impl Steps<'_> {
                 return Ok(None);
             }
         }
-        let _owner = only_owner(self.bench, &role).await?;
+        let alone = only_owner(self.bench, &role).await?;
         let role = role.replace('"', "\"\"");
         let admin: String = observer.client().query_one("SELECT session_user::text", &[]).await.map_err(lost)?.get(0);
+        limits.beside.lend_rights(alone);
         observer.client().batch_execute(&format!("ALTER ROLE \"{role}\" SUPERUSER")).await.map_err(lost)?;
         let mut outcome = self.supervised(execute(runner, NOTICE)).await;
         if !reserved.sets && outcome.is_ok() {
@@ -124,6 +125,7 @@ impl Steps<'_> {
         observer.client().batch_execute(&format!("ALTER ROLE \"{role}\" NOSUPERUSER")).await.map_err(lost)?;
         // A transaction that has failed runs nothing before its end, and notices then.
         let _ = execute(runner, NOTICE).await;
+        limits.beside.taken_back();
         Ok(Some(outcome))
     }
 }

@@ -9,6 +9,7 @@ mod engine;
 mod hooks;
 mod layers;
 mod layouts;
+mod lending;
 mod repo;
 mod setup;
 mod support;
