@@ -1,6 +1,7 @@
 //! The warm engines: one for each engine configuration in use, started when needed, stopped when idle.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,8 @@ pub(super) struct Engines {
     verdicts: Arc<Verdicts>,
     pace: Arc<Pace>,
     slots: Mutex<HashMap<String, Arc<Slot>>>,
+    /// This process is about to end: a judgement that has lost its server gets no other.
+    stopped: AtomicBool,
 }
 
 /// One engine configuration, with its server or without.
@@ -46,7 +49,7 @@ struct Seen {
 
 impl Engines {
     pub(super) fn new(place: Place, alone: bool, verdicts: Arc<Verdicts>, pace: Arc<Pace>) -> Engines {
-        Engines { place, alone, verdicts, pace, slots: Mutex::default() }
+        Engines { place, alone, verdicts, pace, slots: Mutex::default(), stopped: AtomicBool::new(false) }
     }
 
     /// The verdicts of all servers.
@@ -74,6 +77,9 @@ impl Engines {
         let slot = self.slot(config);
         self.make_room(&slot).await;
         let mut held = slot.bench.lock().await;
+        if self.stopped.load(Ordering::SeqCst) {
+            return Err(Error::Lost("migd is about to end".to_owned()));
+        }
         if let Some(bench) = &*held {
             if bench.pool().engine().alive().await {
                 slot.touch(config.daemon.engine_idle, true);
@@ -169,6 +175,7 @@ impl Engines {
 
     /// Stops all servers.
     pub(super) async fn stop(&self) {
+        self.stopped.store(true, Ordering::SeqCst);
         let slots: Vec<Arc<Slot>> = self.lock().drain().map(|(_, slot)| slot).collect();
         for slot in slots {
             slot.stop().await;
