@@ -113,7 +113,9 @@ impl Service {
         };
         let rest = crate::config::Daemon::default().idle;
         let build = endpoint::program().map(|program| endpoint::build_of(&program)).unwrap_or_default();
-        let verdicts = Arc::new(Verdicts::of(&endpoint.state, &build));
+        let verdicts = Verdicts::of(&endpoint.state, &build);
+        // A process that ends now does not wait for what is written aside.
+        let verdicts = Arc::new(if alone { verdicts.in_place() } else { verdicts });
         let pace = Arc::<Pace>::default();
         Service {
             engines: Engines::new(place, alone, verdicts, Arc::clone(&pace)),

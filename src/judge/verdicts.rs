@@ -35,6 +35,8 @@ pub struct Verdicts {
     /// None: in memory only.
     folder: Option<PathBuf>,
     build: String,
+    /// Whether files are written while somebody waits.
+    in_place: bool,
     memory: Mutex<Memory>,
     hits: AtomicU64,
     misses: AtomicU64,
@@ -78,11 +80,17 @@ impl Verdicts {
         Verdicts {
             folder: Some(state.join("verdicts")),
             build: build.to_owned(),
+            in_place: false,
             memory: Mutex::default(),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
             written: AtomicU64::new(0),
         }
+    }
+
+    /// The same, with files that are there when [`keep`](Self::keep) has returned.
+    pub fn in_place(self) -> Verdicts {
+        Verdicts { in_place: true, ..self }
     }
 
     /// The build of migd whose verdicts these are.
@@ -127,8 +135,8 @@ impl Verdicts {
         };
         // Aside: nobody waits for a disk.
         match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn_blocking(write)),
-            Err(_) => write(),
+            Ok(runtime) if !self.in_place => drop(runtime.spawn_blocking(write)),
+            _ => write(),
         }
     }
 

@@ -343,10 +343,13 @@ const LAYOUTS: &[(&str, Files, &str)] = &[
     ("refinery", &[("m/V1__a.sql", TABLE)], "m/scenarios"),
     ("drizzle", &[("m/0000_a.sql", TABLE), ("m/meta/_journal.json", JOURNAL)], "m/scenarios"),
     ("prisma", &[("m/1_a/migration.sql", TABLE)], "m-scenarios"),
+    ("atlas", &[("m/20240101000000_a.sql", TABLE), ("m/atlas.sum", SUM)], "m/scenarios"),
     ("supabase", &[("m/20240101000000_a.sql", TABLE)], "m/scenarios"),
     ("plain", &[("m/1_a.sql", TABLE)], "m/scenarios"),
 ];
 const TABLE: &str = "CREATE TABLE t (id int);\n";
+const SUM: &str = "h1:KZl+54wAnOCZI7epaflblG8JDNL7RY7mo3RTs/FOjSI=\
+                   \n20240101000000_a.sql h1:yXBjVFdGdruEe4WvMq5/IDeqxLU6DwzGds0T713kBwY=\n";
 const JOURNAL: &str = r#"{"version":"7","dialect":"postgresql","entries":[
     {"idx":0,"version":"7","when":1700000000000,"tag":"0000_a","breakpoints":true}]}"#;
 
