@@ -88,7 +88,7 @@ impl Verdicts {
         }
     }
 
-    /// The same, with files that are there when [`keep`](Self::keep) has returned.
+    /// The same, with files that are there before a verdict is handed out.
     pub fn in_place(self) -> Verdicts {
         Verdicts { in_place: true, ..self }
     }
