@@ -477,9 +477,9 @@ impl Pool {
         let reader = match warmth {
             Warmth::Warm => {
                 let silent = template.as_ref().is_some_and(|(snapshot, _)| !snapshot.has_event_triggers());
-                let others = self.beside.owners.read().await;
+                let owners = self.beside.owners.read().await;
                 warm::up(&runner, silent).await.map_err(Error::server("warm up"))?;
-                drop(others);
+                drop(owners);
                 plain = roles::is_plain(&runner).await.map_err(Error::server("read settings"))?;
                 prepared = roles::prepare(&observer).await.map_err(Error::server("read roles"))?;
                 Reader::prepare(observer.client()).await?.alone()

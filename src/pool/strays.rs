@@ -28,23 +28,24 @@ impl Pool {
                 Ok(held) => held,
                 Err(_) => Arc::clone(&pool.strays).read_owned().await,
             };
-            let pid = lease.runner.pid();
-            let ended = pool.with(&pool.maker, async |admin| admin.end(pid, LEAVING).await, "end a session").await;
-            match ended {
-                Ok(true) => {}
-                Ok(false) => tracing::warn!(pid, "a session does not end"),
-                // The server is gone, and all of its sessions with it.
-                Err(error) => tracing::debug!(%error, "a session was not ended"),
-            }
-            // What the administrator was about to do in its place is over when it has an answer to this.
+            pool.end(lease.runner.pid()).await;
+            // What the administrator was about to do for it is over when it has an answer to this.
             if tokio::time::timeout(LEAVING, lease.observer.client().batch_execute("")).await.is_err() {
-                let pid = lease.observer.pid();
-                let ended = pool.with(&pool.maker, async |admin| admin.end(pid, LEAVING).await, "end a session").await;
-                tracing::warn!(pid, ?ended, "an administrator's session did not answer");
+                pool.end(lease.observer.pid()).await;
             }
             drop(held);
             pool.discard_later(lease);
         });
+    }
+
+    async fn end(&self, pid: i32) {
+        let ended = self.with(&self.maker, async |admin| admin.end(pid, LEAVING).await, "end a session").await;
+        match ended {
+            Ok(true) => {}
+            Ok(false) => tracing::warn!(pid, "a session does not end"),
+            // The server is gone, and all of its sessions with it.
+            Err(error) => tracing::debug!(%error, "a session was not ended"),
+        }
     }
 
     /// Waits until nothing is left running.
