@@ -36,8 +36,8 @@ pub(super) fn admin_options(major: Option<u32>) -> String {
     options
 }
 
-/// The environment of a private server, for glibc's allocator: a session that has planned the reading of a catalog gives back the
-/// ten megabytes that planning took. From larger amounts down nothing is given back while a judgement uses them again and again.
+/// The environment of a private server, for glibc's allocator, in bytes: a session that has planned the reading of a catalog gives
+/// back what planning took. What is smaller than this is kept: every reading uses as much again.
 pub(super) const ALLOCATOR: [(&str, &str); 2] =
     [("MALLOC_MMAP_THRESHOLD_", "8388608"), ("MALLOC_TRIM_THRESHOLD_", "4194304")];
 
