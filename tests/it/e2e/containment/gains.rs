@@ -119,12 +119,7 @@ fn what_runs_in_another_session_meanwhile_does_not_get_the_rights_that_are_lent(
 
 #[test]
 fn a_login_trigger_does_not_greet_the_administrator() {
-    for ground in grounds() {
-        ground.repository().next_good_one_passes();
-        if ground.major() < 17 {
-            println!("NOT RUN on {}: the server has no login triggers", ground.engine);
-            continue;
-        }
+    for ground in grounds().into_iter().filter(|ground| ground.has_login_triggers()) {
         let repo = ground.repository();
         let up =
             "CREATE FUNCTION fire() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM public.take(); END $$;
@@ -145,12 +140,7 @@ fn a_login_trigger_does_not_greet_the_administrator() {
 
 #[test]
 fn a_login_trigger_that_refuses_everybody_is_named() {
-    for ground in grounds() {
-        ground.repository().next_good_one_passes();
-        if ground.major() < 17 {
-            println!("NOT RUN on {}: the server has no login triggers", ground.engine);
-            continue;
-        }
+    for ground in grounds().into_iter().filter(|ground| ground.has_login_triggers()) {
         let repo = ground.repository();
         let up = "CREATE FUNCTION close() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'closed'; END $$;
             CREATE EVENT TRIGGER l ON login EXECUTE FUNCTION close();\n";

@@ -66,6 +66,16 @@ impl Ground {
         self.asked("SHOW server_version_num")[0].parse::<u32>().unwrap() / 10_000
     }
 
+    /// Whether the server, which judges by now, has triggers that run at login; says so where it has none.
+    pub fn has_login_triggers(&self) -> bool {
+        self.repository().next_good_one_passes();
+        let has = self.major() >= 17;
+        if !has {
+            println!("NOT RUN on {}: the server has no login triggers", self.engine);
+        }
+        has
+    }
+
     /// A repository with the table `users` and one row's worth of history.
     pub fn repository(&self) -> Sandbox {
         Sandbox::within(&self.realm)
