@@ -6,6 +6,7 @@ mod engines;
 pub mod live;
 mod log;
 mod moment;
+mod rest;
 mod servers;
 pub mod service;
 mod session;
@@ -37,7 +38,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// How long a thread that reads repositories waits for the next one: it costs some kilobytes, and a commit a tenth of a
 /// millisecond where it has to be made first.
 const KEEP_ALIVE: Duration = Duration::from_secs(3600);
-/// How often the daemon looks whether clients still find it.
+/// How often the daemon looks whether clients still find it, and whether it has rested since.
 const LOOK: Duration = Duration::from_secs(10);
 
 /// Why the daemon cannot run.
@@ -179,14 +180,16 @@ async fn serve(endpoint: Endpoint) -> Result<(), Error> {
     Ok(())
 }
 
-/// Notified when clients no longer find the socket, or find another one there.
+/// Notified when clients no longer find the socket, or find another one there. Looks, too, whether the daemon rests.
 ///
 /// On a thread that sleeps: the runtime's clock wakes several times for each look, and does little else all day.
 fn out_of_reach(socket: PathBuf, own: Option<u64>) -> Arc<Notify> {
     let gone = Arc::new(Notify::new());
     let tell = Arc::clone(&gone);
     let look = move || {
+        let mut rest = rest::Rest::default();
         while inode(&socket) == own {
+            rest.look();
             std::thread::sleep(LOOK);
         }
         tell.notify_one();
