@@ -233,12 +233,17 @@ impl Work<'_> {
     ///
     /// The first migration that does not apply is said, as a finding.
     pub(super) async fn prepare(&self) -> Result<Option<Finding>, Error> {
-        let end = self.set.chain.migrations.len();
-        for at in [self.set.first, end] {
+        let (first, end) = (self.set.first, self.set.chain.migrations.len());
+        for at in [first, end] {
             if let Some(broken) = self.advance(at).await? {
                 return Ok(Some(broken));
             }
-            self.pool.refill_later(self.prefixes[at]);
+            if at == first {
+                self.pool.refill_later(self.prefixes[at]);
+            } else {
+                // Once it is committed, it is what is refilled.
+                self.pool.spare_later(self.prefixes[at]);
+            }
         }
         Ok(None)
     }

@@ -6,12 +6,14 @@ use std::time::Instant;
 use blake3::Hash;
 
 use super::databases::Owner;
-use super::{Held, Lease, Pool, Warmth, roles};
+use super::{Held, Lease, Pool, Template, Warmth, roles};
 use crate::engine::Role;
 use crate::engine::pace::Manner;
 use crate::engine::session::Session;
 
-/// For how many templates, of all repositories, clones are kept ready: those before and after what was just judged.
+/// For how many templates, of all repositories, clones are kept ready: those before and after what was just judged. The one
+/// that was refilled last keeps all of its clones, the others one each: a clone's sessions are most of what a server at rest
+/// takes, 18 MB, and a second clone saves a judgement that searches for rows 20 ms.
 const MAX_READY: usize = 3;
 
 impl Held {
@@ -39,7 +41,13 @@ impl Held {
 impl Pool {
     /// Makes clones of the template for `prefix`, aside, until as many are ready as should be.
     pub fn refill_later(self: &Arc<Self>, prefix: Hash) {
+        self.state().foremost = Some(prefix);
         self.make_ahead(prefix, self.clones, Warmth::Warm);
+    }
+
+    /// Makes one clone of the template for `prefix`, aside, that may be needed some time.
+    pub fn spare_later(self: &Arc<Self>, prefix: Hash) {
+        self.make_ahead(prefix, self.clones.min(1), Warmth::Warm);
     }
 
     /// Makes one clone of the template for `prefix`, aside, that will be needed once and soon.
@@ -101,15 +109,20 @@ impl Pool {
         }
     }
 
-    /// Lets go of clones of templates that have not been used lately: each holds two of the server's processes.
+    /// Lets go of clones of templates other than the one that was refilled last.
     fn trim(self: &Arc<Self>) {
         let spare: Vec<Lease> = {
             let mut state = self.state();
-            let mut ages: Vec<(Instant, Hash)> = state.templates.iter().map(|(hash, t)| (t.used, *hash)).collect();
-            ages.sort_unstable_by_key(|(used, _)| std::cmp::Reverse(*used));
+            let foremost = state.foremost;
+            let age = |(hash, template): (&Hash, &Template)| (Some(*hash) == foremost, template.used, *hash);
+            let mut ages: Vec<(bool, Instant, Hash)> = state.templates.iter().map(age).collect();
+            ages.sort_unstable_by_key(|(foremost, used, _)| std::cmp::Reverse((*foremost, *used)));
             let mut spare = Vec::new();
-            for (_, old) in ages.into_iter().skip(MAX_READY) {
-                spare.extend(state.templates.get_mut(&old).into_iter().flat_map(|template| template.ready.drain(..)));
+            for (rank, (_, _, old)) in ages.into_iter().enumerate().skip(1) {
+                let Some(template) = state.templates.get_mut(&old) else { continue };
+                let kept = if rank < MAX_READY { 1 } else { 0 };
+                let ready = template.ready.len();
+                spare.extend(template.ready.drain(kept.min(ready)..));
             }
             spare
         };

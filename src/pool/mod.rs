@@ -105,6 +105,8 @@ struct State {
     templates: HashMap<Hash, Template>,
     /// The databases that migrations own, or have owned.
     lent: HashSet<String>,
+    /// The template that keeps all of its clones ready.
+    foremost: Option<Hash>,
     /// Roles and settings that belong to the cluster, before any migration.
     baseline: Option<Arc<Shared>>,
 }

@@ -10,6 +10,7 @@ mod hooks;
 mod layers;
 mod layouts;
 mod lending;
+mod pool;
 mod repo;
 mod setup;
 mod support;
