@@ -5,13 +5,14 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use migd::daemon::status::memory_of;
 use migd::verdict::Verdict;
 
 use crate::chain::Set;
 use crate::report::{Report, Row, Target};
 use crate::rivals::{Server, linter};
 use crate::sandbox::{Hooks, Sandbox, Wanted};
-use crate::stats::Samples;
+use crate::stats::{Figures, Samples};
 use crate::{Options, Result};
 
 /// The steps of the verdict on one new migration, by name.
@@ -46,9 +47,10 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    fn add(&mut self, what: &str, samples: &Samples, target: Option<Target>) {
-        eprintln!("  {what}: {:.2} ms, p99 {:.2} ms", samples.median(), samples.p99());
-        self.report.add(Row { set: self.set.name.clone(), what: what.to_owned(), samples: samples.clone(), target });
+    fn add(&mut self, what: &str, figures: impl Into<Figures>, target: Option<Target>) {
+        let figures = figures.into();
+        eprintln!("  {what}: {:.2} ms, p99 {:.2} ms", figures.median, figures.p99);
+        self.report.add(Row { set: self.set.name.clone(), what: what.to_owned(), figures, target });
     }
 }
 
@@ -70,7 +72,7 @@ fn commits(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result<
     rows.add("`git commit`, no hook", &none, None);
     rows.add("`git commit`, a native hook that does nothing", &noop, None);
     rows.add("`git commit` with migd, no migration touched", &with, None);
-    rows.add("… over the empty hook", &with.over(&noop), Some(Target::median(1.0)));
+    rows.add("… over the empty hook", with.over(&noop), Some(Target::median(1.0)));
     Ok(())
 }
 
@@ -100,9 +102,9 @@ fn new_migration(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> R
     }
     rows.add("`git commit` of a new migration, a native hook that does nothing", &noop, None);
     rows.add("`git commit` with a new migration", &commit, None);
-    rows.add("… over the empty hook", &commit.over(&noop), None);
+    rows.add("… over the empty hook", commit.over(&noop), None);
     rows.add("`git commit` of a migration judged while editing", &cached, None);
-    rows.add("… over the empty hook", &cached.over(&noop), Some(Target { median: 1.0, p99: Some(2.0) }));
+    rows.add("… over the empty hook", cached.over(&noop), Some(Target { median: 1.0, p99: Some(2.0) }));
     Ok(())
 }
 
@@ -152,7 +154,7 @@ fn saving(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result<(
     rows.add("a file saved: its verdict in `migd watch`, with generated rows", &saved, Some(Target::median(100.0)));
     rows.add("staged and committed at once, a native hook that does nothing", &noop, None);
     rows.add("staged and committed at once, with migd", &with, None);
-    rows.add("… over the empty hook", &with.over(&noop), Some(Target { median: 1.0, p99: Some(2.0) }));
+    rows.add("… over the empty hook", with.over(&noop), Some(Target { median: 1.0, p99: Some(2.0) }));
     drop(watch);
     sandbox.unstage()?;
     sandbox.git(&["clean", "--quiet", "-fd", "migrations"])
@@ -202,7 +204,7 @@ fn beside_a_build(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> 
     }
     rows.add("`git commit` while a chain is built, a native hook that does nothing", &noop, None);
     rows.add("`git commit` while a chain is built, with migd, no migration touched", &with, None);
-    rows.add("… over the empty hook", &with.over(&noop), Some(Target::median(1.0)));
+    rows.add("… over the empty hook", with.over(&noop), Some(Target::median(1.0)));
     Ok(())
 }
 
@@ -358,11 +360,11 @@ fn whole_history(sandbox: &Sandbox, set: &Set, rows: &mut Rows<'_>) -> Result<()
 
 /// What stays in memory while nothing is judged.
 fn memory(sandbox: &Sandbox, rows: &mut Rows<'_>) -> Result<()> {
-    // Threads that have nothing to do end after five seconds.
-    std::thread::sleep(Duration::from_secs(6));
     let status = sandbox.status()?;
+    // The daemon looks every ten seconds whether it has rested. It is not asked: answering takes memory, too.
+    std::thread::sleep(Duration::from_secs(25));
     let name = rows.set.name.clone();
-    let daemon = status.memory_bytes.unwrap_or(0) as f64 / 1e6;
+    let daemon = memory_of(status.pid).unwrap_or(0) as f64 / 1e6;
     rows.report.figure(&name, "daemon at rest, resident", daemon, "MB", Some(15.0));
     if let Some(pid) = status.engines.first().and_then(|engine| engine.pid) {
         let sum: u64 = std::iter::once(pid).chain(children(pid)?).filter_map(pss).sum();

@@ -15,6 +15,11 @@ impl Samples {
         self.0.push(ms);
     }
 
+    /// What is said of them.
+    pub(crate) fn figures(&self) -> Figures {
+        Figures { samples: self.len(), least: self.least(), median: self.median(), p99: self.p99() }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -28,12 +33,12 @@ impl Samples {
     }
 
     /// The least: what a busy machine disturbs least.
-    pub(crate) fn least(&self) -> f64 {
+    fn least(&self) -> f64 {
         self.0.iter().copied().fold(f64::NAN, f64::min)
     }
 
     /// The 99th percentile: of few samples, the largest.
-    pub(crate) fn p99(&self) -> f64 {
+    fn p99(&self) -> f64 {
         self.at(0.99)
     }
 
@@ -45,8 +50,31 @@ impl Samples {
         sorted.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN)
     }
 
-    /// Sample by sample, how much longer than `other`: what both have in common drops out.
-    pub(crate) fn over(&self, other: &Samples) -> Samples {
-        Samples(self.0.iter().zip(&other.0).map(|(this, other)| this - other).collect())
+    /// How much longer than `other`, figure by figure. Sample by sample would not do: the 99th percentile of differences is
+    /// where the one met a good moment of the machine and the other a bad one, and is there between two equal things, too.
+    pub(crate) fn over(&self, other: &Samples) -> Figures {
+        let (this, other) = (self.figures(), other.figures());
+        Figures {
+            samples: this.samples.min(other.samples),
+            least: this.least - other.least,
+            median: this.median - other.median,
+            p99: this.p99 - other.p99,
+        }
+    }
+}
+
+/// What is said of samples, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Figures {
+    /// How many there are.
+    pub(crate) samples: usize,
+    pub(crate) least: f64,
+    pub(crate) median: f64,
+    pub(crate) p99: f64,
+}
+
+impl From<&Samples> for Figures {
+    fn from(samples: &Samples) -> Figures {
+        samples.figures()
     }
 }
