@@ -56,6 +56,15 @@ impl Drop for Unclaimed {
     }
 }
 
+/// Has the server write down what has been committed so far. Commits are not waited for, and when one of the server's processes
+/// crashes, it starts again from what was written: a template would lack its chain's end and still be taken for whole.
+pub(super) async fn keep(session: &Session) -> Result<(), tokio_postgres::Error> {
+    // Only a transaction that has written something itself is waited for: this writes a message that nobody reads.
+    let sql = "SELECT pg_catalog.set_config('synchronous_commit', 'on', true),
+                      pg_catalog.pg_logical_emit_message(true, 'migd', ''::pg_catalog.text)";
+    session.client().batch_execute(sql).await
+}
+
 impl Pool {
     /// The statement that makes a database `owner`'s; none where both are the same role.
     pub(super) fn owned_by(&self, database: &str, owner: Owner) -> Option<String> {

@@ -346,6 +346,8 @@ impl Pool {
     async fn make_template(self: &Arc<Self>, held: &mut Held, shared: Shared, prefix: Hash) -> Result<(), Error> {
         // The same as a full one, and sooner had.
         let snapshot = Arc::new(held.reader.since(held.observer.client(), &held.before).await?);
+        // Not beside it: the catalog is read in a transaction that is rolled back.
+        databases::keep(&held.observer).await.map_err(Error::server("write a template down"))?;
         let Some(lease) = held.lease.take() else { return Ok(()) };
         let Lease { database, runner, observer, .. } = lease;
         tokio::join!(runner.close(), observer.close());

@@ -27,12 +27,20 @@ fn server(repo: &Sandbox) -> u32 {
     status(repo)["engines"][0]["pid"].as_u64().expect("a server runs").try_into().unwrap()
 }
 
+/// The server's processes.
+fn children(server: u32) -> Vec<u32> {
+    let children = fs::read_to_string(format!("/proc/{server}/task/{server}/children")).unwrap();
+    children.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+}
+
+/// What a process of the server says of itself.
+fn title(pid: u32) -> String {
+    fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default()
+}
+
 /// The server's processes that serve connections.
 fn backends(server: u32) -> Vec<u32> {
-    let children = fs::read_to_string(format!("/proc/{server}/task/{server}/children")).unwrap();
-    let children = children.split_whitespace().map(|pid| pid.parse().unwrap());
-    let title = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    children.filter(|pid| title(pid).contains("[local]")).collect()
+    children(server).into_iter().filter(|pid| title(*pid).contains("[local]")).collect()
 }
 
 fn kill_now(pid: u32) {
@@ -62,8 +70,7 @@ fn slow_commit(repo: &Sandbox) -> thread::JoinHandle<crate::support::realm::Ran>
     let here = repo.at("");
     let thread = thread::spawn(move || here.commit(&[]));
     let server = server(repo);
-    let busy =
-        |pid: &u32| fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|title| title.contains("SELECT"));
+    let busy = |pid: &u32| title(*pid).contains("SELECT");
     eventually("the migration is being judged", || backends(server).iter().any(busy));
     thread
 }
@@ -144,6 +151,26 @@ fn a_server_that_lost_one_process_recovers() {
 }
 
 #[test]
+fn a_server_that_lost_one_process_has_all_of_its_templates_rows() {
+    let repo = Sandbox::alone();
+    // The last that a chain writes is its runner's own row. No clone is made of it: that would have the server write it down.
+    repo.configure(
+        "[daemon]\nclones = 0\n[rows]\nenabled = false\n[watch]\nenabled = false\n\
+         [[migrations]]\npath = \"migrations\"\nlayout = \"golang-migrate\"\n",
+    );
+    repo.migration(2, "born", BORN, "ALTER TABLE users DROP COLUMN born;\n");
+    repo.commit(&[]).ok().says(PASS);
+    eventually("the template after the commit is made", || status(&repo)["engines"][0]["pool"]["templates"] == 2);
+    let server = server(&repo);
+    let writer = || children(server).into_iter().find(|pid| title(*pid).contains("walwriter"));
+    let (before, lost) = (writer(), backends(server)[0]);
+    kill_now(lost);
+    eventually("it has started again", || writer().is_some_and(|pid| Some(pid) != before));
+    repo.next_good_one_passes();
+    assert_eq!(self::server(&repo), server, "its templates are looked at");
+}
+
+#[test]
 fn a_server_that_lost_one_process_while_it_judges_recovers_before_the_commit_ends() {
     let repo = warm();
     let server = server(&repo);
@@ -161,9 +188,8 @@ fn a_migration_whose_process_crashes_every_time_is_refused_with_its_place() {
     let here = repo.at("");
     let commit = thread::spawn(move || here.commit(&[]));
     // As a function with a bug would: wherever the statement runs, its process ends by a signal.
-    let title = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     // The migration's own session, not the administrator's that reads the catalog.
-    let busy = |pid: &u32| title(pid).starts_with("postgres: postgres ") && title(pid).contains("SELECT");
+    let busy = |pid: &u32| title(*pid).starts_with("postgres: postgres ") && title(*pid).contains("SELECT");
     while !commit.is_finished() {
         for pid in repo.realm().processes().into_iter().filter(busy) {
             let _ = kill(Pid::from_raw(pid.try_into().unwrap()), Signal::SIGKILL);
