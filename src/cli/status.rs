@@ -175,12 +175,10 @@ fn sets(repository: &Repository, terminal: &Terminal) -> String {
             count => format!("{count} pending"),
         };
         let (base, head) = (version(&set.base.version), version(&set.head));
-        let count = set.migrations;
-        let text = format!(
-            "{label:<11} {} ({}, {count} migrations){dot}base {base} ({from}){dot}head {head}{dot}{need}",
-            set.name, set.layout
-        );
-        format!("{}\n", line(&text, terminal.unicode))
+        let count = counted(set.migrations, "migration");
+        let text =
+            format!("{} ({}, {count}){dot}base {base} ({from}){dot}head {head}{dot}{need}", set.name, set.layout);
+        format!("{label:<11} {}\n", line(&text, terminal.unicode))
     };
     repository.sets.iter().enumerate().map(describe).collect()
 }

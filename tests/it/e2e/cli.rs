@@ -197,6 +197,15 @@ fn status_without_a_daemon_starts_none() {
 }
 
 #[test]
+fn status_has_a_line_for_each_set_below_the_other() {
+    let repo = Sandbox::alone();
+    repo.write("db/1_users.up.sql", "CREATE TABLE users (id bigint PRIMARY KEY);\n");
+    repo.configure("[[migrations]]\npath = \"migrations\"\n[[migrations]]\npath = \"db\"\n");
+    let said = repo.migd(&["status"]).ok();
+    said.says("\nsets        migrations (").says("\n            db (golang-migrate, 1 migration) | ");
+}
+
+#[test]
 fn explain_knows_every_code_and_names_the_nearest() {
     let repo = Sandbox::plain(&Realm::shared());
     repo.migd(&["explain", "revert.missing"]).ok().says("What it means").says("What to do");
