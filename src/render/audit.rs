@@ -159,7 +159,7 @@ fn times(
     times.sort_by(|a, b| a.0.total_cmp(&b.0));
     let (most, slowest) = times.last()?;
     let sum: f64 = times.iter().map(|(ms, _)| ms).sum();
-    let middle = times[times.len() / 2].0;
+    let middle = (times[(times.len() - 1) / 2].0 + times[times.len() / 2].0) / 2.0;
     let slowest = clean::line(&label(slowest), true);
     let all = format!("{} in all, {} median, ", duration(sum), duration(middle));
     Some((word, format!("{all}{} at most ({slowest})", duration(*most))))

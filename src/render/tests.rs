@@ -548,6 +548,20 @@ fn a_small_audit_shows_each_finding() {
 }
 
 #[test]
+fn the_table_of_each_of_several_sets_has_its_name() {
+    let mut two = [audit(2), audit(2)];
+    two[1].set = "db/other".to_owned();
+    two[1].migrations[1].up_ms = Some(4.1);
+    let shown = render(&report(two.to_vec()), Format::Text, &TERMINAL);
+    assert!(shown.contains("\ndb/other\nmigration "), "{shown}");
+    assert!(
+        shown.contains("up          6.0 ms in all, 3.0 ms median, 4.1 ms at most"),
+        "of two, what lies between\n{shown}"
+    );
+    assert!(!text(audit(2), &TERMINAL).contains("\nmigrations\n"), "one set needs none");
+}
+
+#[test]
 fn a_wide_terminal_is_told_what_was_made_and_a_narrow_one_how_much() {
     let wide = text(audit(1), &Terminal { width: 160, ..TERMINAL });
     assert!(wide.contains("0001_add_index  1.9 ms  0.8 ms  1 table, 8 columns, 2 indexes  "), "{wide}");

@@ -37,7 +37,11 @@ pub(super) fn render(report: &Report, terminal: &Terminal) -> String {
         assumptions(verdict, terminal, &mut out);
     }
     for verdict in report.verdicts.iter().filter(|verdict| verdict.mode == Mode::All) {
-        out.push_str(&table::text(verdict, terminal));
+        let table = table::text(verdict, terminal);
+        if report.verdicts.len() > 1 && !table.is_empty() {
+            out.push_str(&format!("{}\n", clean::line(&verdict.set, terminal.unicode)));
+        }
+        out.push_str(&table);
     }
     for verdict in &report.verdicts {
         let line = summary::line(verdict, terminal);
