@@ -522,8 +522,9 @@ fn read(request: &CheckRequest, kept: &Kept) -> Result<Prepared, Error> {
 
 /// The report that says why there is no verdict.
 pub fn failed(error: &Error, repo: &str, mode: Mode, started: Instant) -> Report {
-    let verdict = Verdict::error(repo, "", mode, vec![error.finding()]);
-    Report::new(repo, mode, elapsed_ms(started), vec![verdict])
+    let elapsed_ms = elapsed_ms(started);
+    let verdict = Verdict { elapsed_ms, ..Verdict::error(repo, "", mode, vec![error.finding()]) };
+    Report::new(repo, mode, elapsed_ms, vec![verdict])
 }
 
 /// Why there is no verdict.
