@@ -109,6 +109,12 @@ fn differences(before: &Snapshot, after: &Snapshot, twin: Option<&Twin<'_>>) -> 
             if with_parent || renames.keys.contains(*key) {
                 continue;
             }
+            if object.is_remark() {
+                let bare = object.bare();
+                let (old, new) = if change == Change::Missing { (*object, &bare) } else { (&bare, *object) };
+                attributes(old, new, &told, &mut found);
+                continue;
+            }
             let words = format!("{}: {word}", object.label());
             found.push(Difference { grade: Grade::Behaviour, object: object.label(), change, words, defaults: None });
         }

@@ -88,6 +88,18 @@ impl Object {
         self.parent.as_deref().unwrap_or_default().lines()
     }
 
+    /// Whether it is there only where there is more to say of a part (a view's column, a type's attribute) than its name and
+    /// type, which the whole has among its attributes.
+    pub(super) fn is_remark(&self) -> bool {
+        let of_view = |p: &str| p.starts_with("view ") || p.starts_with("materialized view ");
+        &*self.kind == "attribute" || &*self.kind == "column" && self.parents().any(of_view)
+    }
+
+    /// The same, of which there is nothing to say.
+    pub(super) fn bare(&self) -> Self {
+        Self { values: vec![None; self.values.len()].into(), ..self.clone() }
+    }
+
     /// What tells it from all others.
     pub(super) fn key(&self) -> String {
         format!("{} {}", self.kind, self.name)

@@ -344,11 +344,15 @@ fn comparable(base: &Inner, units: &HashMap<Unit, u64, Spread>, roles: &HashMap<
         && base.units.keys().filter(classes).all(|u| units.contains_key(u))
 }
 
-/// Whether something that texts of other objects name has another name now: an object, a column, an enum's label or a
-/// composite type's attribute.
+/// Whether something that texts of other objects name has another name now: an object, a column, an enum's label, a
+/// composite type's attribute or a range's multirange.
 fn renamed(unit: Unit, before: &[Object], now: &[Object]) -> bool {
     let named = |slot| before.iter().find(|o| o.slot == slot);
-    let other = |b: &Object, o: &Object| b.name != o.name || b.kind != o.kind || lost_parts(b, o);
+    let multirange =
+        |o: &Object| o.attributes().find(|(name, _)| *name == "multirange").map(|(_, name)| name.to_owned());
+    let other = |b: &Object, o: &Object| {
+        b.name != o.name || b.kind != o.kind || lost_parts(b, o) || multirange(b) != multirange(o)
+    };
     unit.class.referenced() && now.iter().any(|o| named(o.slot).is_some_and(|b| other(b, o)))
 }
 

@@ -139,6 +139,17 @@ pub(super) const SOURCES: &[Source] = &[
     source(For::OfRelation, "r.typrelid", "0", "1", "pg_type r where r.oid >= 16384 and r.typtype = 'c'"),
     source(For::Of(Class::Type), "r.enumtypid", "0", "0", "pg_enum r"),
     source(For::Of(Class::Type), "r.rngtypid", "0", "0", "pg_range r where r.rngtypid >= 16384"),
+    // The name of its multirange.
+    Source {
+        min: 14,
+        ..source(
+            For::Of(Class::Type),
+            "x.rngtypid",
+            "0",
+            "1",
+            "pg_range x join pg_type r on r.oid = x.rngmultitypid where x.rngtypid >= 16384",
+        )
+    },
     source(
         For::OnRelation(Class::Constraint),
         "r.oid",
@@ -192,7 +203,15 @@ pub(super) const SOURCES: &[Source] = &[
     source(For::Of(Class::Publication), "r.prpubid", "0", "0", "pg_publication_rel r"),
     Source { min: 15, ..source(For::Of(Class::Publication), "r.pnpubid", "0", "1", "pg_publication_namespace r") },
     source(For::InSchema(Class::EventTrigger), "r.oid", "0", "0", "pg_event_trigger r"),
-    source(For::InSchema(Class::Cast), "r.oid", "0", "0", "pg_cast r where r.oid >= 16384"),
+    // The cast of a range to its multirange comes and goes with it.
+    source(
+        For::InSchema(Class::Cast),
+        "r.oid",
+        "0",
+        "0",
+        "pg_cast r where r.oid >= 16384 and not exists (select from pg_proc p where p.oid = r.castfunc \
+         and p.prolang = 12 and p.prosrc ~ '^multirange_constructor')",
+    ),
     source(For::InSchema(Class::Transform), "r.oid", "0", "0", "pg_transform r"),
     source(For::InSchema(Class::Language), "r.oid", "0", "0", "pg_language r where r.oid >= 16384"),
     source(For::InSchema(Class::AccessMethod), "r.oid", "0", "0", "pg_am r where r.oid >= 16384"),

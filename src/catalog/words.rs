@@ -122,9 +122,10 @@ fn lines(these: &str, those: &str) -> Vec<String> {
             said.push((String::new(), vec![clip(&plain(line))], String::new()));
             continue;
         };
-        match said.iter_mut().find(|(v, _, w)| v == verb && w == whom) {
+        let whom = plain(whom);
+        match said.iter_mut().find(|(v, _, w)| v == verb && *w == whom) {
             Some((_, rights, _)) => rights.push(right.to_owned()),
-            None => said.push((verb.to_owned(), vec![right.to_owned()], whom.to_owned())),
+            None => said.push((verb.to_owned(), vec![right.to_owned()], whom)),
         }
     }
     let line = |(verb, rights, whom): (String, Vec<String>, String)| {

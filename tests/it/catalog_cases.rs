@@ -396,6 +396,43 @@ pub const CASES: &[Case] = &[
         &["~ constraint t_pkey: is named t_new_pkey", "~ sequence t_id_seq: is named t_new_id_seq"],
     )
     .with("create table t (id bigint generated always as identity primary key)"),
+    // What is said of parts that have no words of their own in a definition.
+    case("comment on column titles.id is 'x'", "select 1", &["~ column titles.id: comment x is new"]),
+    case("alter view titles alter title set default 'x'", "select 1", &["column titles.title: default 'x'::text is new"]),
+    case("comment on column pair.a is 'x'", "select 1", &["~ attribute pair.a: comment x is new"])
+        .with("create type pair as (a int)"),
+    case("alter type r_multirange rename to m", "select 1", &["type r: multirange was r_multirange, is m"])
+        .with("create type r as range (subtype = int4)"),
+    case("drop type r", "create type r as range (subtype = int4)", &["type r: multirange was m, is r_multirange"])
+    .with("create type r as range (subtype = int4, multirange_type_name = m)"),
+    case(
+        "revoke execute on function similarity(text, text) from public; grant execute on function show_limit() to app",
+        "select 1",
+        &[
+            "extension pg_trgm: grant execute on function show_limit() to app is new",
+            "extension pg_trgm: revoke execute on function similarity(text,text) from public is new",
+        ],
+    )
+    .with("create extension pg_trgm"),
+    case("alter view titles rename title to name", "alter view titles rename name to title", &[])
+        .with("create view titles as select 1 as id, 'x' as title; comment on column titles.title is 'x'"),
+    case("drop view titles", "create view titles as select 1 as id", &["~ column titles.id: comment x is gone"])
+        .with("create view titles as select 1 as id; comment on column titles.id is 'x'"),
+    case(
+        "drop type phone cascade",
+        "create type phone; create function phone_in(cstring) returns phone language internal strict immutable as 'textin';
+         create function phone_out(phone) returns cstring language internal strict immutable as 'textout';
+         create type phone (input = phone_in, output = phone_out)",
+        &[
+            "type phone: modifier input function varchartypmodin(cstring[]) is gone",
+            "type phone: modifier output function varchartypmodout(integer) is gone",
+        ],
+    )
+    .with(
+        "create type phone; create function phone_in(cstring) returns phone language internal strict immutable as 'textin';
+         create function phone_out(phone) returns cstring language internal strict immutable as 'textout';
+         create type phone (input = phone_in, output = phone_out, typmod_in = varchartypmodin, typmod_out = varchartypmodout)",
+    ),
     // What newer servers have.
     case("grant maintain on users to app", "select 1", &["table users: grant maintain to app is new"]).from(17),
     case("grant maintain on users to app", "revoke all on users from app", &[]).from(17),

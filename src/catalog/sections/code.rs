@@ -38,10 +38,11 @@ pub(super) fn functions(v: Version) -> String {
             case when g.aggfnoid is not null then format_type(g.aggtranstype, null) end as "state type",
             nullif(g.aggtransspace, 0)::text as "state size", g.agginitval as "initial value",
             case when g.aggmtranstype <> 0 then format_type(g.aggmtranstype, null) end as "moving state type",
-            g.aggminitval as "moving initial value",
+            nullif(g.aggmtransspace, 0)::text as "moving state size", g.aggminitval as "moving initial value",
             case g.aggkind when 'o' then 'ordered set' when 'h' then 'hypothetical set' end as "form",
             case when g.aggsortop <> 0 then g.aggsortop::regoperator::text end as "sort operator",
             case when g.aggfinalextra then '' end as "FINALFUNC_EXTRA?",
+            case when g.aggmfinalextra then '' end as "MFINALFUNC_EXTRA?",
             case g.aggfinalmodify when 's' then 'shareable' when 'w' then 'read write' end as "final modification",
             {owner} as "owner", {acl} as "grants*", {note} as "comment"
         from pg_proc p join pg_language l on l.oid = p.prolang left join pg_aggregate g on g.aggfnoid = p.oid

@@ -14,12 +14,36 @@ pub(super) fn statistics(v: Version) -> String {
     )
 }
 
+/// What rights on the members of the extension `e` were given or taken since its script ran. Nothing else of them is told.
+fn rights_on_members() -> String {
+    let class = "case m.relkind when 'S' then 'sequence ' else 'table ' end || m.oid::regclass::text";
+    let of = |catalog: &str, number: u32, kind: &str, prefix: &str, label: &str| {
+        let (acl, owner) = (format!("m.{prefix}acl"), format!("m.{prefix}owner"));
+        let held = rights(&acl, &owner, &format!("coalesce(i.initprivs, acldefault({kind}, {owner}))"));
+        format!(
+            "select regexp_replace({held}, E'^([a-z]+\\t[^\\t]+\\t)', E'\\\\1on ' || {label} || ' ', 'gn') as line
+            from pg_depend d join {catalog} m on m.oid = d.objid
+            left join pg_init_privs i on i.objoid = m.oid and i.classoid = {number} and i.objsubid = 0
+            where d.refclassid = 3079 and d.refobjid = e.oid and d.deptype = 'e' and d.classid = {number}
+                and {acl} is not null"
+        )
+    };
+    let all = [
+        of("pg_proc", 1255, "'f'", "pro", "'function ' || m.oid::regprocedure::text"),
+        of("pg_class", 1259, "case m.relkind when 'S' then 's'::\"char\" else 'r' end", "rel", class),
+        of("pg_type", 1247, "'T'", "typ", "'type ' || format_type(m.oid, null)"),
+        of("pg_namespace", 2615, "'n'", "nsp", "'schema ' || quote_ident(m.nspname)"),
+    ];
+    format!("(select string_agg(line, E'\\n' order by line) from ({}) member)", all.join(" union all "))
+}
+
 pub(super) fn extensions() -> String {
     let (owner, note) = (role("e.extowner"), comment(Class::Extension, "e.oid"));
+    let members = rights_on_members();
     format!(
         r#"select e.oid, 0, 'extension', quote_ident(e.extname), null::text, e.extversion as "version",
             (select quote_ident(n.nspname) from pg_namespace n where n.oid = e.extnamespace) as "schema",
-            {owner} as "owner~", {note} as "comment"
+            {owner} as "owner~", {members} as "rights on members*", {note} as "comment"
         from pg_extension e where e.oid = any($1::oid[])"#
     )
 }

@@ -1,6 +1,6 @@
 //! Types, and what makes them work: casts, operators, operator classes and families, access methods.
 
-use super::{Class, collation, comment, function, grants, qualified, role, schema};
+use super::{Class, Version, collation, comment, function, grants, qualified, role, schema};
 
 pub(super) fn composites() -> String {
     let (owner, acl) = (role("t.typowner"), grants("T", "t.typacl", "t.typowner"));
@@ -19,7 +19,17 @@ pub(super) fn composites() -> String {
     )
 }
 
-pub(super) fn types() -> String {
+/// Attributes of composite types, where there is something to say of them that the type's definition does not.
+pub(super) fn composite_attributes() -> String {
+    r#"select a.attrelid, a.attnum::int4, 'attribute', format_type(c.reltype, null) || '.' || quote_ident(a.attname),
+            'type ' || format_type(c.reltype, null), o.description as "comment"
+        from pg_attribute a join pg_class c on c.oid = a.attrelid
+        join pg_description o on o.objoid = a.attrelid and o.classoid = 1259 and o.objsubid = a.attnum
+        where a.attrelid = any($1::oid[]) and a.attnum > 0 and not a.attisdropped"#
+        .to_owned()
+}
+
+pub(super) fn types(v: Version) -> String {
     let (owner, acl) = (role("t.typowner"), grants("T", "t.typacl", "t.typowner"));
     let (note, schema) = (comment(Class::Type, "t.oid"), schema("t.typnamespace"));
     let own = collation("case when t.typtype = 'd' then nullif(t.typcollation, b.typcollation) end");
@@ -34,6 +44,8 @@ pub(super) fn types() -> String {
         ("receive", "typreceive"),
         ("send", "typsend"),
         ("analyze", "typanalyze"),
+        ("modifier input", "typmodin"),
+        ("modifier output", "typmodout"),
     ]
     .iter()
     .map(|(word, column)| {
@@ -41,6 +53,7 @@ pub(super) fn types() -> String {
         format!("case when t.typtype = 'b' then {name} end as \"{word} function\",\n")
     })
     .collect();
+    let many = v.pick(14, "case when r.rngtypid is not null then format_type(r.rngmultitypid, null) end", "null::text");
     let (canonical, diff) = (function("r.rngcanonical"), function("r.rngsubdiff"));
     format!(
         r#"select t.oid, 0, case t.typtype when 'd' then 'domain' else 'type' end, format_type(t.oid, null), {schema},
@@ -55,7 +68,7 @@ pub(super) fn types() -> String {
             case t.typtype when 'd' then coalesce(pg_get_expr(t.typdefaultbin, 0), t.typdefault) else t.typdefault end
                 as "default=",
             case when r.rngtypid is not null then format_type(r.rngsubtype, null) end as "subtype",
-            {range} as "subtype collation", {class} as "subtype operator class", {canonical} as "canonical function",
+            {many} as "multirange", {range} as "subtype collation", {class} as "subtype operator class", {canonical} as "canonical function",
             {diff} as "subtype difference function",
             {support}
             case t.typtype when 'b' then format('%s bytes%s, %s aligned, %s, category %s%s, delimiter %s', t.typlen,
@@ -114,7 +127,8 @@ pub(super) fn operator_families() -> String {
     format!(
         r#"select o.oid, 0, 'operator family', {name} || ' using ' || m.amname, {schema},
             (select string_agg('operator ' || a.amopstrategy || ' ' || a.amopopr::regoperator::text
-                || case a.amoppurpose when 'o' then ' for order by' else '' end, E'\n') from pg_amop a
+                || case a.amoppurpose when 'o' then ' for order by ' || (select quote_ident(s.opfname)
+                    from pg_opfamily s where s.oid = a.amopsortfamily) else '' end, E'\n') from pg_amop a
                 where a.amopfamily = o.oid) as "operators*",
             (select string_agg('function ' || a.amprocnum || ' ' || a.amproc::oid::regprocedure::text, E'\n')
                 from pg_amproc a where a.amprocfamily = o.oid) as "functions*",
