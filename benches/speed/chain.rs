@@ -86,12 +86,17 @@ impl Set {
         Ok(Set { name, layout: layout.to_owned(), files, migrations })
     }
 
-    /// The files of a new last migration, each time another one.
-    pub(crate) fn new_migration(&self, number: usize) -> Result<Vec<(String, String)>> {
-        let up = format!(
+    /// What a new last migration does, each time in other words.
+    pub(crate) fn new_up(number: usize) -> String {
+        format!(
             "CREATE TABLE bench_new (\n    id bigint PRIMARY KEY,\n    note text NOT NULL DEFAULT 'number {number}'\n);\n\
              CREATE INDEX bench_new_note ON bench_new (note);\n"
-        );
+        )
+    }
+
+    /// The files of a new last migration, each time another one.
+    pub(crate) fn new_migration(&self, number: usize) -> Result<Vec<(String, String)>> {
+        let up = Set::new_up(number);
         let down = "DROP TABLE bench_new;\n".to_owned();
         let stem = "99991231235959_bench";
         Ok(match self.layout.as_str() {

@@ -10,10 +10,13 @@ use migd::verdict::Verdict;
 
 use crate::chain::Set;
 use crate::report::{Report, Row, Target};
-use crate::rivals::{Server, linter};
+use crate::rivals::{Server, Tool};
 use crate::sandbox::{Hooks, Sandbox, Wanted};
 use crate::stats::{Figures, Samples};
 use crate::{Options, Result};
+
+/// How often is measured what takes seconds where the chain is long.
+const SLOW_ROUNDS: usize = 3;
 
 /// The steps of the verdict on one new migration, by name.
 type Steps = BTreeMap<String, Samples>;
@@ -254,19 +257,14 @@ fn rebuild(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result<
     };
     let rounds = (options.runs / 8).clamp(3, 10);
     let (mut rebuilt, mut steps) = (Samples::default(), Steps::new());
-    let (mut session, mut files, mut sqlx) = (Samples::default(), Samples::default(), Samples::default());
+    let (mut session, mut files) = (Samples::default(), Samples::default());
     for at in 0..rounds {
         sandbox.settle()?;
         if let Some(server) = &server {
             session.add(server.one_session(sandbox, rows.set)?);
             // A chain of hundreds takes seconds this way.
-            if at < 3 {
+            if at < SLOW_ROUNDS {
                 files.add(server.per_file(sandbox, rows.set)?);
-                if rows.set.layout == "sqlx"
-                    && let Some(took) = server.sqlx(sandbox)?
-                {
-                    sqlx.add(took);
-                }
             }
         }
         sandbox.stage_edit(rows.set, at)?;
@@ -276,28 +274,59 @@ fn rebuild(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result<
     }
     let target = (!session.is_empty()).then(|| Target::median(1.3 * session.median()));
     rows.add("an early file changed: verdict on the whole chain", &rebuilt, target);
-    for (name, what, samples) in [
-        ("psql", "one `psql` session, an empty database there", &session),
-        ("psql", "a fresh database and one `psql` per file", &files),
-        ("sqlx", "`sqlx database reset`", &sqlx),
-    ] {
-        if samples.is_empty() {
-            rows.report.skip(&format!("{name} (not installed)"));
-        } else {
-            rows.add(what, samples, None);
-        }
+    if server.is_some() {
+        rows.add("one `psql` session, an empty database there", &session, None);
+        rows.add("a fresh database and one `psql` per file", &files, None);
+    } else {
+        rows.report.skip("psql (not installed)");
     }
-    for (name, what) in [("squawk", "`squawk` on the new file"), ("eugene", "`eugene lint` on the new file")] {
+    sandbox.settle()?;
+    others(sandbox, server.as_ref(), rounds, rows)
+}
+
+/// Tools of others, where they are installed, on the server that the daemon has at that moment.
+fn others(sandbox: &Sandbox, server: Option<&Server>, rounds: usize, rows: &mut Rows<'_>) -> Result<()> {
+    let times = |rounds: usize, run: &dyn Fn() -> Result<Duration>| {
         let mut samples = Samples::default();
-        for _ in 0..rounds {
-            if let Some(took) = linter(sandbox, name, rows.set)? {
-                samples.add(took);
-            }
-        }
-        if samples.is_empty() {
+        (0..rounds).try_for_each(|_| run().map(|took| samples.add(took))).map(|()| samples)
+    };
+    for name in ["sqlx", "squawk", "eugene"] {
+        let Some(tool) = Tool::find(name)? else {
             rows.report.skip(&format!("{name} (not installed)"));
-        } else {
-            rows.add(what, &samples, None);
+            continue;
+        };
+        let version = &tool.version;
+        let measured = match (name, server) {
+            ("sqlx", Some(server)) if rows.set.layout == "sqlx" => {
+                vec![(
+                    format!("`sqlx database reset` ({version})"),
+                    times(SLOW_ROUNDS, &|| server.sqlx(sandbox, &tool)),
+                )]
+            }
+            ("sqlx", _) => {
+                rows.report.skip(&format!("`sqlx database reset` on {} (another layout, or no psql)", rows.set.name));
+                continue;
+            }
+            ("squawk", _) => {
+                vec![(format!("`squawk` on the new file ({version})"), times(rounds, &|| tool.squawk(sandbox)))]
+            }
+            (_, server) => {
+                let lint = (
+                    format!("`eugene lint` on the new file ({version})"),
+                    times(rounds, &|| tool.eugene_lint(sandbox)),
+                );
+                let trace = server.map(|server| server.traces(sandbox, &tool, rows.set, rounds));
+                let trace = trace.map(|samples| {
+                    (format!("`eugene trace` on the new file, a database that has the chain ({version})"), samples)
+                });
+                std::iter::once(lint).chain(trace).collect()
+            }
+        };
+        for (what, samples) in measured {
+            match samples {
+                Ok(samples) => rows.add(&what, &samples, None),
+                Err(error) => rows.report.skip(&format!("{what}: {error}")),
+            }
         }
     }
     Ok(())
