@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Check, Subject, at, missing, newer, placed};
+use super::{Check, Subject, at, missing, newer, placed, slips};
 use crate::layout::Source;
 use crate::sql::{LineIndex, ProblemKind, identifier};
 use crate::trace::{Cause, Executed, Failure, Loan, Run, ServerError};
@@ -17,7 +17,9 @@ impl Check for Apply {
         let source = &subject.migration.up;
         let mut findings = Vec::new();
         if let Some(failure) = &up.failure {
-            findings.push(self::failure(source, failure));
+            let mut finding = self::failure(source, failure);
+            outside(&mut finding, subject);
+            findings.push(finding);
         }
         findings.extend(left_open(source, up));
         let down = subject.migration.down.as_ref().zip(subject.down);
@@ -27,6 +29,17 @@ impl Check for Apply {
             findings.extend(database(source, run));
         }
         findings
+    }
+}
+
+/// How the server's words end about what wants no transaction around it.
+const INSIDE: &str = " cannot run inside a transaction block";
+
+/// How the runner sends it outside of any transaction, where it wants none.
+pub(super) fn outside(finding: &mut Finding, subject: &Subject<'_>) {
+    let inside = finding.message.ends_with(INSIDE);
+    if inside && finding.sqlstate.as_deref() == Some("25001") {
+        finding.help = Some(format!("it cannot run inside a transaction: {}", subject.layout.outside()));
     }
 }
 
@@ -163,6 +176,7 @@ fn server(source: &Source, range: Option<std::ops::Range<usize>>, error: &Server
         finding.detail = Some(detail.join("\n"));
     }
     finding.help = newer::advice(error, text)
+        .or_else(|| slips::advice(error, text))
         .or_else(|| elsewhere(error))
         .or_else(|| missing::advice(error))
         .or_else(|| advice(error))
@@ -190,7 +204,7 @@ const OF_EXTENSIONS: &[&str] = &["type ", "function ", "operator ", "text search
 /// What usually helps, where the server itself has no hint.
 fn advice(error: &ServerError) -> Option<String> {
     let text = match error.sqlstate.as_str() {
-        "25001" => {
+        "25001" if error.message.ends_with(INSIDE) => {
             "it cannot run inside a transaction: put it in a migration of its own and tell the runner to use none"
         }
         "42501" if error.message.contains("create extension") => {

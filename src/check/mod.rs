@@ -10,6 +10,7 @@ mod newer;
 mod revert;
 pub mod scenario;
 mod session;
+mod slips;
 
 pub use codes::{CODES, Code, code};
 

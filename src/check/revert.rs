@@ -1,7 +1,7 @@
 //! Whether down brings the schema back, and up can then be applied again: `revert.*`.
 
-use super::apply::{failure, left_open};
-use super::{Check, Subject, at, newer};
+use super::apply::{failure, left_open, outside};
+use super::{Check, Subject, at, newer, slips};
 use crate::catalog::{Change, Difference, Grade};
 use crate::layout::Source;
 use crate::trace::{Cause, Failure};
@@ -36,9 +36,13 @@ impl Check for Revert {
                 finding.code = "revert.fails".to_owned();
             }
             finding.message = format!("down fails: {}", finding.message);
-            if let Some(help) = undoing(why).filter(|_| !is_for_newer(down, why)) {
+            if let Some(help) = undoing(why).filter(|_| !is_explained(down, why)) {
                 finding.help = Some(help.to_owned());
             }
+            if let Cause::Server(error) = &why.cause {
+                finding.help = slips::index(error, &subject.migration.up.text).or(finding.help);
+            }
+            outside(&mut finding, subject);
             findings.push(finding);
             return findings;
         }
@@ -123,6 +127,7 @@ fn again(subject: &Subject<'_>) -> Vec<Finding> {
         if let Some(help) = doing_again(why) {
             finding.help = Some(help.to_owned());
         }
+        outside(&mut finding, subject);
         return vec![finding];
     }
     // What down left behind is said already; only what is new is said here.
@@ -160,11 +165,11 @@ fn presence(failure: &Failure) -> Option<Presence> {
     }
 }
 
-/// Whether it fails for what only newer servers have: that is said already.
-fn is_for_newer(source: &Source, failure: &Failure) -> bool {
+/// Whether it fails for what only newer servers have, or for a slip: that is said already.
+fn is_explained(source: &Source, failure: &Failure) -> bool {
     let Cause::Server(error) = &failure.cause else { return false };
     let statement = failure.range.clone().and_then(|range| source.text.get(range)).unwrap_or_default();
-    newer::advice(error, statement).is_some()
+    newer::advice(error, statement).or_else(|| slips::advice(error, statement)).is_some()
 }
 
 /// The way out for a down that the server refuses. What helps an up (`setup_sql`, CASCADE) does not help here: up has just

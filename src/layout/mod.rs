@@ -275,6 +275,11 @@ pub trait Layout: Send + Sync {
     /// What the runner does when its files do not fit what a database has already run.
     fn conduct(&self) -> Conduct;
 
+    /// How a migration is written that the runner sends outside of any transaction, for a sentence that says why.
+    fn outside(&self) -> &'static str {
+        "put it in a migration of its own and tell the runner to use none"
+    }
+
     /// Whether `setting`, changed by one migration for its session, reaches those that are pending behind it. Most runners
     /// take one connection for all of them, or one from a pool that has just one, and put nothing back.
     fn reach(&self, setting: &str) -> Reach {

@@ -158,6 +158,10 @@ impl Layout for Plain {
     }
 
     /// Whoever runs the files decides.
+    fn outside(&self) -> &'static str {
+        "put it in a file of its own that starts with `-- no-transaction`, if its runner knows such files"
+    }
+
     fn conduct(&self) -> Conduct {
         Conduct { late: Late::Unknown, edited: Heed::Ignores, deleted: Heed::Ignores, renamed: Heed::Ignores }
     }

@@ -53,6 +53,25 @@ pub(super) fn body(source: &Source) -> &str {
 }
 
 #[test]
+fn what_a_runner_wants_for_no_transaction_is_what_it_reads() {
+    for (layout, marker, path, text) in [
+        ("sqlx", "-- no-transaction", "1_a.sql", "-- no-transaction\nVACUUM;"),
+        ("plain", "-- no-transaction", "1_a.sql", "-- no-transaction\nVACUUM;"),
+        ("goose", "-- +goose NO TRANSACTION", "1_a.sql", "-- +goose NO TRANSACTION\n-- +goose Up\nVACUUM;"),
+        ("sql-migrate", "notransaction", "1_a.sql", "-- +migrate Up notransaction\nVACUUM;"),
+        ("dbmate", "transaction:false", "1_a.sql", "-- migrate:up transaction:false\nVACUUM;"),
+        ("golang-migrate", "of its own", "1_a.up.sql", "VACUUM;"),
+    ] {
+        let said = by_name(layout).unwrap().outside();
+        assert!(said.contains(marker), "{layout}: {said}");
+        assert!(
+            matches!(plan(layout, &[(path, text)]).migrations[0].up.mode, Mode::Simple | Mode::PerStatement),
+            "{layout}"
+        );
+    }
+}
+
+#[test]
 fn names_are_unique_and_lead_back_to_their_layout() {
     for layout in LAYOUTS {
         assert_eq!(by_name(layout.name()).map(|l| l.name()), Some(layout.name()));

@@ -87,6 +87,19 @@ fn the_help_is_what_made_the_migration_pass_over_these_rows() {
 }
 
 #[test]
+fn the_help_says_how_the_runner_leaves_its_transaction_out() {
+    let repo = with_nicks();
+    let (up, down) = ("CREATE INDEX CONCURRENTLY users_nick ON users (nick);\n", "DROP INDEX users_nick;\n");
+    repo.migration(3, "index", format!("UPDATE users SET nick = '';\n{up}"), down);
+    repo.commit(&[])
+        .status(1)
+        .says("cannot run inside a transaction block")
+        .says("a file of its own, which golang-migrate");
+    repo.migration(3, "index", up, down);
+    repo.commit(&[]).ok();
+}
+
+#[test]
 fn a_column_that_goes_is_refused_until_it_is_assumed() {
     let repo = with_nicks();
     let (up, down) = ("ALTER TABLE users DROP COLUMN nick;\n", "ALTER TABLE users ADD COLUMN nick text;\n");
