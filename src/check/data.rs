@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::apply::failure;
-use super::{Check, Subject, at};
+use super::{Check, Subject, at, slips};
 use crate::layout::Source;
 use crate::rows::schema::Table;
 use crate::rows::{Breaking, Loss, Lost};
@@ -338,19 +338,45 @@ fn code(error: &ServerError, seed: bool) -> &'static str {
     }
 }
 
+/// Whether an ALTER TABLE adds `column`.
+fn adds(statement: &str, column: Option<&str>) -> bool {
+    let Some(column) = column else { return false };
+    let pattern =
+        format!(r#"(?i)\badd\s+(?:column\s+)?(?:if\s+not\s+exists\s+)?"?{}(?:[\s"]|$)"#, regex::escape(column));
+    Regex::new(&pattern).is_ok_and(|pattern| pattern.is_match(statement))
+}
+
 /// The recipe for a class of failures.
 fn help(code: &str, error: &ServerError, table: Option<&str>, statement: &str) -> String {
     let table = table.unwrap_or("the table");
     let what = error.constraint.as_deref().unwrap_or("it");
+    // Of a function or a block, the statement in it.
+    let inner = error.context.as_deref().and_then(|context| context.strip_prefix("SQL statement \""));
+    let own = inner.unwrap_or(statement);
+    let first =
+        Lexer::new(own, 0).find(|token| token.kind == TokenKind::Word).map(|token| &own[token.start..token.end]);
+    let begins = |word: &str| first.is_some_and(|first| first.eq_ignore_ascii_case(word));
     match code {
         "data.foreign-key" => format!(
             "first delete the rows of {table} without a parent, or set their key to NULL; or add {what} as NOT VALID, \
              clean up, and VALIDATE it in a later migration"
         ),
-        "data.unique" => format!("first delete or merge the duplicates in {table}, keeping one row of each"),
-        "data.not-null" => {
-            "first fill the NULLs (UPDATE … SET … WHERE … IS NULL), or add the column with a DEFAULT".to_owned()
+        "data.unique" if begins("insert") => {
+            format!("insert only what is not in {table} yet (ON CONFLICT DO NOTHING), and one row of each (DISTINCT ON)")
+        },
+        "data.unique" if begins("update") => {
+            format!("say what becomes of rows of {table} that get the same key: delete or merge all but one of them first")
         }
+        "data.unique" => format!("first delete or merge the duplicates in {table}, keeping one row of each"),
+        "data.not-null" if begins("alter") && adds(statement, error.column.as_deref()) => {
+            "rows that are there have no value for a new column: add it with a DEFAULT, or without NOT NULL, fill it, and \
+             SET NOT NULL then"
+                .to_owned()
+        }
+        "data.not-null" if begins("insert") || begins("update") => {
+            "leave out the rows that have NULL there (WHERE … IS NOT NULL), or give them a value (coalesce)".to_owned()
+        }
+        "data.not-null" => "first fill the NULLs (UPDATE … SET … WHERE … IS NULL), or delete those rows".to_owned(),
         "data.check" => format!("first mend the rows that break {what}; or add it as NOT VALID and VALIDATE it later"),
         "data.exclusion" => format!("first resolve the rows of {table} that exclude each other"),
         // `jsonb_build_object(NULL, …)`, `string_to_array(…)[…]` and the like: no conversion, but a value that a function refuses.
@@ -373,7 +399,9 @@ fn help(code: &str, error: &ServerError, table: Option<&str>, statement: &str) -
         }
         "data.cardinality" => "say which row is meant: ORDER BY … LIMIT 1, an aggregate, or a join on a key".to_owned(),
         "data.raises" => "mend the rows that are refused before the statement that meets them".to_owned(),
-        _ => "split the migration, so that rows and schema are not changed in one transaction".to_owned(),
+        _ => slips::advice(error, statement).unwrap_or_else(|| {
+            "split the migration, so that rows and schema are not changed in one transaction".to_owned()
+        }),
     }
 }
 
@@ -390,6 +418,22 @@ mod tests {
         assert!(!is_seed("INSERT INTO plugins (name) SELECT name FROM old"));
         assert!(!is_seed("INSERT INTO plugins (name) VALUES ((SELECT name FROM old LIMIT 1))"));
         assert!(!is_seed("UPDATE plugins SET name = 'insert'"));
+    }
+
+    #[test]
+    fn what_helps_depends_on_what_the_statement_does() {
+        let said = |code: &str, sqlstate: &str, column: &str, statement: &str| {
+            let (sqlstate, column) = (sqlstate.to_owned(), Some(column.to_owned()));
+            help(code, &ServerError { sqlstate, column, ..ServerError::default() }, Some("t"), statement)
+        };
+        let of_null = |statement: &str| said("data.not-null", "23502", "owner", statement);
+        assert!(of_null("ALTER TABLE t ADD COLUMN \"owner\" int NOT NULL").contains("with a DEFAULT"));
+        assert!(of_null("ALTER TABLE t ADD owners int, ALTER owner SET NOT NULL").contains("fill the NULLs"));
+        assert!(of_null("-- from old\nINSERT INTO t SELECT owner FROM old").contains("coalesce"));
+        let of_key = |statement: &str| said("data.unique", "23505", "owner", statement);
+        assert!(of_key("INSERT INTO t SELECT owner FROM old").contains("ON CONFLICT"));
+        assert!(of_key("UPDATE t SET owner = lower(owner)").contains("get the same key"));
+        assert!(of_key("CREATE UNIQUE INDEX ON t (owner)").contains("the duplicates in t"));
     }
 
     #[test]

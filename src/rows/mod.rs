@@ -3,6 +3,7 @@
 mod aim;
 mod baseline;
 mod changed;
+mod edit;
 mod fate;
 mod kept;
 mod lost;

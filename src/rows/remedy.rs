@@ -1,5 +1,6 @@
 //! What a failure is about, as SQL: the query that counts the rows that are in the way, and the ways out to be tried.
 
+use super::edit::{actions, constraint_name, replaced, with_defaults};
 use super::schema::{Column, Condition, Foreign, Schema, Table, Unique};
 use super::values::{self, Sort};
 use crate::sql::identifier;
@@ -140,10 +141,7 @@ impl Remedy<'_> {
                             Vec::new(),
                         )]);
                     }
-                    let value = value?;
-                    let statement = replaced(self.statement, "not null", &format!("NOT NULL DEFAULT {value}"))?;
-                    let later = format!("ALTER TABLE {} ALTER COLUMN {} DROP DEFAULT", table.name, column.name);
-                    return Some(vec![instead("add it with a default", vec![statement], vec![later])]);
+                    return Some(vec![self.defaults(table)?]);
                 }
                 if !self.says("alter") {
                     return None;
@@ -180,6 +178,22 @@ impl Remedy<'_> {
         }
         all.push(before("delete those rows", vec![format!("DELETE FROM {table}{}", filter(&condition))]));
         Some(all)
+    }
+
+    /// A default for each column that the statement adds to `table` and that must have a value.
+    fn defaults(&self, table: &Table) -> Option<Recipe> {
+        let before = self.before.get(table.oid)?;
+        let new = table.columns.iter().filter(|(number, column)| {
+            let filled = column.default.is_some() || column.sequence || column.identity || column.generated;
+            column.not_null && !filled && !before.columns.contains_key(*number)
+        });
+        let new: Vec<(&str, String)> =
+            new.filter_map(|(_, column)| Some((column.name.as_str(), plain(column)?))).collect();
+        let (statement, given) = with_defaults(self.statement, &new)?;
+        let drops: Vec<String> = given.iter().map(|at| format!("ALTER COLUMN {} DROP DEFAULT", new[*at].0)).collect();
+        let later = format!("ALTER TABLE {} {}", table.name, drops.join(", "));
+        let how = if given.len() == 1 { "add it with a default" } else { "add them with defaults" };
+        Some(instead(how, vec![statement], vec![later]))
     }
 
     /// Duplicates under a new unique key; the rows of an INSERT that are there already.
@@ -507,34 +521,6 @@ fn filter(conditions: &[String]) -> String {
     if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) }
 }
 
-/// The name that an `ADD CONSTRAINT` gives, as it is written there.
-fn constraint_name(statement: &str) -> Option<String> {
-    let pattern = regex::Regex::new(r#"(?i)\bconstraint\s+("(?:[^"]|"")+"|\w+)"#).ok()?;
-    Some(pattern.captures(statement)?.get(1)?.as_str().to_owned())
-}
-
-/// How many actions an ALTER TABLE has: commas outside of parentheses and strings.
-fn actions(statement: &str) -> usize {
-    let (mut depth, mut string, mut count) = (0i32, false, 1);
-    for c in statement.chars() {
-        match c {
-            '\'' => string = !string,
-            _ if string => {}
-            '(' => depth += 1,
-            ')' => depth -= 1,
-            ',' if depth == 0 => count += 1,
-            _ => {}
-        }
-    }
-    count
-}
-
-/// `text` with the first `what`, in whatever case, replaced.
-fn replaced(text: &str, what: &str, by: &str) -> Option<String> {
-    let at = text.to_ascii_lowercase().find(what)?;
-    Some(format!("{}{by}{}", text.get(..at)?, text.get(at + what.len()..)?))
-}
-
 fn before(how: &str, sql: Vec<String>) -> Recipe {
     Recipe { how: how.to_owned(), place: RecipePlace::Before, sql, later: Vec::new() }
 }
@@ -546,20 +532,6 @@ fn instead(how: &str, sql: Vec<String>, later: Vec<String>) -> Recipe {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn commas_between_actions_are_counted_and_those_within_are_not() {
-        assert_eq!(actions("ALTER TABLE t ADD CHECK (a IN ('x,y', 'z')), ADD UNIQUE (a, b)"), 2);
-        assert_eq!(actions("ALTER TABLE t ADD UNIQUE (a, b)"), 1);
-    }
-
-    #[test]
-    fn the_name_of_a_constraint_is_taken_as_it_is_written() {
-        let name = |statement: &str| constraint_name(statement);
-        assert_eq!(name("ALTER TABLE t ADD CONSTRAINT a_there NOT NULL a").as_deref(), Some("a_there"));
-        assert_eq!(name("alter table t add constraint \"a \"\"b\"\"\" not null a").as_deref(), Some("\"a \"\"b\"\"\""));
-        assert_eq!(name("ALTER TABLE t ADD NOT NULL a"), None);
-    }
 
     #[test]
     fn the_rows_without_parents_for_their_whole_period_are_those_that_the_server_refuses() {

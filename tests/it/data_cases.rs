@@ -424,3 +424,21 @@ async fn what_fills_a_key_is_another_value_in_each_row() {
     }
     judge.engine.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_column_of_one_statement_gets_a_default() {
+    let judge = Judge::new().await;
+    let before = ["CREATE TABLE shops (id bigint PRIMARY KEY)".to_owned()];
+    let rows = ["INSERT INTO shops VALUES (1), (2)".to_owned()];
+    let up = "ALTER TABLE shops ADD COLUMN town text NOT NULL, ADD COLUMN size numeric(10, 2) NOT NULL;";
+    let judged = judge.judge(&before, up).await;
+    let finding = judged.findings.iter().find(|finding| finding.code == "data.not-null").unwrap();
+    let recipes = &finding.counterexample.as_ref().unwrap().recipes;
+    let [recipe] = recipes.as_slice() else { panic!("{recipes:?}") };
+    let range = judged.found.breaking[0].failure.range.clone().unwrap();
+    let (held, _client) = judge.pasted(&before, &rows).await;
+    let mended = format!("{};\n{};", followed(up, range, recipe), recipe.later.join(";\n"));
+    let run = judge.run(&held, &mended).await;
+    assert!(run.ok(), "{:?}\n{mended}", run.failure);
+    judge.engine.stop().await;
+}
