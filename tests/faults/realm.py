@@ -171,7 +171,9 @@ class Realm:
 
     def postmaster(self):
         if options.engine == "container":
-            return [int(self.docker("inspect", "-f", "{{.State.Pid}}", c).stdout) for c in self.containers()]
+            pids = [self.docker("inspect", "-f", "{{.State.Pid}}", c).stdout for c in self.containers()]
+            # One that does not run has none, said as 0: to a signal that means everybody in this process's group.
+            return [int(pid) for pid in pids if pid.strip() not in ("", "0")]
         pids = []
         for folder in self.data():
             try:
