@@ -382,7 +382,7 @@ impl<'a> Aims<'a> {
         let table = &self.before.tables[at];
         let Some(after) = self.after.get(table.oid) else { return };
         let folds = ["lower", "upper", "trim", "btrim", "replace", "regexp_replace", "left", "substring", "substr"];
-        if !folds.iter().any(|word| self.says(word)) {
+        if !folds.iter().chain(&["citext", "collate"]).any(|word| self.says(word)) {
             return;
         }
         let text = |number: &i16| {
@@ -526,6 +526,7 @@ impl<'a> Aims<'a> {
             .iter()
             .any(|word| self.words.contains(*word));
         if !computes {
+            touched.iter().for_each(|at| self.folded(*at, all));
             return;
         }
         let literals = values::mentioned(self.text);

@@ -284,7 +284,9 @@ impl Losses<'_> {
 
     /// What down does not bring back, of what is not said already. False where it fails.
     async fn revert(&mut self, watched: &[Watched]) -> bool {
-        let Some(down) = self.job.down.and_then(|down| Script::of(down, self.job.ran.1, self.database)) else {
+        let Some(down) =
+            self.job.down.and_then(|down| Script::of(down, self.job.ran.1, self.database, &BTreeSet::new()))
+        else {
             return true;
         };
         if !self.run(&down.text()).await {

@@ -1,14 +1,16 @@
 //! A migration as one text that can be run in a transaction and rolled back.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::Regex;
+use tokio_postgres::Client;
 
 use crate::layout::Source;
 use crate::sql::{self, Kind};
 use crate::trace::Executed;
-use crate::trace::elevate::{Lend, reserved};
+use crate::trace::elevate::{Lend, made, reserved};
 use crate::verdict::{Recipe, RecipePlace};
 
 /// The statements of a migration without those that end a transaction or refuse to be in one.
@@ -17,8 +19,14 @@ pub(super) struct Script {
 }
 
 impl Script {
-    /// Of one direction, which `ran`, for a database of this name; none where it cannot be rolled back.
-    pub(super) fn of(source: &Source, ran: &[Executed], database: &str) -> Option<Script> {
+    /// Of one direction, which `ran`, for a database of this name that has these extensions; none where it cannot be rolled
+    /// back.
+    pub(super) fn of(
+        source: &Source,
+        ran: &[Executed],
+        database: &str,
+        extensions: &BTreeSet<String>,
+    ) -> Option<Script> {
         static CONCURRENTLY: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?i)\bconcurrently\b").ok());
         let whole = std::slice::from_ref(&source.body);
         let mut parts = Vec::new();
@@ -36,6 +44,7 @@ impl Script {
                         }
                         pattern.replace_all(text, "").into_owned()
                     }
+                    _ if made(text).is_some_and(|name| extensions.contains(&name)) => continue,
                     // An extension's script would be run again and again.
                     _ if reserved(text, Lend::Contained)
                         .is_some_and(|kept| kept.extension.is_some() || one.is_none_or(|one| one.elevated)) =>
@@ -71,4 +80,31 @@ impl Script {
         };
         Some(self.parts.iter().map(text).collect())
     }
+}
+
+/// The extensions of the database that `client` is connected to, once those are made in it that the migration begins with: rows
+/// are put in behind them, and its script need not make them each time. Only those for which the rights of whoever ran the
+/// migration were enough, and none where it drops one.
+pub(super) async fn extensions(source: &Source, ran: &[Executed], client: &Client) -> BTreeSet<String> {
+    let whole = std::slice::from_ref(&source.body);
+    let pieces = source.pieces.as_deref().unwrap_or(whole).iter();
+    let statements = pieces.flat_map(|piece| sql::split_range(&source.text, piece.clone()).statements);
+    let statements: Vec<_> = statements.filter(|one| !matches!(one.kind, Kind::Begin | Kind::Commit)).collect();
+    let text = |range: &Range<usize>| &source.text[range.clone()];
+    if statements.iter().any(|one| text(&one.range).to_ascii_lowercase().contains("drop extension")) {
+        return BTreeSet::new();
+    }
+    let own = |range: &Range<usize>| {
+        let one = ran.iter().find(|one| one.range == *range);
+        one.is_some_and(|one| !one.elevated && one.loan.is_none())
+    };
+    for one in statements.iter().take_while(|one| made(text(&one.range)).is_some() && own(&one.range)) {
+        let sql = format!("BEGIN; SET LOCAL client_min_messages = error; {}\n; COMMIT", text(&one.range));
+        if client.batch_execute(&sql).await.is_err() {
+            let _ = client.batch_execute("ROLLBACK").await;
+            break;
+        }
+    }
+    let there = client.query("SELECT extname::text FROM pg_catalog.pg_extension", &[]).await;
+    there.map(|rows| rows.iter().map(|row| row.get(0)).collect()).unwrap_or_default()
 }

@@ -12,7 +12,7 @@ use super::remedy::Remedy;
 use super::row::Row;
 use super::schema::Schema;
 use super::script::Script;
-use super::{Breaking, Error, Found, Job, Stuck, lost, mend, values};
+use super::{Breaking, Error, Found, Job, Stuck, lost, mend, script, values};
 use crate::pool::Held;
 use crate::trace::apply::Bench;
 use crate::trace::{self, Cause, Failure, ServerError};
@@ -42,10 +42,11 @@ type Sign = (String, String);
 pub async fn search(job: &Job<'_>) -> Result<Found, Error> {
     let started = Instant::now();
     let Some(held) = job.pool.lease(job.prefix).await? else { return Err(Error::Template) };
+    let there = script::extensions(job.source, job.ran.0, held.runner.client()).await;
     let mut search = Search {
         job,
         held: &held,
-        script: Script::of(job.source, job.ran.0, &held.database),
+        script: Script::of(job.source, job.ran.0, &held.database, &there),
         opens: mend::may_open(&job.source.text),
         deadline: started + job.budget,
         found: Found::default(),
@@ -527,7 +528,8 @@ impl Search<'_> {
 
     /// Those of `rows`, over which down fails, that are needed for it.
     async fn fewest(&self, rows: Vec<Row>) -> Vec<Row> {
-        let down = self.job.down.and_then(|down| Script::of(down, self.job.ran.1, &self.held.database));
+        let down =
+            self.job.down.and_then(|down| Script::of(down, self.job.ran.1, &self.held.database, &BTreeSet::new()));
         let (Some(up), Some(down)) = (&self.script, down) else { return rows };
         let both = format!("{}{}", up.text(), down.text());
         match self.replay(&rows, &[], &both).await {

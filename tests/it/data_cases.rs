@@ -101,7 +101,7 @@ impl Judge {
             prefix: &prefix,
             source: &up,
             down: None,
-            ran: (&[], &[]),
+            ran: (&run.statements, &[]),
             bookkeeping: &[],
             reverted: &[],
             limits,

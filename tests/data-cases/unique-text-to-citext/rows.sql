@@ -1,0 +1,1 @@
+INSERT INTO people VALUES (1, 'Ann@example.org'), (2, 'ann@example.org');
