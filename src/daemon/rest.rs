@@ -8,24 +8,27 @@ use std::time::Duration;
 
 use nix::sys::resource::{UsageWho, getrusage};
 
-/// The process has rested when it has worked less than this between two looks. A look itself takes a twentieth of it.
+/// The process has rested when it has worked less than this between two looks: what somebody asked has been answered.
 const IDLE: Duration = Duration::from_millis(5);
+
+/// Whoever has worked less than this between two looks has looked, and done nothing else.
+const LOOK: Duration = Duration::from_micros(300);
 
 /// What is known of the process's work.
 #[derive(Default)]
 pub(super) struct Rest {
     /// The processor time that it had taken at the last look.
     worked: Duration,
-    /// Whether its program is unmapped, and nothing has been done since.
+    /// Whether its program was unmapped at the last look or before, and little has been done since.
     unmapped: bool,
 }
 
 impl Rest {
-    /// Looks whether the process has rested since the last look, and if so has its program unmapped, once.
+    /// Looks whether the process has rested since the last look, and if so has its program unmapped, where it is not yet.
     pub(super) fn look(&mut self) {
-        let now = worked();
-        let rested = now.saturating_sub(self.worked) < IDLE;
-        if rested && !self.unmapped {
+        let work = worked().saturating_sub(self.worked);
+        let rested = work < IDLE;
+        if rested && (!self.unmapped || work > LOOK) {
             program::unmap();
         }
         self.unmapped = rested;
