@@ -5,7 +5,6 @@
 //! settings. Before 16 a role with CREATEROLE could grant itself the predefined roles that do; there they are removed.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use tokio_postgres::{Client, NoTls};
 
@@ -191,23 +190,11 @@ pub(super) struct Owner {
     pub(super) password: Option<String>,
 }
 
-/// Brings a server's roles and `template1` to what the trait promises. May be repeated. `at` gives the administrator's
-/// connection to a database. Returns the server's version.
-pub(super) async fn prepare<F>(at: F, owner: &Owner) -> Result<(String, u32), Error>
-where
-    F: Fn(&str) -> tokio_postgres::Config,
-{
-    let template = connect(&at("template1")).await.map_err(failed)?;
+/// Brings a server's roles and `template1` to what the trait promises. May be repeated. `template` is the administrator's
+/// connection to `template1`, which ends. Returns the server's version.
+pub(super) async fn prepare(template: Client, owner: &Owner) -> Result<(String, u32), Error> {
     let (version, major) = version(&template).await?;
     template.batch_execute(&sql(major, owner)).await.map_err(failed)?;
-    drop(template);
-    // A clone of template1 would wait in long steps for this session to leave.
-    let client = connect(&at("postgres")).await.map_err(failed)?;
-    let until = Instant::now() + Duration::from_secs(5);
-    let still = "SELECT 1 FROM pg_stat_activity WHERE datname = 'template1'";
-    while Instant::now() < until && !client.query(still, &[]).await.map_err(failed)?.is_empty() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
     Ok((version, major))
 }
 
@@ -263,7 +250,7 @@ fn sql(major: u32, owner: &Owner) -> String {
 }
 
 /// The server refused what every server of migd's grants.
-fn failed(error: tokio_postgres::Error) -> Error {
+pub(super) fn failed(error: tokio_postgres::Error) -> Error {
     let said = error.as_db_error().map_or_else(|| error.to_string(), |e| e.message().to_owned());
     Error::new(ErrorKind::Connect, format!("the server cannot be prepared: {said}"), "run `migd doctor`").because(error)
 }

@@ -372,8 +372,8 @@ impl Plan<'_> {
 
     async fn prepare(&self, record: &Record) -> Result<(String, u32), Error> {
         let owner = owner(record, self.config.superuser);
-        let version =
-            bootstrap::prepare(|database: &str| connection(record, database, Role::Admin, None), &owner).await?;
+        let template = bootstrap::connect(&connection(record, "template1", Role::Admin, None)).await;
+        let version = bootstrap::prepare(template.map_err(bootstrap::failed)?, &owner).await?;
         if version.1 < super::binaries::OLDEST {
             let message = format!("PostgreSQL {} in {} is too old", version.0, self.image.name);
             return Err(Error::new(ErrorKind::Version, message, "set engine.image to a newer one"));

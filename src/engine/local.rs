@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use tokio::process::Child;
+use tokio_postgres::Client;
 
 use super::account::Account;
 use super::binaries::{self, Binaries};
@@ -124,8 +125,11 @@ impl Plan<'_> {
         if record.fingerprint != self.fingerprint || !record.process.serves(&folder.data()) {
             return None;
         }
-        let answer = self.prepare(folder);
-        let (version, major) = tokio::time::timeout(Duration::from_secs(5), answer).await.ok()?.ok()?;
+        let answer = async {
+            let template = bootstrap::connect(&template(folder)).await.ok()?;
+            bootstrap::prepare(template, &bootstrap::Owner::default()).await.ok()
+        };
+        let (version, major) = tokio::time::timeout(Duration::from_secs(5), answer).await.ok()??;
         Some(self.finish(folder, record.process, None, (version, major)))
     }
 
@@ -187,8 +191,8 @@ impl Plan<'_> {
         let process = process.ok_or_else(|| died(folder, "the server ended at once"))?;
         let record = Record { fingerprint: self.fingerprint.clone(), process: process.clone() };
         write(&folder.record(), &serde_json::to_vec(&record).unwrap_or_default())?;
-        self.await_ready(folder, &mut child).await?;
-        let version = self.prepare(folder).await?;
+        let template = self.await_ready(folder, &mut child).await?;
+        let version = bootstrap::prepare(template, &bootstrap::Owner::default()).await?;
         if kept {
             // Only now is it known to be good.
             seed.keep(folder);
@@ -236,12 +240,13 @@ impl Plan<'_> {
         })
     }
 
-    async fn await_ready(&self, folder: &Folder, child: &mut Child) -> Result<(), Error> {
-        let config = connection(folder, "postgres", Role::Admin, None);
+    /// The first connection, for [`bootstrap::prepare`].
+    async fn await_ready(&self, folder: &Folder, child: &mut Child) -> Result<Client, Error> {
+        let config = template(folder);
         let until = Instant::now() + PATIENCE;
         loop {
-            if bootstrap::connect(&config).await.is_ok() {
-                return Ok(());
+            if let Ok(client) = bootstrap::connect(&config).await {
+                return Ok(client);
             }
             match child.try_wait() {
                 Ok(None) if Instant::now() < until => tokio::time::sleep(Duration::from_millis(1)).await,
@@ -249,11 +254,6 @@ impl Plan<'_> {
                 _ => return Err(died(folder, "the server ended while it started")),
             }
         }
-    }
-
-    async fn prepare(&self, folder: &Folder) -> Result<(String, u32), Error> {
-        let at = |database: &str| connection(folder, database, Role::Admin, None);
-        bootstrap::prepare(at, &bootstrap::Owner::default()).await
     }
 
     fn finish(
@@ -338,6 +338,11 @@ impl Local {
             *child = None;
         }
     }
+}
+
+/// To the database that others are copied from.
+fn template(folder: &Folder) -> tokio_postgres::Config {
+    connection(folder, "template1", Role::Admin, None)
 }
 
 /// `major` where a migration may have been in the database.

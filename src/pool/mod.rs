@@ -296,7 +296,6 @@ impl Pool {
         }
         self.strays_gone().await;
         let baseline = self.baseline().await?;
-        self.arrange(&baseline).await?;
         let database = self.create("template1", Owner::Migrations).await?;
         let lease = self.connect(database, None, baseline, Warmth::Cold).await?;
         Ok(Some(Held { pool: Arc::clone(self), lease: Some(lease) }))
@@ -488,7 +487,7 @@ impl Pool {
                 prepared = roles::prepare(&observer).await.map_err(Error::server("read roles"))?;
                 Reader::prepare(observer.client()).await?.alone()
             }
-            Warmth::Cold => Reader::attach(observer.client(), self.engine.info().major).await?.alone(),
+            Warmth::Cold => Reader::attach(self.engine.info().major).alone(),
         };
         let (before, notes) = template.unwrap_or_else(|| (Arc::new(Snapshot::unread()), Arc::default()));
         let database = database.to_owned();
@@ -508,9 +507,16 @@ impl Pool {
         })
     }
 
+    /// Roles and settings as they are before any migration, which is what they are now.
     async fn baseline(&self) -> Result<Arc<Shared>, Error> {
-        if let Some(baseline) = &self.state().baseline {
-            return Ok(Arc::clone(baseline));
+        let known = self.state().baseline.clone();
+        if let Some(baseline) = known {
+            self.arrange(&baseline).await?;
+            return Ok(baseline);
+        }
+        if !self.engine.info().shared {
+            // Whoever prepared the server has just left it; a copy would wait long for that.
+            self.emptied("template1").await?;
         }
         let shared = self.with(&self.maker, async |admin| roles::capture(admin).await, "read roles").await?;
         let shared = Arc::new(shared.of_another());
