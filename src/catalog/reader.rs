@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use futures_util::future::{FutureExt, join, try_join_all};
+use tokio::sync::OnceCell;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Row, SimpleQueryMessage, Statement};
 
@@ -20,7 +21,7 @@ use super::versions::{self, Spread, Versions};
 #[derive(Debug)]
 pub struct Reader {
     version: Version,
-    versions: Statement,
+    versions: OnceCell<Statement>,
     dependents: Query,
     queries: HashMap<Class, Vec<Query>>,
     /// How a read is framed; none when the session has to be asked.
@@ -111,8 +112,13 @@ impl Reader {
     }
 
     /// A reader that prepares each statement at its first use: for a database that is wanted now, and read little.
-    pub async fn attach(client: &Client, major: u32) -> Result<Self, Error> {
-        Self::attach_within(client, Version { major }).await
+    pub fn attach(major: u32) -> Self {
+        let version = Version { major };
+        let query = |sql: &Arc<str>| Query { sql: Arc::clone(sql), ready: OnceLock::new() };
+        let dependents = query(&Arc::from(DEPENDENTS));
+        let of = |(class, texts): (&Class, &Vec<Arc<str>>)| (*class, texts.iter().map(query).collect());
+        let queries = texts(version).iter().map(of).collect();
+        Self { version, versions: OnceCell::new(), dependents, queries, frame: None }
     }
 
     /// For a session that nobody else uses and that was [settled](Self::settle): it is in no transaction between reads,
@@ -126,21 +132,18 @@ impl Reader {
         Ok(client.batch_execute(&SETTINGS.replace("set local ", "set ")).await?)
     }
 
-    async fn attach_within(client: &Client, version: Version) -> Result<Self, Error> {
-        let versions = client.prepare(&versions::sql(version)).await?;
-        let query = |sql: &Arc<str>| Query { sql: Arc::clone(sql), ready: OnceLock::new() };
-        let dependents = query(&Arc::from(DEPENDENTS));
-        let of = |(class, texts): (&Class, &Vec<Arc<str>>)| (*class, texts.iter().map(query).collect());
-        let queries = texts(version).iter().map(of).collect();
-        Ok(Self { version, versions, dependents, queries, frame: None })
+    /// The statement of [`versions::sql`], prepared when this is its first use.
+    async fn versions(&self, client: &Client) -> Result<&Statement, Error> {
+        let prepare = async || client.prepare(&versions::sql(self.version)).await;
+        Ok(self.versions.get_or_try_init(prepare).await?)
     }
 
     async fn prepare_within(client: &Client, version: Version) -> Result<Self, Error> {
-        let reader = Self::attach_within(client, version).await?;
+        let reader = Self::attach(version.major);
         let common = || reader.queries.iter().filter(|(c, _)| !c.rare()).flat_map(|(_, q)| q);
         try_join_all(common().map(|q| q.ready(client))).await?;
         // One use of each makes the plans; some real objects fill the caches that deparsing needs.
-        let now = versions::read(client, &reader.versions, version, None).await?;
+        let now = versions::read(client, reader.versions(client).await?, version, None).await?;
         let mut some: HashMap<Class, Vec<Unit>> = Class::ALL.iter().map(|c| (*c, Vec::new())).collect();
         for unit in now.units.keys() {
             some.entry(unit.class).or_default().push(*unit);
@@ -170,12 +173,14 @@ impl Reader {
     }
 
     /// Does what a read begins with, for nothing but to have it planned and its pages at hand: for the time in which
-    /// another session is waited for. Nobody waits for its end: what is sent next comes behind it. It is one statement and
-    /// no transaction of its own, so that others than a read may come next.
-    pub fn rehearse(&self, client: &Client, base: &Snapshot) {
+    /// another session is waited for. It is no transaction of its own, so that others than a read may come next; and who
+    /// no longer waits for it may drop it.
+    pub async fn rehearse(&self, client: &Client, base: &Snapshot) {
         // Otherwise its settings would not be the read's.
-        if let Some(Frame::Settled) = self.frame {
-            let _ = versions::rehearse(client, &self.versions, &base.0.rows).now_or_never();
+        if let Some(Frame::Settled) = self.frame
+            && let Ok(statement) = self.versions(client).await
+        {
+            let _ = versions::rehearse(client, statement, &base.0.rows).await;
         }
     }
 
@@ -197,7 +202,7 @@ impl Reader {
     async fn read(&self, client: &Client, base: Option<&Snapshot>) -> Result<Snapshot, Error> {
         let known = base.map(|b| &b.0.rows);
         let Versions { units, roles, members, rows, unchanged } =
-            versions::read(client, &self.versions, self.version, known).await?;
+            versions::read(client, self.versions(client).await?, self.version, known).await?;
         if let Some(base) = base.filter(|_| unchanged) {
             return Ok(base.clone());
         }

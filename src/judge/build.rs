@@ -115,9 +115,7 @@ impl Work<'_> {
             held = self.with_settings(held).await?;
             self.books(&held).await?;
         }
-        if wanted == Wanted::Template {
-            held.reader.rehearse(held.observer.client(), &held.before);
-        }
+        let mut rehearsed = wanted != Wanted::Template;
         let chain = &self.set.chain.migrations;
         let (mut started, mut told) = (Instant::now(), at);
         while at < end {
@@ -147,7 +145,13 @@ impl Work<'_> {
             } else {
                 let limits = self.aside();
                 let bench = Bench { runner: &held.runner, observer: &held.observer, limits: &limits };
-                let ran = run_together(bench, &scripts).await;
+                let ran = run_together(bench, &scripts);
+                let ran = if std::mem::replace(&mut rehearsed, true) {
+                    ran.await
+                } else {
+                    // The other session, which will read the catalog, has nothing to do meanwhile.
+                    tokio::join!(ran, held.reader.rehearse(held.observer.client(), &held.before)).0
+                };
                 if ran.is_err() && self.order.halt.is_cancelled() {
                     return Err(Error::Halted);
                 }

@@ -1,10 +1,12 @@
 //! One set's judgement on one server.
 
 use std::collections::{BTreeMap, HashMap};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use blake3::Hash;
+use futures_util::future::{Either, select};
 
 use super::digests::{self, digest_after, digest_of, touches_rows};
 use super::loss::survives;
@@ -262,13 +264,22 @@ impl Work<'_> {
         let own = database::facts(&lease.observer, migration).await?;
         let step = |step| (self.order.steps)(&migration.version, step);
         step("up");
+        let up = pin!(self.run(lease, &migration.up, &books.applied));
         // The session that compares afterwards has nothing to do meanwhile.
-        lease.reader.rehearse(client, &lease.before);
-        let up = self.run(lease, &migration.up, &books.applied).await?;
+        let rehearsal = pin!(lease.reader.rehearse(client, &lease.before));
+        let (up, rehearsal) = match select(up, rehearsal).await {
+            Either::Left((up, rehearsal)) => (up?, Some(rehearsal)),
+            Either::Right(((), up)) => (up.await?, None),
+        };
         let go_on = up.ok() && !up.left_open;
         seen.up = Some(up);
         if !go_on {
             return Ok(seen);
+        }
+        if let Some(rehearsal) = rehearsal {
+            let started = Instant::now();
+            rehearsal.await;
+            seen.compare_ms += ms(started.elapsed());
         }
         if let Some(before) = before {
             seen.schemas = Some((before, Schema::read(client).await.map_err(rows::Error::from)?));
@@ -292,7 +303,7 @@ impl Work<'_> {
         if self.plan.mode == Mode::All {
             seen.made = catalog::created(&lease.before, &after_up);
         }
-        seen.compare_ms = ms(started.elapsed());
+        seen.compare_ms += ms(started.elapsed());
         let Some(down) = down else { return Ok(seen) };
         step("down");
         let run = self.run(lease, down, &books.reverted).await?;
