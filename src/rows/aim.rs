@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::baseline::Wish;
-use super::schema::{Column, Schema, Table, Unique};
+use super::schema::{Column, Schema, Table};
 use super::values::{self, Sort};
+use crate::sql::lexer::{Lexer, TokenKind};
 
 /// How many single values are tried.
 const VALUES: usize = 120;
@@ -12,8 +13,8 @@ const VALUES: usize = 120;
 /// How many sets of rows are tried beyond the likely ones.
 const DEEPER: usize = 2_000;
 
-/// How many values that the migration names are tried in rows that collide.
-const NAMED: usize = 12;
+/// How many values that a CHECK speaks of are tried as orphans.
+const ALLOWED: usize = 8;
 
 /// Rows of one table in a crowd.
 const CROWD: usize = 4;
@@ -50,7 +51,7 @@ impl<'a> Aims<'a> {
         Aims { before, after, text, words: values::words(text) }
     }
 
-    fn says(&self, name: &str) -> bool {
+    pub(super) fn says(&self, name: &str) -> bool {
         self.words.contains(&name.to_lowercase())
     }
 
@@ -100,6 +101,7 @@ impl<'a> Aims<'a> {
         };
         all.push(touched.iter().flat_map(twins).collect::<Vec<_>>().into());
         self.siblings(&touched, &mut all);
+        self.meeting(&touched, &mut all);
         self.edges(&touched, &mut all);
         all
     }
@@ -156,6 +158,12 @@ impl<'a> Aims<'a> {
             if own.len() == key.columns.len() {
                 let set = own.iter().map(|(number, column)| (*number, values::orphan(column))).collect();
                 all.push(vec![Wish { table: at, set, ..Wish::default() }].into());
+                if let [(number, column)] = own[..] {
+                    all.extend(
+                        allowed(table, number, column)
+                            .map(|set| vec![Wish { table: at, set, ..Wish::default() }].into()),
+                    );
+                }
                 for (number, column) in own.iter().filter(|_| own.len() > 1) {
                     let set = BTreeMap::from([(*number, values::orphan(column))]);
                     let filled = key.columns.iter().copied().collect();
@@ -212,6 +220,10 @@ impl<'a> Aims<'a> {
         for at in touched {
             for (number, value) in of(*at, true) {
                 all.push(vec![Wish { table: *at, set: BTreeMap::from([(number, value)]), ..Wish::default() }].into());
+                let table = &self.before.tables[*at];
+                let Some(column) = table.columns.get(&number) else { continue };
+                let wish = |set| vec![Wish { table: *at, set, ..Wish::default() }].into();
+                all.extend(allowed(table, number, column).map(wish));
             }
         }
     }
@@ -222,58 +234,6 @@ impl<'a> Aims<'a> {
             (Sort::Text, Some(Sort::Integer(_))) => "'999'".to_owned(),
             (Sort::Text, Some(Sort::Uuid)) => "'00000000-0000-4000-8000-999999999999'".to_owned(),
             _ => values::orphan(column),
-        }
-    }
-
-    /// Rows that collide under a new unique key.
-    fn unique(&self, at: usize, after: &Table, all: &mut Vec<Aim>) {
-        let table = &self.before.tables[at];
-        for key in after.unique.iter().filter(|key| !table.unique.iter().any(|old| old.oid == key.oid)) {
-            // Beside an expression the predicate's columns count as the key's: they have the values that it asks for.
-            let keyed = |number: &i16| {
-                let column = after.columns.get(number);
-                !key.expression || key.keys.iter().any(|text| column.is_some_and(|column| column.is_named_in(text)))
-            };
-            let own: BTreeSet<i16> = key
-                .columns
-                .iter()
-                .copied()
-                .filter(|number| table.columns.contains_key(number) && keyed(number))
-                .collect();
-            // What a sequence or a generator fills has no duplicates in practice, with a key or without.
-            let generated =
-                |column: &Column| column.sequence || column.default.as_ref().is_some_and(|text| text.contains("uuid"));
-            if own.iter().filter_map(|number| table.columns.get(number)).any(generated) {
-                continue;
-            }
-            let demands = self.predicate(table, after, key);
-            let first = Wish { table: at, filled: own.clone(), demands, ..Wish::default() };
-            let second = Wish { table: at, n: 1, copy: own.clone(), ..Wish::default() };
-            // The predicate's columns are as in the first row.
-            let mut copy = own.clone();
-            copy.extend(key.read.iter().filter(|number| table.columns.contains_key(*number)));
-            let alike = Wish { copy, ..second.clone() };
-            all.push(vec![first.clone(), alike.clone()].into());
-            all.push(vec![first.clone(), second.clone()].into());
-            self.folding(&first, &alike, after, key, all);
-            self.literals(&first, &alike, key, all);
-            if key.nulls_equal {
-                let set: BTreeMap<i16, String> = own
-                    .iter()
-                    .filter(|number| table.columns.get(*number).is_some_and(|column| !column.not_null))
-                    .map(|number| (*number, "NULL".to_owned()))
-                    .collect();
-                let row = |n| Wish { table: at, n, set: set.clone(), ..Wish::default() };
-                all.push(vec![row(0), row(1)].into());
-            }
-            if own.len() < key.columns.len() {
-                all.push(
-                    vec![Wish { table: at, ..Wish::default() }, Wish { table: at, n: 1, ..Wish::default() }].into(),
-                );
-                let row = |n| Wish { table: at, n, sparse: true, ..Wish::default() };
-                all.push(vec![row(0), row(1)].into());
-                self.keys_of_new(at, &mut *all);
-            }
         }
     }
 
@@ -302,143 +262,6 @@ impl<'a> Aims<'a> {
         }
     }
 
-    /// Texts that differ, and that the expressions of a new unique key make the same: one column at a time, because the rest
-    /// of the key has to be alike, then all of them.
-    fn folding(&self, first: &Wish, alike: &Wish, after: &Table, key: &Unique, all: &mut Vec<Aim>) {
-        let table = &self.before.tables[first.table];
-        let is_text = |number: &i16| table.columns.get(number).is_some_and(|c| values::sort(c) == Sort::Text);
-        let is_computed = |number: &i16| {
-            let name = after.columns.get(number).map_or("", |column| column.name.as_str());
-            key.keys.iter().any(|text| text != name && text.contains(name))
-        };
-        let texts: Vec<i16> = first.filled.iter().copied().filter(is_text).collect();
-        let mut sets: Vec<Vec<i16>> = texts.iter().copied().filter(is_computed).map(|number| vec![number]).collect();
-        if texts.len() > 1 {
-            sets.push(texts);
-        }
-        for (one, other) in [("'Ann'", "'ann'"), ("'ann'", "'ann '"), ("'ann'", "' ann'"), ("'a-b'", "'a b'")] {
-            for texts in sets.iter().filter(|_| key.expression) {
-                let put = |wish: &Wish, value: &str| {
-                    let mut wish = wish.clone();
-                    wish.set.extend(texts.iter().map(|number| (*number, value.to_owned())));
-                    wish.copy.retain(|number| !texts.contains(number));
-                    wish
-                };
-                all.push(vec![put(first, one), put(alike, other)].into());
-            }
-        }
-    }
-
-    /// Rows that collide under a new unique key with values that the migration names: it may make all others differ, or
-    /// the key's condition may be about them.
-    fn literals(&self, first: &Wish, alike: &Wish, key: &Unique, all: &mut Vec<Aim>) {
-        let table = &self.before.tables[first.table];
-        let read = first.filled.iter().chain(&key.read).copied().collect::<BTreeSet<i16>>();
-        let mut made = 0;
-        for number in read {
-            let Some(column) = table.columns.get(&number).filter(|column| self.says(&column.bare)) else { continue };
-            let near = self.beside(&column.bare);
-            let mut list: Vec<String> =
-                near.iter().filter_map(|literal| values::fitting(column, literal)).take(4).collect();
-            list.extend(column.labels.iter().take(6).map(|label| values::quote(label)));
-            let mut seen = BTreeSet::new();
-            for value in list.into_iter().filter(|value| seen.insert(value.clone())) {
-                made += 1;
-                if made > NAMED {
-                    return;
-                }
-                let put = |wish: &Wish| {
-                    let mut wish = wish.clone();
-                    wish.set.insert(number, value.clone());
-                    wish.copy.remove(&number);
-                    wish
-                };
-                all.push(vec![put(first), put(alike)].into());
-            }
-        }
-    }
-
-    /// The literals that the migration compares with a column, or puts into it.
-    fn beside(&self, name: &str) -> Vec<String> {
-        const REACH: usize = 48;
-        let (text, name) = (self.text.to_ascii_lowercase(), name.to_ascii_lowercase());
-        let ends = text.match_indices(&name).map(|(at, found)| at + found.len());
-        let behind = ends.filter_map(|at| {
-            let rest = self.text.get(at..)?;
-            let end = rest.char_indices().map(|(at, _)| at).nth(REACH).unwrap_or(rest.len());
-            let window = &rest[..end];
-            Some(window.split(';').next().unwrap_or(window))
-        });
-        let mut found: Vec<String> = Vec::new();
-        for window in behind {
-            let fresh: Vec<String> = values::mentioned(window).into_iter().filter(|own| !found.contains(own)).collect();
-            found.extend(fresh);
-        }
-        found
-    }
-
-    /// Rows whose texts a unique key tells apart, until the migration folds them into one.
-    fn folded(&self, at: usize, all: &mut Vec<Aim>) {
-        let table = &self.before.tables[at];
-        let Some(after) = self.after.get(table.oid) else { return };
-        let folds = ["lower", "upper", "trim", "btrim", "replace", "regexp_replace", "left", "substring", "substr"];
-        if !folds.iter().chain(&["citext", "collate"]).any(|word| self.says(word)) {
-            return;
-        }
-        let text = |number: &i16| {
-            let column = table.columns.get(number)?;
-            (values::sort(column) == Sort::Text && self.says(&column.bare)).then_some(*number)
-        };
-        for key in &table.unique {
-            for number in key.columns.iter().filter_map(text) {
-                // The rest of the key is the same.
-                let rest: BTreeSet<i16> = key.columns.iter().copied().filter(|other| *other != number).collect();
-                for (one, other) in [("'Ann'", "'ann'"), ("'ann'", "' ann'"), ("'a-b'", "'a b'")] {
-                    let set = |value: &str| BTreeMap::from([(number, value.to_owned())]);
-                    let row = Wish { table: at, demands: self.predicate(table, after, key), ..Wish::default() };
-                    let first = Wish { set: set(one), filled: rest.clone(), ..row.clone() };
-                    let second = Wish { n: 1, set: set(other), copy: rest.clone(), ..row };
-                    all.push(vec![first, second].into());
-                }
-            }
-        }
-    }
-
-    /// Rows that are alike in what a new column may be made of: `'Ann'` and `'ann'`.
-    fn keys_of_new(&self, at: usize, all: &mut Vec<Aim>) {
-        let table = &self.before.tables[at];
-        for (number, column) in &table.columns {
-            if !self.says(&column.bare) || column.generated || values::sort(column) != Sort::Text {
-                continue;
-            }
-            for (one, other) in [("'ann'", "'ann'"), ("'Ann'", "'ann'"), ("'a b'", "'a-b'")] {
-                let row = |n, value: &str| Wish {
-                    table: at,
-                    n,
-                    set: BTreeMap::from([(*number, value.to_owned())]),
-                    ..Wish::default()
-                };
-                all.push(vec![row(0, one), row(1, other)].into());
-            }
-        }
-    }
-
-    /// What a partial index asks of a row, as far as the columns are there before.
-    fn predicate(&self, table: &Table, after: &Table, key: &Unique) -> Vec<(String, Vec<i16>)> {
-        let same = |number: &i16| {
-            let (old, new) = (table.columns.get(number), after.columns.get(number));
-            old.is_some_and(|old| new.is_some_and(|new| old.bare == new.bare))
-        };
-        match &key.predicate {
-            Some(predicate) if key.read.iter().all(same) => {
-                let words = |column: &Column| column.is_named_in(predicate);
-                let read = key.read.iter().filter(|number| table.columns.get(*number).is_some_and(words));
-                vec![(format!("({predicate}) IS TRUE"), read.copied().collect())]
-            }
-            _ => Vec::new(),
-        }
-    }
-
     /// NULLs where they are to be refused.
     fn nulls(&self, at: usize, after: &Table, all: &mut Vec<Aim>) {
         let table = &self.before.tables[at];
@@ -459,10 +282,11 @@ impl<'a> Aims<'a> {
         for check in after.checks.iter().filter(|check| check.validated && !known(check.oid)) {
             let same = |number: &i16| {
                 let (old, new) = (table.columns.get(number), after.columns.get(number));
-                old.is_some_and(|old| new.is_some_and(|new| old.bare == new.bare && old.base == new.base))
+                old.is_some_and(|old| new.is_some_and(|new| old.base == new.base))
             };
             if check.columns.iter().all(same) && !check.columns.is_empty() {
-                let demand = (format!("({}) IS FALSE", check.text), check.columns.clone());
+                let text = as_before(&check.text, table, after);
+                let demand = (format!("({text}) IS FALSE"), check.columns.clone());
                 all.push(vec![Wish { table: at, demands: vec![demand], ..Wish::default() }].into());
                 // It may be neither true nor false, but divide by zero.
                 let divides = check.text.contains(['/', '%']);
@@ -547,6 +371,7 @@ impl<'a> Aims<'a> {
                 }
             }
             self.folded(*at, all);
+            self.crossed(*at, all);
             // A column that is computed when it is read stands for those that it is computed from.
             let stands = |own: &&Column| own.generated && self.says(&own.bare);
             let computed: Vec<&str> =
@@ -589,4 +414,31 @@ impl<'a> Aims<'a> {
             }
         }
     }
+}
+
+/// Values of which a CHECK on the column may take some, where it takes no stranger.
+fn allowed(table: &Table, number: i16, column: &Column) -> impl Iterator<Item = BTreeMap<i16, String>> {
+    let texts = table.checks.iter().filter(|check| check.columns.contains(&number)).map(|check| check.text.as_str());
+    let text = texts.chain(column.domain.as_deref()).collect::<Vec<_>>().join(" ");
+    let list = if text.is_empty() { Vec::new() } else { values::candidates(column, &text, 0) };
+    list.into_iter().take(ALLOWED).map(move |value| BTreeMap::from([(number, value)]))
+}
+
+/// An expression over the table after, with the names that its columns have before.
+pub(super) fn as_before(text: &str, table: &Table, after: &Table) -> String {
+    let old = |name: &str| {
+        let (number, _) = after.columns.iter().find(|(_, column)| column.name == name)?;
+        table.columns.get(number).filter(|column| column.name != name).map(|column| column.name.as_str())
+    };
+    let (mut out, mut done) = (String::with_capacity(text.len()), 0);
+    for token in Lexer::new(text, 0) {
+        let word = &text[token.start..token.end];
+        let names = matches!(token.kind, TokenKind::Word | TokenKind::Quoted) && !text[token.end..].starts_with('(');
+        if let Some(old) = old(word).filter(|_| names) {
+            out.push_str(&text[done..token.start]);
+            out.push_str(old);
+            done = token.end;
+        }
+    }
+    out + &text[done..]
 }

@@ -307,6 +307,7 @@ impl<'a> Site<'a> {
                     self.differ(row, fixed, table, &error, attempt)
                         || self.point_elsewhere(wish, row, fixed, error.constraint(), attempt).await
                 }
+                "23503" => self.adopt(wish, row, error.constraint()).await,
                 "23P01" => mend::shift(row, fixed, table, error.constraint(), attempt),
                 // A default that reads the sequence wants it used.
                 "55000" if attempt == 0 => mend::leave_sequences(row, fixed, table),
@@ -480,6 +481,9 @@ impl<'a> Site<'a> {
             if !fixed.contains(&number) && self.settable(wish.table, number) {
                 if !points {
                     list.extend(values::candidates(column, &text, wish.n));
+                } else {
+                    let all = values::candidates(column, &text, wish.n).into_iter();
+                    list.extend(all.filter(|value| mend::may_be_a_key(column, value)));
                 }
                 if !column.not_null && !wish.filled.contains(&number) {
                     list.push("NULL".to_owned());

@@ -6,7 +6,7 @@ use tokio_postgres::error::DbError;
 
 use super::baseline::{Site, Wish};
 use super::row::Row;
-use super::schema::Table;
+use super::schema::{Column, Table};
 use super::values::{self, Sort};
 use crate::sql::identifier;
 
@@ -32,7 +32,28 @@ pub(super) fn partition(error: &DbError) -> Option<String> {
 /// How many further parents are made for one row.
 const PARENTS: usize = 3;
 
+/// Whether a value can be the key of a row: those that are counted up are neither negative nor zero.
+pub(super) fn may_be_a_key(column: &Column, value: &str) -> bool {
+    !matches!(values::sort(column), Sort::Integer(_)) || value.parse::<i64>().is_ok_and(|value| value > 0)
+}
+
 impl Site<'_> {
+    /// Makes the row that `row` points to, because a condition asks for that very key.
+    pub(super) async fn adopt(&mut self, wish: &Wish, row: &Row, constraint: Option<&str>) -> bool {
+        let schema = self.schema;
+        let keys = &schema.tables[wish.table].foreign;
+        let Some(key) = keys.iter().find(|key| Some(key.name.as_str()) == constraint) else { return false };
+        let Some(parent) = schema.find(key.parent).filter(|parent| *parent != wish.table) else { return false };
+        let pair = |(own, theirs): (&i16, &i16)| Some((*theirs, row.values.get(own)?.clone()));
+        let set: Option<_> = key.columns.iter().zip(&key.parent_columns).map(pair).collect();
+        // A key that was wished for without a parent is about that.
+        let wished = key.columns.iter().any(|number| wish.set.contains_key(number));
+        let Some(set) = set.filter(|_| !wished) else { return false };
+        let n = self.rows.iter().filter(|row| row.table == parent).count();
+        let wanted = Wish { table: parent, n, set, ..Wish::default() };
+        Box::pin(self.put_within(wanted, &mut vec![wish.table])).await.is_ok()
+    }
+
     /// Points `row` to a further parent, where a unique key refuses it and has nothing but foreign keys to tell it by: a second
     /// member of a team is another user.
     pub(super) async fn point_elsewhere(

@@ -3,6 +3,7 @@
 mod aim;
 mod baseline;
 mod changed;
+mod collide;
 mod edit;
 mod fate;
 mod kept;

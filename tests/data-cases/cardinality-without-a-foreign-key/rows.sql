@@ -1,0 +1,2 @@
+INSERT INTO users VALUES (1);
+INSERT INTO cards VALUES (1, 1), (2, 1);

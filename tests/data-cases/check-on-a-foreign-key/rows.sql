@@ -1,0 +1,2 @@
+INSERT INTO roles VALUES (3);
+INSERT INTO members VALUES (1, 3);

@@ -1,0 +1,1 @@
+ALTER TABLE members ADD CHECK (role_id <> 3);

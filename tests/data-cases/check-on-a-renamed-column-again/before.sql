@@ -1,0 +1,1 @@
+CREATE TABLE items (id int PRIMARY KEY, amount int CHECK (amount > 0));

@@ -1,0 +1,2 @@
+INSERT INTO users DEFAULT VALUES;
+INSERT INTO posts (user_id) VALUES (1);

@@ -1,0 +1,1 @@
+ALTER TABLE posts ADD CHECK (user_id > 0);

@@ -1,0 +1,1 @@
+INSERT INTO posts VALUES (1, 'new'), (2, 'old');

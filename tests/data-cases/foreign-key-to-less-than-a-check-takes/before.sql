@@ -1,0 +1,1 @@
+CREATE TABLE posts (id int PRIMARY KEY, status text NOT NULL CHECK (status IN ('new', 'old', 'gone')));

@@ -1,0 +1,1 @@
+ALTER TABLE games ADD FOREIGN KEY (level) REFERENCES levels;
