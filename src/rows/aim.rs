@@ -90,6 +90,7 @@ impl<'a> Aims<'a> {
             self.checks(*at, after, &mut all);
             self.types(*at, after, &mut all);
             self.exclusions(*at, after, &mut all);
+            self.empty(*at, &mut all);
         }
         self.copies(&touched, &mut all);
         for at in &touched {
@@ -275,6 +276,17 @@ impl<'a> Aims<'a> {
         }
     }
 
+    /// A row of which nothing is known that the migration mentions, its keys included.
+    fn empty(&self, at: usize, all: &mut Vec<Aim>) {
+        let table = &self.before.tables[at];
+        let free = |column: &Column| !column.not_null && !column.generated && self.says(&column.bare);
+        let said = table.columns.iter().filter(|(_, column)| free(column));
+        let set: BTreeMap<i16, String> = said.map(|(number, _)| (*number, "NULL".to_owned())).collect();
+        if set.len() > 1 {
+            all.push(vec![Wish { table: at, set, ..Wish::default() }].into());
+        }
+    }
+
     /// Values outside of a new CHECK and inside the old ones.
     fn checks(&self, at: usize, after: &Table, all: &mut Vec<Aim>) {
         let table = &self.before.tables[at];
@@ -334,8 +346,19 @@ impl<'a> Aims<'a> {
         for new in after.exclusions.iter().filter(|new| !table.exclusions.iter().any(|old| old.oid == new.oid)) {
             let own: BTreeSet<i16> =
                 new.columns.iter().copied().filter(|number| table.columns.contains_key(number)).collect();
-            let first = Wish { table: at, filled: own.clone(), ..Wish::default() };
-            all.push(vec![first, Wish { table: at, n: 1, copy: own, ..Wish::default() }].into());
+            let demands: Vec<_> = condition_of(&new.text)
+                .into_iter()
+                .map(|text| {
+                    let text = as_before(text, table, after);
+                    let read = table.columns.iter().filter(|(_, column)| column.is_named_in(&text));
+                    let read: Vec<i16> = read.map(|(number, _)| *number).collect();
+                    (format!("({text}) IS TRUE"), read)
+                })
+                .collect();
+            let mut copy = own.clone();
+            copy.extend(demands.iter().flat_map(|(_, read)| read));
+            let first = Wish { table: at, filled: own, demands, ..Wish::default() };
+            all.push(vec![first, Wish { table: at, n: 1, copy, ..Wish::default() }].into());
         }
         // A range may be made of two columns: rows that are alike in all but their keys are tried as twins.
         if after.exclusions.len() > table.exclusions.len() {
@@ -414,6 +437,12 @@ impl<'a> Aims<'a> {
             }
         }
     }
+}
+
+/// The predicate of an exclusion constraint, by its definition.
+fn condition_of(definition: &str) -> Option<&str> {
+    let (_, rest) = definition.split_once(") WHERE ")?;
+    Some(rest.trim_end_matches(" INITIALLY DEFERRED").trim_end_matches(" DEFERRABLE"))
 }
 
 /// Values of which a CHECK on the column may take some, where it takes no stranger.
