@@ -70,6 +70,21 @@ impl Scratch {
     }
 }
 
+/// A server outlives who has started it: one that a test has not stopped, because it failed, ends here.
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        for folder in self.folders() {
+            let record = std::fs::read(folder.join("server.json")).unwrap_or_default();
+            let record: serde_json::Value = serde_json::from_slice(&record).unwrap_or_default();
+            let pid = record["process"]["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
+            if let Some(pid) = pid.and_then(rustix::process::Pid::from_raw) {
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::QUIT);
+            }
+            let _ = std::fs::remove_dir_all(folder);
+        }
+    }
+}
+
 /// A connection that is driven until the client is dropped.
 pub(crate) async fn connect(engine: &dyn Engine, database: &str, role: Role) -> Client {
     try_connect(&engine.config(database, role)).await.unwrap()

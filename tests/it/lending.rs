@@ -53,4 +53,5 @@ async fn nobody_else_runs_as_the_owner_until_they_are_taken_back() {
     assert_eq!(superusers().await, 0);
     assert!(pool.beside().owners.try_read().is_ok(), "nobody may run as the owner any more");
     other.close().await;
+    pool.engine().stop().await;
 }

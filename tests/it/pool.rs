@@ -43,4 +43,5 @@ async fn one_template_keeps_all_of_its_clones_and_two_others_one_each() {
     // The first has none any more.
     pool.refill_later(next);
     comes_to(&pool, 3 + 1 + 1).await;
+    pool.engine().stop().await;
 }
