@@ -117,8 +117,9 @@ impl Report {
     pub(crate) fn markdown(&self) -> String {
         let mut text = format!(
             "# Performance\n\nWritten by `cargo bench --bench speed -- --write`; see `-- --help` for measuring on your own \
-             migrations.\nEverything in one table comes from one run. Milliseconds; the 99th percentile of fewer \
-             than a hundred samples is the largest. What is over the empty hook is the difference of the two rows above.\n\n{}\n",
+             migrations.\nAn earlier build on a quicker machine: [performance-xeon.md](performance-xeon.md). Everything in \
+             one table comes from one run.\nMilliseconds; the 99th percentile of fewer than a hundred samples is the \
+             largest. What is over the empty hook is the difference of the\ntwo rows above.\n\n{}\n",
             self.machine
         );
         let mut set = "";
