@@ -13,7 +13,7 @@ use crate::engine::session::Session;
 
 /// For how many templates, of all repositories, clones are kept ready: those before and after what was just judged. The one
 /// that was refilled last keeps all of its clones, the others one each: a clone's sessions are most of what a server at rest
-/// takes, 18 MB, and a second clone saves a judgement that searches for rows 20 ms.
+/// takes, 18 MB, and only the search for rows wants a second one.
 const MAX_READY: usize = 3;
 
 impl Held {
