@@ -18,6 +18,7 @@ mod sections;
 mod shape;
 mod snapshot;
 mod sources;
+mod stored;
 mod tally;
 mod versions;
 mod words;
@@ -27,6 +28,7 @@ pub use moment::may_be_of_the_moment;
 pub use object::Object;
 pub use reader::Reader;
 pub use snapshot::Snapshot;
+pub use stored::Stored;
 pub use tally::created;
 
 /// The names and oids of the catalogs that objects are rows of, as the server must have them.

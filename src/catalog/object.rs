@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// A thing that has a name in the schema: a table, a column, a constraint, a function, …
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
@@ -20,7 +22,7 @@ pub struct Object {
 }
 
 /// What one attribute is and how its changes are said.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct Field {
     /// The word for it.
     pub(super) name: String,
@@ -29,7 +31,7 @@ pub(super) struct Field {
     pub(super) cosmetic: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) enum Style {
     /// One short value: `type was text, is varchar(20)`.
     Value,

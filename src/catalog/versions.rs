@@ -13,6 +13,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use bytes::BytesMut;
+use serde::{Deserialize, Serialize};
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Statement};
 
@@ -34,11 +35,32 @@ pub(super) struct Versions {
 }
 
 /// All rows at one moment, by source.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(into = "StoredRows", from = "StoredRows")]
 pub(super) struct Rows {
     sources: HashMap<usize, Arc<[Row]>>,
     /// Every transaction before this one had ended when the rows were read.
     horizon: u32,
+}
+
+/// The horizon; and by source the rows' `oid`, `up`, `sub`, `xmin` and `tid`.
+#[derive(Serialize, Deserialize)]
+struct StoredRows(u32, Vec<(usize, Vec<(u32, u32, i32, u32, u64)>)>);
+
+impl From<Rows> for StoredRows {
+    fn from(rows: Rows) -> Self {
+        let row = |row: &Row| (row.oid, row.up, row.sub, row.xmin, row.tid);
+        let source = |(at, rows): (usize, Arc<[Row]>)| (at, rows.iter().map(row).collect());
+        Self(rows.horizon, rows.sources.into_iter().map(source).collect())
+    }
+}
+
+impl From<StoredRows> for Rows {
+    fn from(StoredRows(horizon, sources): StoredRows) -> Self {
+        let row = |(oid, up, sub, xmin, tid)| Row { oid, up, sub, xmin, tid };
+        let source = |(at, rows): (usize, Vec<_>)| (at, rows.into_iter().map(row).collect());
+        Self { sources: sources.into_iter().map(source).collect(), horizon }
+    }
 }
 
 impl Rows {

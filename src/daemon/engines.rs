@@ -100,8 +100,11 @@ impl Engines {
         let adopted = info.adopted || info.shared;
         servers::remember(&self.place.state, &name(&slot.config), &Server::of(info));
         let study: Study = Box::new(|lease| Box::pin(judge::study(lease)));
+        let contents = engine.contents();
         let pool = Pool::studied(engine, config.daemon.clones, Arc::clone(&self.pace), study);
-        if adopted {
+        if let Some(contents) = contents {
+            pool.restore(&contents, self.verdicts.build()).await?;
+        } else if adopted {
             pool.sweep().await?;
         }
         let bench = Arc::new(Bench::new(pool, Arc::clone(&self.verdicts)));
@@ -165,7 +168,7 @@ impl Engines {
             let due = slot.seen().used + seen.rest;
             if due <= Instant::now() {
                 tracing::info!("the server has had nothing to do, stopping it");
-                slot.stop().await;
+                slot.stop(self.verdicts.build()).await;
             } else {
                 next = Some(next.map_or(due, |other: Instant| other.min(due)));
             }
@@ -178,7 +181,7 @@ impl Engines {
         self.stopped.store(true, Ordering::SeqCst);
         let slots: Vec<Arc<Slot>> = self.lock().drain().map(|(_, slot)| slot).collect();
         for slot in slots {
-            slot.stop().await;
+            slot.stop(self.verdicts.build()).await;
         }
     }
 
@@ -189,7 +192,7 @@ impl Engines {
         running.sort_by_key(|slot| slot.seen().used);
         let excess = (running.len() + 1).saturating_sub(MAX_ENGINES);
         for slot in running.into_iter().filter(|slot| !slot.is_busy()).take(excess) {
-            slot.stop().await;
+            slot.stop(self.verdicts.build()).await;
         }
     }
 
@@ -256,11 +259,15 @@ impl Slot {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn stop(&self) {
+    async fn stop(&self, build: &str) {
         let bench = self.bench.lock().await.take();
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).running = false;
         if let Some(bench) = bench {
-            bench.pool().engine().stop().await;
+            let pool = bench.pool();
+            match self.alone {
+                true => pool.engine().stop().await,
+                false => pool.engine().put_away(pool.keep(build).await).await,
+            }
         }
         if !self.alone {
             engine::forsake(&self.place).await;

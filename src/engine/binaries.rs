@@ -33,6 +33,10 @@ impl Binaries {
     pub(super) fn postgres(&self) -> PathBuf {
         self.folder.join("postgres")
     }
+
+    pub(super) fn controldata(&self) -> PathBuf {
+        self.folder.join("pg_controldata")
+    }
 }
 
 /// The installation to use: the configured folder, else the newest one of the wanted major version, else the newest.

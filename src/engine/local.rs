@@ -1,6 +1,7 @@
 //! The local engine: a private cluster from installed binaries, on a socket, in memory where there is room.
 //!
-//! `initdb` runs once per installation; later starts copy its result and spawn `postgres` itself. The server outlives a
+//! `initdb` runs once per installation; later starts copy its result, or the cluster that was put away, and spawn `postgres`
+//! itself. The server outlives a
 //! killed daemon, so what was started is written down (`server.json`): the next start takes the server over when it is
 //! as the configuration wants it, and otherwise stops it and removes its folder.
 
@@ -19,7 +20,8 @@ use tokio_postgres::Client;
 use super::account::Account;
 use super::binaries::{self, Binaries};
 use super::bootstrap::{self, ADMIN, ALLOCATOR, APPLICATION, OWNER};
-use super::folder::{self, Folder};
+use super::folder::{self, Folder, Rest};
+use super::kept::Kept;
 use super::lock::Lock;
 use super::process::Process;
 use super::seed::{self, Seed};
@@ -50,6 +52,20 @@ struct Local {
     child: Mutex<Option<Child>>,
     /// Given back when the server is stopped.
     lock: Mutex<Option<Arc<Lock>>>,
+    keeping: Keeping,
+    /// What was put away with the cluster.
+    contents: Mutex<Option<Vec<u8>>>,
+    /// Whether it was started from what was put away.
+    restored: bool,
+}
+
+/// How the cluster is put away.
+#[derive(Clone)]
+struct Keeping {
+    kept: Kept,
+    binaries: Binaries,
+    account: Account,
+    fingerprint: String,
 }
 
 /// What is written down about a running server.
@@ -78,9 +94,10 @@ pub(super) async fn start(
     let account = Account::choose()?;
     let installation = binaries.folder.display().to_string();
     let fingerprint = bootstrap::fingerprint(&["local", &installation, &binaries.version], &settings, false);
-    let plan = Plan { config, place, binaries, settings, account, fingerprint, lock: Arc::new(lock) };
+    let keeping = Keeping { kept: Kept::of(place), binaries, account, fingerprint };
+    let plan = Plan { config, place, settings, keeping, lock: Arc::new(lock) };
 
-    let roots = folder::roots(place, &plan.account);
+    let roots = folder::roots(place, &plan.keeping.account);
     let mut usable = Vec::new();
     let mut refused = None;
     for root in &roots {
@@ -111,18 +128,25 @@ pub(super) async fn start(
 struct Plan<'a> {
     config: &'a config::Engine,
     place: &'a Place,
-    binaries: Binaries,
     settings: Vec<(String, String)>,
-    account: Account,
-    fingerprint: String,
+    keeping: Keeping,
     lock: Arc<Lock>,
+}
+
+/// What a new cluster is copied from.
+enum Origin<'a> {
+    /// What was put away, with its contents.
+    Kept(Vec<u8>),
+    Seed(&'a Seed),
+    /// Nothing: `initdb` makes it, and the seed.
+    Nothing(&'a Seed),
 }
 
 impl Plan<'_> {
     /// Takes over the server that runs in `folder`, if it is as it would be made now and answers.
     async fn adopt(&self, folder: &Folder) -> Option<Arc<dyn Engine>> {
         let record: Record = serde_json::from_slice(&fs::read(folder.record()).ok()?).ok()?;
-        if record.fingerprint != self.fingerprint || !record.process.serves(&folder.data()) {
+        if record.fingerprint != self.keeping.fingerprint || !record.process.serves(&folder.data()) {
             return None;
         }
         let answer = async {
@@ -130,91 +154,109 @@ impl Plan<'_> {
             bootstrap::prepare(template, &bootstrap::Owner::default()).await.ok()
         };
         let (version, major) = tokio::time::timeout(Duration::from_secs(5), answer).await.ok()??;
-        Some(self.finish(folder, record.process, None, (version, major)))
+        Some(self.finish(folder, record.process, None, None, (version, major)))
     }
 
     /// Makes a new cluster and starts it.
     async fn make(&self, folder: &Folder, progress: &Progress) -> Result<Arc<dyn Engine>, Error> {
-        let seed = Seed::of(&self.binaries, self.place);
+        let Keeping { kept, binaries, fingerprint, .. } = &self.keeping;
+        if let Some(contents) = kept.contents(fingerprint, binaries) {
+            match self.attempt(folder, Origin::Kept(contents), progress).await {
+                Err(error) => {
+                    tracing::warn!(%error, "the server did not start from what was put away");
+                    kept.remove();
+                }
+                started => return started,
+            }
+        }
+        let seed = Seed::of(binaries, self.place);
         if seed.exists() {
-            match self.attempt(folder, &seed, false, progress).await {
+            match self.attempt(folder, Origin::Seed(&seed), progress).await {
                 // The seed may have come to harm (a power cut can leave files empty): once more without it.
                 Err(error) => tracing::warn!(%error, "the server did not start from the kept cluster"),
                 started => return started,
             }
         }
-        self.attempt(folder, &seed, true, progress).await
+        self.attempt(folder, Origin::Nothing(&seed), progress).await
     }
 
     async fn attempt(
         &self,
         folder: &Folder,
-        seed: &Seed,
-        fresh: bool,
+        origin: Origin<'_>,
         progress: &Progress,
     ) -> Result<Arc<dyn Engine>, Error> {
-        let started = self.launch(folder, seed, fresh, progress).await;
+        let started = self.launch(folder, origin, progress).await;
         if started.is_err() {
             clear(folder).await?;
         }
         started
     }
 
-    async fn launch(
-        &self,
-        folder: &Folder,
-        seed: &Seed,
-        fresh: bool,
-        progress: &Progress,
-    ) -> Result<Arc<dyn Engine>, Error> {
+    async fn launch(&self, folder: &Folder, origin: Origin<'_>, progress: &Progress) -> Result<Arc<dyn Engine>, Error> {
+        let Keeping { kept, binaries, account, .. } = &self.keeping;
         let data = folder.data();
-        folder.create(&self.account)?;
-        let mut kept = false;
-        if fresh {
-            progress(&format!("initialising a PostgreSQL {} cluster, once", self.binaries.version));
-            seed::initdb(&self.binaries, &data, &self.account).await?;
-            kept = match seed::set_aside(folder, &data).await {
-                Ok(()) => true,
-                // A disk that has room for one cluster only: the next start makes it anew.
-                Err(error) => {
-                    tracing::warn!(%error, "the fresh cluster is not kept");
-                    let _ = fs::remove_dir_all(folder.aside());
-                    false
+        folder.create(account)?;
+        let (mut fresh, mut rest) = (None, None);
+        match &origin {
+            Origin::Kept(_) => rest = Some(kept.plant(&data, account).await?),
+            Origin::Seed(seed) => rest = Some(seed.plant(&data, account).await?),
+            Origin::Nothing(seed) => {
+                progress(&format!("initialising a PostgreSQL {} cluster, once", binaries.version));
+                seed::initdb(binaries, &data, account).await?;
+                match seed::set_aside(folder, &data).await {
+                    Ok(()) => fresh = Some(seed),
+                    // A disk that has room for one cluster only: the next start makes it anew.
+                    Err(error) => {
+                        tracing::warn!(%error, "the fresh cluster is not kept");
+                        let _ = fs::remove_dir_all(folder.aside());
+                    }
                 }
-            };
-        } else {
-            seed.plant(&data, &self.account).await?;
+            }
         }
+        // While the server starts. Waited for whatever becomes of it: nobody may write to a folder that is removed.
+        let rest = tokio::task::spawn_blocking(move || rest.map_or(Ok(()), Rest::finish));
+        let (started, copied) = tokio::join!(self.run(folder), rest);
+        copied.unwrap_or_else(|_| Err(Error::new(ErrorKind::Folder, "copying was interrupted", "")))?;
+        let (process, child, version) = started?;
+        if let Some(seed) = fresh {
+            // Only now is it known to be good.
+            seed.keep(folder);
+        }
+        let contents = if let Origin::Kept(contents) = origin { Some(contents) } else { None };
+        Ok(self.finish(folder, process, Some(child), contents, version))
+    }
+
+    /// Starts the server on its data.
+    async fn run(&self, folder: &Folder) -> Result<(Process, Child, (String, u32)), Error> {
         self.admit(folder)?;
         let mut child = self.spawn(folder)?;
         let process = child.id().and_then(Process::observe);
         let process = process.ok_or_else(|| died(folder, "the server ended at once"))?;
-        let record = Record { fingerprint: self.fingerprint.clone(), process: process.clone() };
+        let record = Record { fingerprint: self.keeping.fingerprint.clone(), process: process.clone() };
         write(&folder.record(), &serde_json::to_vec(&record).unwrap_or_default())?;
         let template = self.await_ready(folder, &mut child).await?;
         let version = bootstrap::prepare(template, &bootstrap::Owner::default()).await?;
-        if kept {
-            // Only now is it known to be good.
-            seed.keep(folder);
-        }
-        Ok(self.finish(folder, process, Some(child), version))
+        Ok((process, child, version))
     }
 
     /// Lets in migd's user alone, whoever else can reach the socket, as the administrator and as the owner.
     fn admit(&self, folder: &Folder) -> Result<(), Error> {
-        let client = self.account.client.replace('"', "\"\"");
+        let account = &self.keeping.account;
+        let client = account.client.replace('"', "\"\"");
         let map = format!("migd \"{client}\" {ADMIN}\nmigd \"{client}\" {OWNER}\n");
         for (path, text) in [(folder.hba(), "local all all peer map=migd\n"), (folder.ident(), map.as_str())] {
             write(&path, text.as_bytes())?;
-            folder::give(&path, &self.account)?;
+            folder::give(&path, account)?;
         }
         Ok(())
     }
 
     fn spawn(&self, folder: &Folder) -> Result<Child, Error> {
+        let Keeping { binaries, account, .. } = &self.keeping;
         let log = log_file(&folder.log())?;
-        let mut command = seed::program(Path::new("/bin/sh"), &self.account);
-        command.args(["-c", BOUNDED, MEMORY_KIB]).arg(self.binaries.postgres());
+        let mut command = seed::program(Path::new("/bin/sh"), account);
+        command.args(["-c", BOUNDED, MEMORY_KIB]).arg(binaries.postgres());
         command.arg("-D").arg(folder.data()).kill_on_drop(false);
         command.envs(ALLOCATOR);
         // A Ctrl-C meant for migd is none for the server.
@@ -234,7 +276,7 @@ impl Plan<'_> {
         let both = log.try_clone().map_err(|e| Error::io("open", &folder.log(), e))?;
         command.stdout(Stdio::from(both)).stderr(Stdio::from(log));
         command.spawn().map_err(|e| {
-            let message = format!("cannot run {}: {e}", self.binaries.postgres().display());
+            let message = format!("cannot run {}: {e}", binaries.postgres().display());
             Error::new(ErrorKind::Start, message, "check engine.bin_dir, and that the server's user may run it")
                 .because(e)
         })
@@ -261,13 +303,14 @@ impl Plan<'_> {
         folder: &Folder,
         process: Process,
         child: Option<Child>,
+        contents: Option<Vec<u8>>,
         (version, major): (String, u32),
     ) -> Arc<dyn Engine> {
         let info = Info {
             kind: "local",
             version,
             major,
-            source: self.binaries.folder.display().to_string(),
+            source: self.keeping.binaries.folder.display().to_string(),
             tmpfs: folder.tmpfs,
             pid: Some(process.pid()),
             database_prefix: "migd_".to_owned(),
@@ -277,8 +320,10 @@ impl Plan<'_> {
             adopted: child.is_none(),
             mismatch: mismatch(self.config, major),
         };
-        let (folder, child) = (folder.clone(), Mutex::new(child));
-        Arc::new(Local { info, folder, process, child, lock: Mutex::new(Some(self.lock.clone())) })
+        let (folder, child, keeping) = (folder.clone(), Mutex::new(child), self.keeping.clone());
+        let (lock, restored, contents) =
+            (Mutex::new(Some(self.lock.clone())), contents.is_some(), Mutex::new(contents));
+        Arc::new(Local { info, folder, process, child, lock, keeping, contents, restored })
     }
 }
 
@@ -302,23 +347,31 @@ impl Engine for Local {
 
     fn stop(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            let stopping = self.process.stop();
-            let reaping = async {
-                loop {
-                    self.reap();
-                    tokio::time::sleep(Duration::from_millis(2)).await;
-                }
-            };
-            let stopped = tokio::select! { stopped = stopping => stopped, () = reaping => false };
-            if !stopped {
-                tracing::error!(pid = self.process.pid(), "the server cannot be stopped");
+            self.halt().await;
+            if self.restored {
+                self.keeping.kept.remove();
             }
-            self.reap();
-            if let Err(error) = clear(&self.folder).await {
-                tracing::error!(%error, "the data cannot be removed");
-            }
-            self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+            self.leave().await;
         })
+    }
+
+    fn put_away(&self, contents: Option<Vec<u8>>) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            if self.halt().await
+                && let Some(contents) = contents
+            {
+                let Keeping { kept, binaries, account, fingerprint } = &self.keeping;
+                let stored = kept.store(&self.folder, contents, fingerprint, binaries, account).await;
+                if let Err(error) = stored {
+                    tracing::warn!(%error, "the cluster is not put away");
+                }
+            }
+            self.leave().await;
+        })
+    }
+
+    fn contents(&self) -> Option<Vec<u8>> {
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn owner_sql(&self) -> Option<String> {
@@ -331,6 +384,31 @@ impl Engine for Local {
 }
 
 impl Local {
+    /// Stops the server. Whether it is gone.
+    async fn halt(&self) -> bool {
+        let stopping = self.process.stop();
+        let reaping = async {
+            loop {
+                self.reap();
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        let stopped = tokio::select! { stopped = stopping => stopped, () = reaping => false };
+        if !stopped {
+            tracing::error!(pid = self.process.pid(), "the server cannot be stopped");
+        }
+        self.reap();
+        stopped
+    }
+
+    /// Removes the data and lets others have the place.
+    async fn leave(&self) {
+        if let Err(error) = clear(&self.folder).await {
+            tracing::error!(%error, "the data cannot be removed");
+        }
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
     /// Takes leave of an ended child, which would stay a zombie.
     fn reap(&self) {
         let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);

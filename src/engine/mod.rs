@@ -22,6 +22,7 @@ mod endpoint;
 mod error;
 mod folder;
 mod image;
+mod kept;
 mod local;
 mod lock;
 pub mod pace;
@@ -42,8 +43,18 @@ pub trait Engine: Send + Sync {
     fn config(&self, database: &str, role: Role) -> tokio_postgres::Config;
     /// Whether the server is still there (the process or container, not a connection). Cheap.
     fn alive(&self) -> BoxFuture<'_, bool>;
-    /// Stops the server (or removes migd's own databases, for `url`). Bounded; errors are logged.
+    /// Stops the server (or removes migd's own databases, for `url`), and forgets what it was started from if that was put
+    /// away. Bounded; errors are logged.
     fn stop(&self) -> BoxFuture<'_, ()>;
+    /// Stops the server and puts its cluster away for the next start of this owner, where the engine can do that: `contents`
+    /// says what is in it. Without, what was put away before stays. Bounded; errors are logged.
+    fn put_away(&self, _contents: Option<Vec<u8>>) -> BoxFuture<'_, ()> {
+        self.stop()
+    }
+    /// The contents of the cluster that this server was started from, if it had been put away. Given once.
+    fn contents(&self) -> Option<Vec<u8>> {
+        None
+    }
     /// Brings the owner's role back to what it was at the start (rights, password, settings), whatever a migration did
     /// to it. For the administrator, in any database; none where the role is not migd's.
     fn owner_sql(&self) -> Option<String> {
@@ -71,8 +82,8 @@ pub struct Info {
     pub tmpfs: bool,
     /// The server's process, where it is ours to see.
     pub pid: Option<u32>,
-    /// Every database that migd makes on this cluster is named with this in front. At start none is left but in an
-    /// adopted cluster.
+    /// Every database that migd makes on this cluster is named with this in front. At start none is left but in a cluster
+    /// that was adopted or put away.
     pub database_prefix: String,
     /// `CREATE DATABASE … STRATEGY file_copy` is understood (from 15 on; before, it is the only way and has no name).
     pub file_copy: bool,

@@ -11,7 +11,7 @@ use tokio::process::Command;
 use super::account::Account;
 use super::binaries::Binaries;
 use super::bootstrap::ADMIN;
-use super::folder::{self, Folder};
+use super::folder::{self, Folder, Rest};
 use super::{Error, ErrorKind, Place};
 
 /// How many seeds are kept, for those who switch between installations.
@@ -41,10 +41,10 @@ impl Seed {
         self.path.join("PG_VERSION").is_file()
     }
 
-    /// Copies the seed to `data`.
-    pub(super) async fn plant(&self, data: &Path, account: &Account) -> Result<(), Error> {
+    /// Copies the seed to `data`, as far as its server needs it to start.
+    pub(super) async fn plant(&self, data: &Path, account: &Account) -> Result<Rest, Error> {
         let (from, to, account) = (self.path.clone(), data.to_owned(), account.clone());
-        blocking(move || folder::copy(&from, &to, &account)).await
+        blocking(move || folder::plant(&from, &to, &account)).await
     }
 
     /// Keeps what was set aside, instead of what was kept before. A disk may take longer for it than the whole start
@@ -63,8 +63,7 @@ impl Seed {
     /// Appears whole or not at all.
     fn store(&self, from: &Path) -> Result<(), Error> {
         let Some(parent) = self.path.parent() else { return Ok(()) };
-        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(parent);
-        made.map_err(|e| Error::io("make the folder", parent, e))?;
+        private(parent)?;
         // Named after process and folder: two engines of one process may be at it at once.
         let name = blake3::hash(from.as_os_str().as_encoded_bytes()).to_hex();
         let draft = parent.join(format!(".{}-{}", std::process::id(), &name[..8]));
@@ -174,7 +173,16 @@ pub(super) fn program(path: &Path, account: &Account) -> Command {
     command
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+/// Makes a folder that is its owner's alone.
+pub(super) fn private(folder: &Path) -> Result<(), Error> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|e| Error::io("make the folder", folder, e))
+}
+
+/// Does what may take long aside.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(error) => Err(Error::new(ErrorKind::Folder, "copying was interrupted", "").because(error)),

@@ -95,7 +95,7 @@ impl Pool {
         made.await.unwrap_or_else(|error| Err(Error::Server { what: "create a database", message: error.to_string() }))
     }
 
-    async fn create_now(&self, template: &str, owner: Owner) -> Result<String, Error> {
+    pub(super) async fn create_now(&self, template: &str, owner: Owner) -> Result<String, Error> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let database = format!("{}{}_{number}", self.engine.info().database_prefix, self.run);
         let strategy = if self.engine.info().file_copy { " STRATEGY file_copy" } else { "" };
@@ -109,6 +109,18 @@ impl Pool {
             admin.client().batch_execute(&sql).await
         };
         self.with(&self.maker, make, "create a database").await?;
+        Ok(database)
+    }
+
+    /// A database of the administrator's that nobody has a session in, as `owner`'s.
+    pub(super) async fn handed_over(self: &Arc<Self>, database: String, owner: Owner) -> Result<Unclaimed, Error> {
+        let database = Unclaimed::of(self, database);
+        if owner != Owner::Admin
+            && let Some(sql) = self.owned_by(database.name(), owner)
+        {
+            let give = async |admin: &Session| admin.client().batch_execute(&sql).await;
+            self.with(&self.maker, give, "hand a database over").await?;
+        }
         Ok(database)
     }
 

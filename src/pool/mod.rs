@@ -6,6 +6,7 @@
 
 mod ahead;
 mod databases;
+mod kept;
 mod notes;
 mod passing;
 mod roles;
@@ -109,6 +110,8 @@ struct State {
     foremost: Option<Hash>,
     /// Roles and settings that belong to the cluster, before any migration.
     baseline: Option<Arc<Shared>>,
+    /// The templates' databases that the cluster was put away with.
+    restored: HashSet<String>,
 }
 
 struct Template {
@@ -116,8 +119,11 @@ struct Template {
     snapshot: Arc<Snapshot>,
     shared: Arc<Shared>,
     notes: Arc<Notes>,
+    built: SystemTime,
     used: Instant,
     ready: VecDeque<Lease>,
+    /// A clone that nobody has had a session in yet.
+    spare: Option<String>,
     /// Clones that are being made.
     coming: usize,
     /// Nobody will want it once the chain goes on: its database may go on itself.
@@ -351,16 +357,7 @@ impl Pool {
         let Lease { database, runner, observer, .. } = lease;
         tokio::join!(runner.close(), observer.close());
         self.emptied(&database).await?;
-        let template = Template {
-            database: database.clone(),
-            snapshot,
-            shared: Arc::new(shared),
-            notes: Arc::default(),
-            used: Instant::now(),
-            ready: VecDeque::new(),
-            coming: 0,
-            passing: false,
-        };
+        let template = Template::new(database, snapshot, Arc::new(shared), SystemTime::now());
         let replaced = self.state().templates.insert(prefix, template);
         if let Some(old) = replaced {
             self.drop_template(old);
@@ -431,12 +428,15 @@ impl Pool {
     }
 
     async fn clone_of(self: &Arc<Self>, prefix: &Hash, warmth: Warmth, owner: Owner) -> Result<Option<Lease>, Error> {
-        let found = self.state().templates.get(prefix).map(|template| {
+        let found = self.state().templates.get_mut(prefix).map(|template| {
             let of = (Arc::clone(&template.snapshot), Arc::clone(&template.notes));
-            (template.database.clone(), of, Arc::clone(&template.shared))
+            (template.database.clone(), template.spare.take(), of, Arc::clone(&template.shared))
         });
-        let Some((template, of, shared)) = found else { return Ok(None) };
-        let database = self.create(&template, owner).await?;
+        let Some((template, spare, of, shared)) = found else { return Ok(None) };
+        let database = match spare {
+            Some(spare) => self.handed_over(spare, owner).await?,
+            None => self.create(&template, owner).await?,
+        };
         self.connect(database, Some(of), shared, warmth).await.map(Some)
     }
 
@@ -556,6 +556,7 @@ impl Pool {
         for lease in template.ready {
             self.discard_later(lease);
         }
+        drop(template.spare.map(|spare| Unclaimed::of(self, spare)));
         let pool = Arc::clone(self);
         tokio::spawn(async move {
             // A clone of it may be under way; the server then refuses, and a second try comes when it is done.

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_postgres::{Error, SimpleQueryMessage, Statement};
 
@@ -18,7 +19,7 @@ use crate::engine::session::Session;
 const HIDDEN: &str = "migd_hidden_";
 
 /// Roles, memberships and settings, as the catalogs' rows in JSON.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Shared {
     roles: Value,
     members: Value,

@@ -4,6 +4,7 @@
 
 mod auto;
 mod container;
+mod kept;
 mod local;
 mod url;
 

@@ -10,8 +10,10 @@ mod misc;
 mod relations;
 mod types;
 
+use serde::{Deserialize, Serialize};
+
 /// What unit a catalog row is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) enum Class {
     Schema,
     /// Ordinary, partitioned and foreign ones, with their columns.

@@ -1,0 +1,216 @@
+//! Templates that outlive their server: a cluster is stopped with the foremost of them in it and put away, and the next start
+//! has them without building a chain.
+
+use std::collections::{HashSet, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use blake3::Hash;
+use serde::{Deserialize, Serialize};
+
+use super::databases::Owner;
+use super::roles::Shared;
+use super::{Error, Pool, Template, roles};
+use crate::catalog::{Snapshot, Stored};
+use crate::engine::session::Session;
+use crate::engine::{self, elsewhere};
+
+/// How many templates are kept, and how many bytes their databases may have together.
+const MOST: usize = 4;
+const MOST_BYTES: i64 = 128 << 20;
+/// How long after it was built a template is taken for what its chain makes: a chain may depend on the day.
+const GOOD_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How long putting the databases in order may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What is known of the databases of a cluster that is put away.
+#[derive(Serialize, Deserialize)]
+struct Contents {
+    /// The build of migd that wrote it.
+    build: String,
+    /// What an extension is made of, wherever it is installed: folders, and what tells them from what they are after an upgrade.
+    installed: Vec<(PathBuf, Option<String>)>,
+    baseline: Shared,
+    templates: Vec<KeptTemplate>,
+    /// In the order of the templates.
+    snapshots: Stored,
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeptTemplate {
+    prefix: String,
+    database: String,
+    shared: Shared,
+    built: SystemTime,
+    /// A clone of it.
+    spare: Option<String>,
+}
+
+impl Pool {
+    /// Puts the databases in order for their server to be stopped and put away, and says what is in them. None when there is
+    /// nothing worth keeping, or nothing but what was kept already. Whoever still judges here loses its server.
+    pub async fn keep(&self, build: &str) -> Option<Vec<u8>> {
+        if self.engine.info().shared {
+            return None;
+        }
+        match tokio::time::timeout(PATIENCE, self.put_in_order(build)).await {
+            Ok(Ok(contents)) => serde_json::to_vec(&contents?).ok(),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the templates are not kept");
+                None
+            }
+            Err(_) => {
+                tracing::warn!("the templates are not kept: it took too long");
+                None
+            }
+        }
+    }
+
+    async fn put_in_order(&self, build: &str) -> Result<Option<Contents>, Error> {
+        self.sealed().await;
+        let (templates, baseline) = {
+            let state = self.state();
+            let Some(baseline) = state.baseline.clone() else { return Ok(None) };
+            let known = |(hash, template): (&Hash, &Template)| {
+                (state.foremost == Some(*hash), template.used, *hash, template.as_kept())
+            };
+            let lasting = state.templates.iter().filter(|(_, template)| !template.passing);
+            let mut templates: Vec<_> = lasting.map(known).collect();
+            templates.sort_unstable_by_key(|(foremost, used, ..)| std::cmp::Reverse((*foremost, *used)));
+            (templates, baseline)
+        };
+        let databases: Vec<String> = templates.iter().map(|(.., (database, ..))| database.clone()).collect();
+        let size = "SELECT datname::text, pg_catalog.pg_database_size(oid) FROM pg_catalog.pg_database
+                    WHERE datname::text = ANY ($1)";
+        let sizes = async |admin: &Session| admin.client().query(size, &[&databases]).await;
+        let sizes = self.with(&self.dropper, sizes, "measure databases").await?;
+        let size_of =
+            |name: &str| sizes.iter().find(|row| row.get::<_, &str>(0) == name).map(|row| row.get::<_, i64>(1));
+        let (mut kept, mut snapshots, mut bytes) = (Vec::new(), Vec::new(), 0);
+        for (_, _, prefix, (database, snapshot, shared, built)) in templates {
+            let Some(size) = size_of(&database).filter(|size| bytes + size <= MOST_BYTES) else { continue };
+            let young = built.elapsed().is_ok_and(|age| age < GOOD_FOR);
+            if kept.len() < MOST && young {
+                bytes += size;
+                snapshots.push(snapshot);
+                kept.push(KeptTemplate {
+                    prefix: prefix.to_hex().to_string(),
+                    database,
+                    shared: (*shared).clone(),
+                    built,
+                    spare: None,
+                });
+            }
+        }
+        let names: HashSet<String> = kept.iter().map(|template| template.database.clone()).collect();
+        if names.is_empty() || self.state().restored == names {
+            return Ok(None);
+        }
+        self.leave_only(&names, &baseline, kept.iter().map(|template| &template.shared)).await?;
+        if let Some(first) = kept.first_mut() {
+            // The first judgement then need not wait for one.
+            first.spare = Some(self.create_now(&first.database, Owner::Admin).await?);
+        }
+        let installed = self.installed().await?;
+        let snapshots = Stored::of(snapshots.iter().map(|snapshot| &**snapshot));
+        let (build, baseline) = (build.to_owned(), (*baseline).clone());
+        Ok(Some(Contents { build, installed, baseline, templates: kept, snapshots }))
+    }
+
+    /// Drops all databases but these, and all roles that neither they nor the `baseline` know.
+    async fn leave_only<'a>(
+        &self,
+        names: &HashSet<String>,
+        baseline: &Shared,
+        shared: impl Iterator<Item = &'a Shared>,
+    ) -> Result<(), Error> {
+        let end = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
+                   WHERE backend_type = 'client backend' AND datname IS NOT NULL AND pid <> pg_catalog.pg_backend_pid()";
+        let list = "SELECT datname::text FROM pg_catalog.pg_database WHERE starts_with(datname::text, $1)";
+        let prefix = &self.engine.info().database_prefix;
+        let listed = async |admin: &Session| {
+            admin.client().batch_execute(end).await?;
+            admin.client().query(list, &[prefix]).await
+        };
+        for row in self.with(&self.dropper, listed, "list databases").await? {
+            let database: String = row.get(0);
+            if !names.contains(&database) {
+                self.drop_database(&database).await?;
+            }
+        }
+        self.drop_strangers().await?;
+        let known = shared.flat_map(Shared::oids).chain(baseline.oids()).collect();
+        let tidied = async |admin: &Session| {
+            roles::arrange(admin, None, baseline, &self.beside).await?;
+            roles::tidy(admin, &known).await?;
+            // Every database that was made and every judgement left dead rows in what databases share.
+            let vacuum = ["pg_database", "pg_authid", "pg_auth_members", "pg_shdepend", "pg_db_role_setting"];
+            for catalog in vacuum {
+                admin.client().batch_execute(&format!("VACUUM pg_catalog.{catalog}")).await?;
+            }
+            admin.client().batch_execute(&elsewhere::show()).await
+        };
+        self.with(&self.dropper, tidied, "put roles in order").await
+    }
+
+    /// Where the server has its extensions, and what these folders are now.
+    async fn installed(&self) -> Result<Vec<(PathBuf, Option<String>)>, Error> {
+        let sql = "SELECT setting, name::text FROM pg_catalog.pg_config WHERE name IN ('SHAREDIR', 'PKGLIBDIR')";
+        let asked = async |admin: &Session| admin.client().query(sql, &[]).await;
+        let rows = self.with(&self.dropper, asked, "say where extensions are").await?;
+        let folder = |row: &tokio_postgres::Row| {
+            let folder = Path::new(row.get::<_, &str>(0));
+            if row.get::<_, &str>(1) == "SHAREDIR" { folder.join("extension") } else { folder.to_owned() }
+        };
+        Ok(rows.iter().map(folder).map(|path| (path.clone(), engine::mark(&path))).collect())
+    }
+
+    /// Has the templates that [`Pool::keep`] wrote down and that still are what they were. Everything else there was is dropped,
+    /// aside.
+    pub async fn restore(self: &Arc<Self>, contents: &[u8], build: &str) -> Result<(), Error> {
+        let read = serde_json::from_slice::<Contents>(contents).ok();
+        let same = |(path, mark): &(PathBuf, Option<String>)| engine::mark(path) == *mark;
+        let valid = read.filter(|contents| contents.build == build && contents.installed.iter().all(same));
+        let restored = valid.and_then(|contents| {
+            let snapshots = contents.snapshots.snapshots()?;
+            (snapshots.len() == contents.templates.len()).then_some((contents.baseline, contents.templates, snapshots))
+        });
+        let Some((baseline, templates, snapshots)) = restored else { return self.sweep().await };
+        let mut state = self.state();
+        state.baseline = Some(Arc::new(baseline));
+        for (template, snapshot) in templates.into_iter().zip(snapshots) {
+            let KeptTemplate { prefix, database, shared, built, spare } = template;
+            let Ok(prefix) = Hash::from_hex(&prefix) else { continue };
+            state.restored.insert(database.clone());
+            // One that is too old is left where it is: what is put away next is without it.
+            if built.elapsed().is_ok_and(|age| age < GOOD_FOR) {
+                let template = Template::new(database, Arc::new(snapshot), Arc::new(shared), built);
+                state.templates.insert(prefix, Template { spare, ..template });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Template {
+    fn as_kept(&self) -> (String, Arc<Snapshot>, Arc<Shared>, SystemTime) {
+        (self.database.clone(), Arc::clone(&self.snapshot), Arc::clone(&self.shared), self.built)
+    }
+
+    /// One that nobody has used yet.
+    pub(super) fn new(database: String, snapshot: Arc<Snapshot>, shared: Arc<Shared>, built: SystemTime) -> Template {
+        Template {
+            database,
+            snapshot,
+            shared,
+            notes: Arc::default(),
+            built,
+            used: Instant::now(),
+            ready: VecDeque::new(),
+            spare: None,
+            coming: 0,
+            passing: false,
+        }
+    }
+}

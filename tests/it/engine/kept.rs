@@ -1,0 +1,126 @@
+//! A cluster that is put away when it is stopped: the next start has what was in it, or starts as if it had never been.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use migd::config::{Engine as Config, EngineKind};
+use migd::engine::{Engine, Role};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::{Scratch, connect, database, value};
+
+fn config() -> Config {
+    Config { kind: EngineKind::Local, ..Config::default() }
+}
+
+/// Where the cluster of this owner is put away.
+fn path(scratch: &Scratch) -> PathBuf {
+    scratch.place.state.join("kept").join(&scratch.place.owner)
+}
+
+/// A place with a cluster put away that has one table in one database; and the database's name.
+async fn put_away() -> (Scratch, String) {
+    let scratch = Scratch::fresh();
+    let engine = scratch.start(&config()).await;
+    assert_eq!(engine.contents(), None, "nothing was put away before");
+    let name = database(&*engine, "one").await;
+    let owner = connect(&*engine, &name, Role::Owner).await;
+    owner.batch_execute("CREATE TABLE t (a int); INSERT INTO t SELECT generate_series(1, 1000)").await.unwrap();
+    drop(owner);
+    engine.put_away(Some(b"one table".to_vec())).await;
+    assert_eq!(scratch.folders(), Vec::<PathBuf>::new(), "nothing is left where it ran");
+    (scratch, name)
+}
+
+async fn rows(engine: &Arc<dyn Engine>, name: &str) -> String {
+    let owner = connect(&**engine, name, Role::Owner).await;
+    value(&owner, "SELECT count(*)::text FROM t").await
+}
+
+#[tokio::test]
+async fn the_next_start_has_what_was_put_away() {
+    let (scratch, name) = put_away().await;
+    for _ in 0..2 {
+        let engine = scratch.start(&config()).await;
+        assert_eq!(engine.contents().as_deref(), Some(&b"one table"[..]));
+        assert_eq!(engine.contents(), None, "it is given once");
+        assert_eq!(rows(&engine, &name).await, "1000");
+        engine.put_away(None).await;
+        assert!(path(&scratch).exists(), "what was put away before stays");
+    }
+}
+
+#[tokio::test]
+async fn what_is_changed_after_the_start_is_not_in_what_was_put_away() {
+    let (scratch, name) = put_away().await;
+    let engine = scratch.start(&config()).await;
+    let owner = connect(&*engine, &name, Role::Owner).await;
+    owner.batch_execute("DELETE FROM t").await.unwrap();
+    drop(owner);
+    engine.put_away(None).await;
+    let engine = scratch.start(&config()).await;
+    assert_eq!(rows(&engine, &name).await, "1000");
+    engine.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_given_up_takes_what_it_was_started_from_with_it() {
+    let (scratch, _) = put_away().await;
+    scratch.start(&config()).await.stop().await;
+    assert!(!path(&scratch).exists());
+    let engine = scratch.start(&config()).await;
+    assert_eq!(engine.contents(), None);
+    engine.stop().await;
+}
+
+#[tokio::test]
+async fn a_cluster_of_another_configuration_is_not_used() {
+    let (scratch, _) = put_away().await;
+    let settings = [("work_mem".to_owned(), "8MB".to_owned())].into();
+    let engine = scratch.start(&Config { settings, ..config() }).await;
+    assert_eq!(engine.contents(), None);
+    engine.put_away(None).await;
+}
+
+#[tokio::test]
+async fn a_cluster_that_came_to_harm_is_forgotten_and_the_server_starts() {
+    for harm in ["data/global/pg_control", "data/PG_VERSION", "about.json", "contents"] {
+        let (scratch, _) = put_away().await;
+        fs::remove_file(path(&scratch).join(harm)).unwrap();
+        let engine = scratch.start(&config()).await;
+        assert_eq!(engine.contents(), None, "{harm}");
+        let owner = connect(&*engine, "postgres", Role::Admin).await;
+        assert_eq!(value(&owner, "SELECT 'here'").await, "here");
+        drop(owner);
+        engine.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_cluster_of_which_the_system_may_have_lost_a_part_is_not_used() {
+    let (scratch, _) = put_away().await;
+    let about = path(&scratch).join("about.json");
+    let mut text: serde_json::Value = serde_json::from_slice(&fs::read(&about).unwrap()).unwrap();
+    text["boot"] = "another run of the system".into();
+    fs::write(&about, text.to_string()).unwrap();
+    let engine = scratch.start(&config()).await;
+    assert_eq!(engine.contents(), None);
+    engine.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_was_not_stopped_in_order_is_not_put_away() {
+    let scratch = Scratch::fresh();
+    let engine = scratch.start(&config()).await;
+    let server = Pid::from_raw(engine.info().pid.unwrap().try_into().unwrap());
+    kill(server, Signal::SIGKILL).unwrap();
+    while engine.alive().await {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    engine.put_away(Some(b"torn".to_vec())).await;
+    assert!(!path(&scratch).exists());
+    assert_eq!(scratch.folders(), Vec::<PathBuf>::new());
+}
