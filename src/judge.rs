@@ -12,6 +12,7 @@ mod key;
 mod leak;
 mod loss;
 pub mod plan;
+mod reading;
 mod report;
 mod run;
 mod scenarios;

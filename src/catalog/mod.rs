@@ -22,6 +22,7 @@ mod stored;
 mod tally;
 mod versions;
 mod words;
+mod written;
 
 pub use compare::{Change, Difference, Grade, compare, compare_builds};
 pub use moment::may_be_of_the_moment;
@@ -30,10 +31,11 @@ pub use reader::Reader;
 pub use snapshot::Snapshot;
 pub use stored::Stored;
 pub use tally::created;
+pub use written::flush;
 
 /// The names and oids of the catalogs that objects are rows of, as the server must have them.
 pub fn catalogs() -> impl Iterator<Item = (&'static str, u32)> {
-    sections::Class::ALL.iter().map(|c| c.home())
+    sections::Class::ALL.iter().map(|c| c.home()).chain(written::catalogs())
 }
 
 /// Why the catalog could not be read.

@@ -1,7 +1,7 @@
 //! Reads snapshots: all of a schema, or what changed since another snapshot.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use futures_util::future::{FutureExt, join, try_join_all};
 use tokio::sync::OnceCell;
@@ -13,6 +13,7 @@ use super::object::{Field, Object, Style};
 use super::sections::{Class, Version};
 use super::snapshot::{Entry, Inner, Snapshot, Unit};
 use super::versions::{self, Spread, Versions};
+use super::written;
 
 /// Reads snapshots over the one connection that it was prepared on.
 ///
@@ -24,8 +25,17 @@ pub struct Reader {
     versions: OnceCell<Statement>,
     dependents: Query,
     queries: HashMap<Class, Vec<Query>>,
+    /// The same of some sources only, for [`Reader::since_counted`].
+    few: Mutex<Option<Few>>,
     /// How a read is framed; none when the session has to be asked.
     frame: Option<Frame>,
+}
+
+/// Reads the versions of some sources.
+#[derive(Debug, Clone)]
+struct Few {
+    sources: BTreeSet<usize>,
+    statement: Statement,
 }
 
 /// What deparses the objects of one class, or asks for something else that not every read needs.
@@ -73,6 +83,15 @@ enum Frame {
     Nested,
 }
 
+/// What a reading asks the server for.
+#[derive(Debug, Clone, Copy)]
+enum Ask {
+    /// The versions of all rows.
+    Everything,
+    /// Those of the catalogs that the server says were written to.
+    Written,
+}
+
 impl Frame {
     /// The one for what the session is in.
     async fn of(client: &Client) -> Result<Self, Error> {
@@ -118,7 +137,7 @@ impl Reader {
         let dependents = query(&Arc::from(DEPENDENTS));
         let of = |(class, texts): (&Class, &Vec<Arc<str>>)| (*class, texts.iter().map(query).collect());
         let queries = texts(version).iter().map(of).collect();
-        Self { version, versions: OnceCell::new(), dependents, queries, frame: None }
+        Self { version, versions: OnceCell::new(), dependents, queries, few: Mutex::default(), frame: None }
     }
 
     /// For a session that nobody else uses and that was [settled](Self::settle): it is in no transaction between reads,
@@ -134,8 +153,32 @@ impl Reader {
 
     /// The statement of [`versions::sql`], prepared when this is its first use.
     async fn versions(&self, client: &Client) -> Result<&Statement, Error> {
-        let prepare = async || client.prepare(&versions::sql(self.version)).await;
+        let prepare = async || client.prepare(&versions::sql(self.version, None)).await;
         Ok(self.versions.get_or_try_init(prepare).await?)
+    }
+
+    /// The statement that reads these sources at least.
+    async fn few(&self, client: &Client, mut sources: BTreeSet<usize>) -> Result<Statement, Error> {
+        let ready = self.lock_few().clone();
+        if let Some(ready) = ready {
+            if ready.sources.is_superset(&sources) {
+                return Ok(ready.statement);
+            }
+            sources.extend(ready.sources);
+        }
+        let statement = client.prepare(&versions::sql(self.version, Some(&sources))).await?;
+        *self.lock_few() = Some(Few { sources, statement: statement.clone() });
+        Ok(statement)
+    }
+
+    fn lock_few(&self) -> MutexGuard<'_, Option<Few>> {
+        self.few.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it is better to ask first what there is to read: the server can tell, and has not planned the reading of
+    /// everything for this session yet.
+    pub fn asks_first(&self) -> bool {
+        written::is_told(self.version) && !self.versions.initialized()
     }
 
     async fn prepare_within(client: &Client, version: Version) -> Result<Self, Error> {
@@ -163,13 +206,21 @@ impl Reader {
 
     /// The schema of the connection's database, read as a whole.
     pub async fn full(&self, client: &Client) -> Result<Snapshot, Error> {
-        self.read_apart(client, None).await
+        self.read_apart(client, None, Ask::Everything).await
     }
 
     /// The same as [`full`](Self::full), but only what changed since `base` is deparsed. The base is of this database or
     /// of one that it was copied from.
     pub async fn since(&self, client: &Client, base: &Snapshot) -> Result<Snapshot, Error> {
-        self.read_apart(client, Some(base)).await
+        self.read_apart(client, Some(base), Ask::Everything).await
+    }
+
+    /// The same as [`since`](Self::since), in a database that was just copied from the base's, and sooner where this is the
+    /// session's first reading. Every session that has written in it has given away its [counts](super::flush), and none of
+    /// them wrote as a superuser.
+    pub async fn since_counted(&self, client: &Client, base: &Snapshot) -> Result<Snapshot, Error> {
+        let ask = if self.asks_first() { Ask::Written } else { Ask::Everything };
+        self.read_apart(client, Some(base), ask).await
     }
 
     /// Does what a read begins with, for nothing but to have it planned and its pages at hand: for the time in which
@@ -184,25 +235,46 @@ impl Reader {
         }
     }
 
-    async fn read_apart(&self, client: &Client, base: Option<&Snapshot>) -> Result<Snapshot, Error> {
+    /// The same for [`since_counted`](Self::since_counted).
+    pub async fn rehearse_counted(&self, client: &Client, base: &Snapshot) {
+        if !self.asks_first() {
+            self.rehearse(client, base).await;
+        } else if let Some(Frame::Settled) = self.frame
+            && let Ok(statement) = self.few(client, written::likely()).await
+        {
+            let _ = versions::rehearse(client, &statement, &base.0.rows).await;
+        }
+    }
+
+    async fn read_apart(&self, client: &Client, base: Option<&Snapshot>, ask: Ask) -> Result<Snapshot, Error> {
         let frame = match self.frame {
             Some(frame) => frame,
             None => Frame::of(client).await?,
         };
-        match framed(client, frame, self.read(client, base)).await {
+        match framed(client, frame, self.read(client, base, ask)).await {
             // The session threw its prepared statements away (`DISCARD ALL`): slower, but as right.
             Err(Error::Query(error)) if error.code() == Some(&SqlState::INVALID_SQL_STATEMENT_NAME) => {
-                let again = async { Self::prepare_within(client, self.version).await?.read(client, base).await };
+                let again = async {
+                    Self::prepare_within(client, self.version).await?.read(client, base, Ask::Everything).await
+                };
                 framed(client, frame, again).await
             }
             read => read,
         }
     }
 
-    async fn read(&self, client: &Client, base: Option<&Snapshot>) -> Result<Snapshot, Error> {
+    async fn read(&self, client: &Client, base: Option<&Snapshot>, ask: Ask) -> Result<Snapshot, Error> {
         let known = base.map(|b| &b.0.rows);
+        let few = match ask {
+            Ask::Everything => None,
+            Ask::Written => Some(self.few(client, written::sources(client).await?).await?),
+        };
+        let statement = match &few {
+            Some(few) => few,
+            None => self.versions(client).await?,
+        };
         let Versions { units, roles, members, rows, unchanged } =
-            versions::read(client, self.versions(client).await?, self.version, known).await?;
+            versions::read(client, statement, self.version, known).await?;
         if let Some(base) = base.filter(|_| unchanged) {
             return Ok(base.clone());
         }

@@ -38,7 +38,7 @@ pub(super) struct Source {
     oid: &'static str,
     up: &'static str,
     sub: &'static str,
-    from: &'static str,
+    pub(super) from: &'static str,
 }
 
 const fn source(rows: For, oid: &'static str, up: &'static str, sub: &'static str, from: &'static str) -> Source {

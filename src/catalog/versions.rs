@@ -7,7 +7,7 @@
 //! before can only have gone. Where as many are left as must be, they are the same ones; where fewer are, and what has
 //! replaced them does not account for it, the source is read as a whole.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::error::Error as StdError;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
@@ -101,9 +101,10 @@ impl Row {
     }
 }
 
-/// The query, for [`read`].
-pub(super) fn sql(version: Version) -> String {
-    let known = SOURCES.iter().enumerate().filter(|(_, source)| version.major >= source.min);
+/// The query, for [`read`]; of these sources only, if they are given.
+pub(super) fn sql(version: Version, only: Option<&BTreeSet<usize>>) -> String {
+    let wanted = |at: &usize| only.is_none_or(|only| only.contains(at));
+    let known = SOURCES.iter().enumerate().filter(|(at, source)| version.major >= source.min && wanted(at));
     let mut parts: Vec<String> = known.map(|(at, source)| source.sql(at)).collect();
     // Before everything else, so that nothing is missed that is written meanwhile.
     let horizon = "select -1, pg_catalog.txid_snapshot_xmin(pg_catalog.txid_current_snapshot()) & 4294967295, null";
@@ -111,7 +112,8 @@ pub(super) fn sql(version: Version) -> String {
     parts.join("\nunion all\n")
 }
 
-/// Reads the versions of all rows; `base`: rows of this database, or of one that it was copied from.
+/// Reads the versions of all rows; `base`: rows of this database, or of one that it was copied from, whose rows are as they
+/// were in the sources that `statement` does not ask for.
 pub(super) async fn read(
     client: &Client,
     statement: &Statement,
@@ -128,6 +130,9 @@ pub(super) async fn read(
         let torn: HashSet<usize> = torn.into_iter().collect();
         let (again, _) = read_since(client, statement, base, &torn).await?;
         rows.sources.extend(again.sources.into_iter().filter(|(at, _)| torn.contains(at)));
+    }
+    for (at, known) in base.into_iter().flat_map(|base| &base.sources) {
+        rows.sources.entry(*at).or_insert_with(|| Arc::clone(known));
     }
     if base.is_some_and(|base| rows.same(base)) {
         return Ok(Versions { rows, unchanged: true, ..Versions::default() });

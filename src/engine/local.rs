@@ -216,7 +216,8 @@ impl Plan<'_> {
         }
         // While the server starts. Waited for whatever becomes of it: nobody may write to a folder that is removed.
         let rest = tokio::task::spawn_blocking(move || rest.map_or(Ok(()), Rest::finish));
-        let (started, copied) = tokio::join!(self.run(folder), rest);
+        let prepared = matches!(origin, Origin::Kept(_));
+        let (started, copied) = tokio::join!(self.run(folder, prepared), rest);
         copied.unwrap_or_else(|_| Err(Error::new(ErrorKind::Folder, "copying was interrupted", "")))?;
         let (process, child, version) = started?;
         if let Some(seed) = fresh {
@@ -227,8 +228,8 @@ impl Plan<'_> {
         Ok(self.finish(folder, process, Some(child), contents, version))
     }
 
-    /// Starts the server on its data.
-    async fn run(&self, folder: &Folder) -> Result<(Process, Child, (String, u32)), Error> {
+    /// Starts the server on its data; `prepared` says that it has been one of migd's before.
+    async fn run(&self, folder: &Folder, prepared: bool) -> Result<(Process, Child, (String, u32)), Error> {
         self.admit(folder)?;
         let mut child = self.spawn(folder)?;
         let process = child.id().and_then(Process::observe);
@@ -236,7 +237,10 @@ impl Plan<'_> {
         let record = Record { fingerprint: self.keeping.fingerprint.clone(), process: process.clone() };
         write(&folder.record(), &serde_json::to_vec(&record).unwrap_or_default())?;
         let template = self.await_ready(folder, &mut child).await?;
-        let version = bootstrap::prepare(template, &bootstrap::Owner::default()).await?;
+        let version = match prepared {
+            true => bootstrap::version(&template).await?,
+            false => bootstrap::prepare(template, &bootstrap::Owner::default()).await?,
+        };
         Ok((process, child, version))
     }
 

@@ -12,7 +12,7 @@ use super::digests::{self, digest_after, digest_of, touches_rows};
 use super::loss::survives;
 use super::report::report;
 use super::{Depth, Error, Order, Plan, SetPlan, ms};
-use super::{constants, database};
+use super::{constants, database, reading};
 use crate::catalog::{self, Difference, Snapshot};
 use crate::check::{self, CHECKS, History, Subject};
 use crate::engine::session::describe;
@@ -77,11 +77,15 @@ pub(super) struct Observed {
 }
 
 impl Observed {
+    /// What has been run so far.
+    pub(super) fn runs(&self) -> impl Iterator<Item = &Run> {
+        [&self.up, &self.down, &self.again].into_iter().flatten()
+    }
+
     /// Whether what else goes on on the server may have stopped the migration: its session ended, or what it was about to
     /// change in the server's own tables was changed by another.
     fn was_disturbed(&self) -> bool {
-        let runs = [&self.up, &self.down, &self.again];
-        runs.into_iter().flatten().filter_map(|run| run.failure.as_ref()).any(|failure| match &failure.cause {
+        self.runs().filter_map(|run| run.failure.as_ref()).any(|failure| match &failure.cause {
             Cause::ConnectionLost(_) => true,
             Cause::Server(error) => error.sqlstate == "XX000" && error.message.starts_with("tuple concurrently "),
             _ => false,
@@ -266,7 +270,7 @@ impl Work<'_> {
         step("up");
         let up = pin!(self.run(lease, &migration.up, &books.applied));
         // The session that compares afterwards has nothing to do meanwhile.
-        let rehearsal = pin!(lease.reader.rehearse(client, &lease.before));
+        let rehearsal = pin!(lease.reader.rehearse_counted(client, &lease.before));
         let (up, rehearsal) = match select(up, rehearsal).await {
             Either::Left((up, rehearsal)) => (up?, Some(rehearsal)),
             Either::Right(((), up)) => (up.await?, None),
@@ -295,7 +299,7 @@ impl Work<'_> {
             let fresh_ms = if down.is_some() { fresh_session(lease).await? } else { 0.0 };
             Ok::<_, Error>((left, fresh_ms))
         };
-        let (after_up, left) = tokio::join!(lease.reader.since(client, &lease.before), left);
+        let (after_up, left) = tokio::join!(reading::after(lease, &seen), left);
         let after_up = after_up?;
         (seen.left, seen.fresh_ms) = left?;
         seen.after_up = Some(after_up.clone());
@@ -326,7 +330,7 @@ impl Work<'_> {
             };
             Ok::<_, Error>((fresh_ms, ahead))
         };
-        let (after_down, renewed) = tokio::join!(lease.reader.since(client, &lease.before), renewed);
+        let (after_down, renewed) = tokio::join!(reading::after(lease, &seen), renewed);
         let (after_down, (fresh_ms, ahead)) = (after_down?, renewed?);
         seen.fresh_ms += fresh_ms;
         seen.after_down = catalog::compare(&lease.before, &after_down);
@@ -345,7 +349,7 @@ impl Work<'_> {
         let started = Instant::now();
         // A second build has roles of its own: it waits until this one is done with its own.
         if go_on {
-            let after_again = lease.reader.since(client, &lease.before).await?;
+            let after_again = reading::after(lease, &seen).await?;
             seen.after_again = catalog::compare(&after_up, &after_again);
             self.without_the_moment(&mut seen.after_again, at + 1, &after_up, &after_again).await?;
             constants::grade(lease, &mut seen.after_again).await?;

@@ -112,18 +112,6 @@ impl Pool {
         Ok(database)
     }
 
-    /// A database of the administrator's that nobody has a session in, as `owner`'s.
-    pub(super) async fn handed_over(self: &Arc<Self>, database: String, owner: Owner) -> Result<Unclaimed, Error> {
-        let database = Unclaimed::of(self, database);
-        if owner != Owner::Admin
-            && let Some(sql) = self.owned_by(database.name(), owner)
-        {
-            let give = async |admin: &Session| admin.client().batch_execute(&sql).await;
-            self.with(&self.maker, give, "hand a database over").await?;
-        }
-        Ok(database)
-    }
-
     /// Waits until no session is left in a database that is to be copied: the server itself would look again only after
     /// 100 ms.
     pub(super) async fn emptied(&self, database: &str) -> Result<(), Error> {

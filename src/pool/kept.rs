@@ -179,6 +179,7 @@ impl Pool {
         let Some((baseline, templates, snapshots)) = restored else { return self.sweep().await };
         let mut state = self.state();
         state.baseline = Some(Arc::new(baseline));
+        state.untouched = state.baseline.clone();
         for (template, snapshot) in templates.into_iter().zip(snapshots) {
             let KeptTemplate { prefix, database, shared, built, spare } = template;
             let Ok(prefix) = Hash::from_hex(&prefix) else { continue };

@@ -112,6 +112,8 @@ struct State {
     baseline: Option<Arc<Shared>>,
     /// The templates' databases that the cluster was put away with.
     restored: HashSet<String>,
+    /// The baseline, as long as roles and settings are so for certain: nobody has judged yet.
+    untouched: Option<Arc<Shared>>,
 }
 
 struct Template {
@@ -270,8 +272,9 @@ impl Pool {
     /// A clone of the template for `prefix`, none when there is no such template. Roles and settings are the template's.
     pub async fn lease(self: &Arc<Self>, prefix: &Hash) -> Result<Option<Held>, Error> {
         self.strays_gone().await;
-        let ready = {
+        let (ready, untouched) = {
             let mut state = self.state();
+            let untouched = state.untouched.take();
             let Some(template) = state.templates.get_mut(prefix) else { return Ok(None) };
             template.used = Instant::now();
             let mut ready = template.ready.pop_front();
@@ -282,7 +285,7 @@ impl Pool {
                 }
                 ready = template.ready.pop_front();
             }
-            ready
+            (ready, untouched)
         };
         if let Some(lease) = ready {
             return self.arranged(lease).await.map(Some);
@@ -290,7 +293,9 @@ impl Pool {
         let Some(shared) = self.state().templates.get(prefix).map(|template| Arc::clone(&template.shared)) else {
             return Ok(None);
         };
-        self.arrange(&shared).await?;
+        if !untouched.is_some_and(|baseline| baseline.same_cluster(&shared)) {
+            self.arrange(&shared).await?;
+        }
         let lease = self.clone_of(prefix, Warmth::Cold, Owner::Migrations).await?;
         Ok(lease.map(|lease| Held { pool: Arc::clone(self), lease: Some(lease) }))
     }
@@ -433,11 +438,19 @@ impl Pool {
             (template.database.clone(), template.spare.take(), of, Arc::clone(&template.shared))
         });
         let Some((template, spare, of, shared)) = found else { return Ok(None) };
-        let database = match spare {
-            Some(spare) => self.handed_over(spare, owner).await?,
-            None => self.create(&template, owner).await?,
+        let Some(spare) = spare else {
+            let database = self.create(&template, owner).await?;
+            return self.connect(database, Some(of), shared, warmth).await.map(Some);
         };
-        self.connect(database, Some(of), shared, warmth).await.map(Some)
+        let lease = self.connect(Unclaimed::of(self, spare), Some(of), shared, warmth).await?;
+        let given = if owner == Owner::Admin { None } else { self.owned_by(&lease.database, owner) };
+        if let Some(sql) = given
+            && let Err(error) = lease.observer.client().batch_execute(&sql).await
+        {
+            self.discard_later(lease);
+            return Err(Error::server("hand a database over")(error));
+        }
+        Ok(Some(lease))
     }
 
     async fn connect(
@@ -509,7 +522,11 @@ impl Pool {
 
     /// Roles and settings as they are before any migration, which is what they are now.
     async fn baseline(&self) -> Result<Arc<Shared>, Error> {
-        let known = self.state().baseline.clone();
+        let known = {
+            let mut state = self.state();
+            state.untouched = None;
+            state.baseline.clone()
+        };
         if let Some(baseline) = known {
             self.arrange(&baseline).await?;
             return Ok(baseline);

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use blake3::Hash;
 
-use super::databases::Owner;
+use super::databases::{Owner, Unclaimed};
 use super::{Error, Held, Pool, Template, Warmth};
+use crate::engine::session::Session;
 
 impl Pool {
     /// A database to migrate further from `from`: that template's own if it was only made in passing and nobody else wants
@@ -20,9 +21,13 @@ impl Pool {
             }
         };
         let Some(Template { database, snapshot, shared, notes, .. }) = own else { return self.lease(from).await };
+        let database = Unclaimed::of(self, database);
         self.strays_gone().await;
         self.arrange(&shared).await?;
-        let database = self.handed_over(database, Owner::Migrations).await?;
+        if let Some(sql) = self.owned_by(database.name(), Owner::Migrations) {
+            let give = async |admin: &Session| admin.client().batch_execute(&sql).await;
+            self.with(&self.maker, give, "hand a database over").await?;
+        }
         let lease = self.connect(database, Some((snapshot, notes)), shared, Warmth::Cold).await?;
         Ok(Some(Held { pool: Arc::clone(self), lease: Some(lease) }))
     }

@@ -73,7 +73,8 @@ impl Shared {
         self.database_grants.is_array()
     }
 
-    fn same_cluster(&self, other: &Shared) -> bool {
+    /// Whether all that belongs to no one database is the same.
+    pub(super) fn same_cluster(&self, other: &Shared) -> bool {
         self.roles == other.roles
             && self.members == other.members
             && self.grants == other.grants

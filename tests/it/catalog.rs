@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use migd::catalog::{Change, Grade, Reader, Snapshot, compare};
+use migd::catalog::{Change, Grade, Reader, Snapshot, compare, flush};
 use tokio_postgres::Client;
 
 use crate::catalog_cases::CASES;
@@ -209,6 +209,86 @@ async fn reading_what_changed_gives_the_same_as_reading_everything() {
             "{sql}: not seen"
         );
         base = since;
+    }
+}
+
+/// A session's first reading of what changed since `base`, of what the server has counted since [`forget`].
+async fn counted(name: &str, written: &Client, base: &Snapshot) -> Snapshot {
+    assert!(flush(written).await.unwrap(), "it counts");
+    let observer = cluster().connect(name).await;
+    Reader::settle(&observer).await.unwrap();
+    let major = cluster().major(&observer).await;
+    let reader = Reader::attach(major).alone();
+    assert!(reader.asks_first());
+    reader.since_counted(&observer, base).await.unwrap()
+}
+
+/// Has the server begin its counts anew, as in a database that was just copied.
+async fn forget(client: &Client) {
+    flush(client).await.unwrap();
+    run(client, "select pg_stat_reset()").await;
+}
+
+#[tokio::test]
+async fn what_the_server_counts_as_written_is_all_that_changed() {
+    let (client, name) = cluster().database().await;
+    if cluster().major(&client).await < 15 {
+        println!("NOT RUN: before 15 the counts come late");
+        return;
+    }
+    roles().await;
+    let reader = Reader::prepare(&client).await.unwrap();
+    let mut base = reader.full(&client).await.unwrap();
+    for sql in CHAIN {
+        for (statement, before) in BEFORE {
+            if sql.starts_with(statement) {
+                run(&client, before).await;
+                base = reader.full(&client).await.unwrap();
+            }
+        }
+        forget(&client).await;
+        run(&client, &sql.replace("pg_catalog.event_trigger_in()", "noise()")).await;
+        let since = counted(&name, &client, &base).await;
+        let full = reader.full(&client).await.unwrap();
+        assert!(since.same(&full), "{sql}: {:#?}", said(&since, &full));
+        base = full;
+    }
+}
+
+#[tokio::test]
+async fn what_is_counted_is_all_that_differs_in_every_case() {
+    let major = cluster().major(&cluster().connect("postgres").await).await;
+    if major < 15 {
+        println!("NOT RUN: before 15 the counts come late");
+        return;
+    }
+    roles().await;
+    let mut wrong = String::new();
+    for case in CASES.iter().filter(|case| case.since <= major) {
+        let (client, name) = cluster().database().await;
+        run(&client, case.setup).await;
+        let reader = Reader::prepare(&client).await.unwrap();
+        let before = reader.full(&client).await.unwrap();
+        forget(&client).await;
+        for step in [case.up, case.down] {
+            run(&client, step).await;
+            let since = counted(&name, &client, &before).await;
+            let full = reader.full(&client).await.unwrap();
+            if !since.same(&full) {
+                wrong += &format!("{step}\n  {:?}\n", said(&since, &full));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[tokio::test]
+async fn a_session_that_does_not_count_says_so() {
+    let (client, _) = cluster().database().await;
+    if cluster().major(&client).await >= 15 {
+        assert!(flush(&client).await.unwrap());
+        run(&client, "set track_counts = off").await;
+        assert!(!flush(&client).await.unwrap());
     }
 }
 
