@@ -93,7 +93,9 @@ pub(super) async fn sources(client: &Client) -> Result<BTreeSet<usize>, Error> {
     let oids: Vec<String> = CATALOGS.iter().map(|(_, oid)| oid.to_string()).collect();
     let sql = format!(
         "select o from pg_catalog.unnest('{{{}}}'::oid[]) o where pg_catalog.pg_stat_get_tuples_inserted(o) \
-         + pg_catalog.pg_stat_get_tuples_updated(o) + pg_catalog.pg_stat_get_tuples_deleted(o) > 0",
+         + pg_catalog.pg_stat_get_tuples_updated(o) + pg_catalog.pg_stat_get_tuples_deleted(o) > 0 \
+         or (select pg_catalog.pg_stat_get_db_stat_reset_time(d.oid) from pg_catalog.pg_database d \
+             where d.datname = pg_catalog.current_database()) is not null",
         oids.join(",")
     );
     let mut written = BTreeSet::new();

@@ -258,7 +258,7 @@ impl Work<'_> {
         let migration = &self.set.chain.migrations[at];
         let mut seen = Observed::default();
         let books = self.set.layout.bookkeeping(migration);
-        let client = lease.observer.client();
+        let (client, info) = (lease.observer.client(), self.pool.engine().info());
         let searched = self.plan.config.rows.enabled;
         let before = if searched { Some(self.schemas.of(lease).await.map_err(rows::Error::from)?) } else { None };
         let rows = match migration.down.is_some() && touches_rows(migration) {
@@ -299,7 +299,7 @@ impl Work<'_> {
             let fresh_ms = if down.is_some() { fresh_session(lease).await? } else { 0.0 };
             Ok::<_, Error>((left, fresh_ms))
         };
-        let (after_up, left) = tokio::join!(reading::after(lease, &seen), left);
+        let (after_up, left) = tokio::join!(reading::after(lease, info, &seen), left);
         let after_up = after_up?;
         (seen.left, seen.fresh_ms) = left?;
         seen.after_up = Some(after_up.clone());
@@ -330,7 +330,7 @@ impl Work<'_> {
             };
             Ok::<_, Error>((fresh_ms, ahead))
         };
-        let (after_down, renewed) = tokio::join!(reading::after(lease, &seen), renewed);
+        let (after_down, renewed) = tokio::join!(reading::after(lease, info, &seen), renewed);
         let (after_down, (fresh_ms, ahead)) = (after_down?, renewed?);
         seen.fresh_ms += fresh_ms;
         seen.after_down = catalog::compare(&lease.before, &after_down);
@@ -349,7 +349,7 @@ impl Work<'_> {
         let started = Instant::now();
         // A second build has roles of its own: it waits until this one is done with its own.
         if go_on {
-            let after_again = reading::after(lease, &seen).await?;
+            let after_again = reading::after(lease, info, &seen).await?;
             seen.after_again = catalog::compare(&after_up, &after_again);
             self.without_the_moment(&mut seen.after_again, at + 1, &after_up, &after_again).await?;
             constants::grade(lease, &mut seen.after_again).await?;

@@ -212,21 +212,27 @@ async fn reading_what_changed_gives_the_same_as_reading_everything() {
     }
 }
 
-/// A session's first reading of what changed since `base`, of what the server has counted since [`forget`].
-async fn counted(name: &str, written: &Client, base: &Snapshot) -> Snapshot {
-    assert!(flush(written).await.unwrap(), "it counts");
-    let observer = cluster().connect(name).await;
-    Reader::settle(&observer).await.unwrap();
-    let major = cluster().major(&observer).await;
-    let reader = Reader::attach(major).alone();
-    assert!(reader.asks_first());
-    reader.since_counted(&observer, base).await.unwrap()
-}
-
-/// Has the server begin its counts anew, as in a database that was just copied.
-async fn forget(client: &Client) {
-    flush(client).await.unwrap();
-    run(client, "select pg_stat_reset()").await;
+/// Runs `statements` one after the other in a copy of the database `name`, and holds after each a new session's reading of what
+/// the server has counted against a reading of everything. What differs.
+async fn miscounted(name: &str, statements: &[&str]) -> String {
+    let mut wrong = String::new();
+    let (client, copy) = cluster().copy(name).await;
+    let reader = Reader::prepare(&client).await.unwrap();
+    let base = reader.full(&client).await.unwrap();
+    for sql in statements {
+        run(&client, sql).await;
+        assert!(flush(&client).await.unwrap(), "it counts");
+        let observer = cluster().connect(&copy).await;
+        Reader::settle(&observer).await.unwrap();
+        let fresh = Reader::attach(cluster().major(&observer).await).alone();
+        assert!(fresh.asks_first());
+        let counted = fresh.since_counted(&observer, &base).await.unwrap();
+        let full = reader.full(&client).await.unwrap();
+        if !counted.same(&full) {
+            wrong += &format!("{sql}\n  {:?}\n", said(&counted, &full));
+        }
+    }
+    wrong
 }
 
 #[tokio::test]
@@ -236,22 +242,19 @@ async fn what_the_server_counts_as_written_is_all_that_changed() {
         println!("NOT RUN: before 15 the counts come late");
         return;
     }
+    drop(client);
     roles().await;
-    let reader = Reader::prepare(&client).await.unwrap();
-    let mut base = reader.full(&client).await.unwrap();
-    for sql in CHAIN {
-        for (statement, before) in BEFORE {
-            if sql.starts_with(statement) {
-                run(&client, before).await;
-                base = reader.full(&client).await.unwrap();
-            }
+    // Roles are read whatever the counts say, and another test renames its own meanwhile.
+    for sql in CHAIN.iter().filter(|sql| !sql.starts_with("alter role")) {
+        let before = BEFORE.iter().filter(|(statement, _)| sql.starts_with(statement)).map(|(_, before)| *before);
+        let sql = sql
+            .replace("pg_catalog.event_trigger_in()", "noise()")
+            .replace("enchained", "other")
+            .replace("chained", "other");
+        for statement in before.chain([sql.as_str()]) {
+            assert_eq!(miscounted(&name, &[statement]).await, "");
+            run(&cluster().connect(&name).await, statement).await;
         }
-        forget(&client).await;
-        run(&client, &sql.replace("pg_catalog.event_trigger_in()", "noise()")).await;
-        let since = counted(&name, &client, &base).await;
-        let full = reader.full(&client).await.unwrap();
-        assert!(since.same(&full), "{sql}: {:#?}", said(&since, &full));
-        base = full;
     }
 }
 
@@ -267,19 +270,20 @@ async fn what_is_counted_is_all_that_differs_in_every_case() {
     for case in CASES.iter().filter(|case| case.since <= major) {
         let (client, name) = cluster().database().await;
         run(&client, case.setup).await;
-        let reader = Reader::prepare(&client).await.unwrap();
-        let before = reader.full(&client).await.unwrap();
-        forget(&client).await;
-        for step in [case.up, case.down] {
-            run(&client, step).await;
-            let since = counted(&name, &client, &before).await;
-            let full = reader.full(&client).await.unwrap();
-            if !since.same(&full) {
-                wrong += &format!("{step}\n  {:?}\n", said(&since, &full));
-            }
-        }
+        drop(client);
+        wrong += &miscounted(&name, &[case.up, case.down]).await;
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[tokio::test]
+async fn where_the_counts_were_put_back_everything_is_read() {
+    let (client, name) = cluster().database().await;
+    if cluster().major(&client).await >= 15 {
+        drop(client);
+        let forgotten = "create function f() returns int language sql as 'select 1'; select pg_stat_reset()";
+        assert_eq!(miscounted(&name, &[forgotten, "select 1"]).await, "");
+    }
 }
 
 #[tokio::test]
