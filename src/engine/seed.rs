@@ -18,7 +18,7 @@ use super::{Error, ErrorKind, Place};
 const KEPT: usize = 3;
 
 /// Raised when what is made of a seed changes.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// Where the seed of one installation is.
 #[derive(Debug, Clone)]
@@ -136,11 +136,19 @@ pub(super) async fn initdb(binaries: &Binaries, data: &Path, account: &Account) 
     Err(Error::new(ErrorKind::Start, format!("initdb failed: {said}"), help))
 }
 
+/// The number of `template0`, from 15 on.
+const TEMPLATE0: &str = "4";
+
 /// Removes the maps of free space and of visibility that `initdb` leaves: a quarter of the files that each new database is
-/// copied from. They are hints, which the server makes anew where it vacuums.
+/// copied from. They are hints, which the server makes anew where it vacuums. And the files of `template0`, which nobody can
+/// connect to, and nobody here copies: a quarter of a fresh cluster.
 fn slim(data: &Path) -> Result<(), Error> {
     let databases = data.join("base");
     let removed = || -> std::io::Result<()> {
+        let template0 = databases.join(TEMPLATE0);
+        if template0.exists() {
+            fs::remove_dir_all(template0)?;
+        }
         for database in fs::read_dir(&databases)? {
             for file in fs::read_dir(database?.path())? {
                 let file = file?;

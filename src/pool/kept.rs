@@ -176,7 +176,11 @@ impl Pool {
             let snapshots = contents.snapshots.snapshots()?;
             (snapshots.len() == contents.templates.len()).then_some((contents.baseline, contents.templates, snapshots))
         });
-        let Some((baseline, templates, snapshots)) = restored else { return self.sweep().await };
+        let Some((baseline, templates, snapshots)) = restored else {
+            tracing::info!("what was put away is of another build, or an extension has been upgraded");
+            return self.sweep().await;
+        };
+        tracing::info!(templates = templates.len(), "the templates of an earlier server are there");
         let mut state = self.state();
         state.baseline = Some(Arc::new(baseline));
         state.untouched = state.baseline.clone();

@@ -17,6 +17,7 @@ mod life;
 mod lsp;
 mod polite;
 mod protocol;
+mod put_away;
 mod repositories;
 mod reverts;
 mod rights;

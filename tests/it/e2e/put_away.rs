@@ -1,0 +1,93 @@
+//! A server that is stopped leaves its templates to the next one: verdicts are as true, and no chain is built for them.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::support::realm::eventually;
+use crate::support::sandbox::{BROKEN, GOOD, GOOD_DOWN, Sandbox};
+
+const THERE: &str = "the templates of an earlier server are there";
+const PASS: &str = "migd: migrations: pass";
+
+fn stop(repo: &Sandbox) {
+    repo.migd(&["stop"]).ok();
+    eventually("nothing runs", || repo.realm().is_empty());
+}
+
+/// Where the cluster was put away.
+fn kept(repo: &Sandbox) -> PathBuf {
+    let mut entries = fs::read_dir(repo.realm().state().join("kept")).into_iter().flatten().flatten();
+    entries.next().expect("a cluster was put away").path()
+}
+
+/// A repository whose chain has a role and rows, judged and committed, and its server stopped.
+fn judged() -> Sandbox {
+    let repo = Sandbox::alone();
+    let up = "CREATE ROLE clerk; CREATE TABLE notes (id int PRIMARY KEY, body text); GRANT INSERT ON notes TO clerk;\n\
+              INSERT INTO notes VALUES (1, 'one'), (2, 'two');\n";
+    repo.migration(2, "notes", up, "DROP TABLE notes; DROP ROLE clerk;\n");
+    repo.commit(&[]).ok().says(PASS);
+    repo.migration(3, "good", GOOD, GOOD_DOWN);
+    repo.check(&[]);
+    eventually("a template with the role is there", || {
+        let status = repo.migd(&["status", "--json"]).ok().json();
+        status["engines"][0]["pool"]["templates"].as_u64() > Some(1)
+    });
+    repo.git(&["reset", "--quiet", "--hard"]);
+    stop(&repo);
+    repo
+}
+
+#[test]
+fn the_next_server_has_the_templates_and_judges_as_the_one_before() {
+    let repo = judged();
+    repo.migration(3, "broken", BROKEN, GOOD_DOWN);
+    repo.commit(&[]).status(1).says("relation \"persons\" does not exist");
+    assert!(repo.realm().log().contains(THERE));
+    repo.migration(
+        3,
+        "broken",
+        "ALTER TABLE notes ADD UNIQUE (body); REVOKE INSERT ON notes FROM clerk;\n",
+        "SELECT 1;\n",
+    );
+    repo.commit(&[]).status(1).says("data.unique").says("revert.schema-mismatch");
+    repo.migration(3, "broken", "DROP TABLE notes; DROP ROLE clerk;\n", "");
+    repo.commit(&[]).status(1).says("loss.").does_not_say("apply.");
+    repo.migration(3, "broken", "INSERT INTO notes VALUES (3, 'three');\n", "DELETE FROM notes WHERE id = 3;\n");
+    repo.commit(&[]).says("3_broken");
+    stop(&repo);
+    repo.next_good_one_passes();
+}
+
+#[test]
+fn a_stop_without_a_judgement_leaves_it_as_it_was() {
+    let repo = judged();
+    let about = kept(&repo).join("about.json");
+    let before = fs::metadata(&about).unwrap().modified().unwrap();
+    repo.migd(&["start"]).ok();
+    stop(&repo);
+    assert_eq!(fs::metadata(&about).unwrap().modified().unwrap(), before);
+    repo.migration(3, "good", GOOD, GOOD_DOWN);
+    repo.commit(&[]).ok().says(PASS);
+}
+
+#[test]
+fn a_damaged_one_costs_no_verdict() {
+    let repo = judged();
+    for database in fs::read_dir(kept(&repo).join("data/base")).unwrap().flatten() {
+        if database.file_name() != "1" && database.file_name() != "5" {
+            fs::write(database.path().join("1249"), "").unwrap();
+        }
+    }
+    repo.migration(3, "note", "ALTER TABLE notes ADD more text;\n", "ALTER TABLE notes DROP more;\n");
+    repo.commit(&[]).ok().says(PASS);
+    assert!(repo.realm().log().contains(THERE), "it was tried");
+}
+
+#[test]
+fn without_a_daemon_nothing_is_put_away() {
+    let repo = Sandbox::alone();
+    repo.migration(2, "good", GOOD, GOOD_DOWN);
+    repo.check(&["--no-daemon"]);
+    assert!(!repo.realm().state().join("kept").exists());
+}
