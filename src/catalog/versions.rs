@@ -43,9 +43,12 @@ pub(super) struct Rows {
     horizon: u32,
 }
 
-/// The horizon; and by source the rows' `oid`, `up`, `sub`, `xmin` and `tid`.
+/// A row's `oid`, `up`, `sub`, `xmin` and `tid`.
+type StoredRow = (u32, u32, i32, u32, u64);
+
+/// The horizon; and the rows by source.
 #[derive(Serialize, Deserialize)]
-struct StoredRows(u32, Vec<(usize, Vec<(u32, u32, i32, u32, u64)>)>);
+struct StoredRows(u32, Vec<(usize, Vec<StoredRow>)>);
 
 impl From<Rows> for StoredRows {
     fn from(rows: Rows) -> Self {
