@@ -1,6 +1,6 @@
 //! The catalog: what a database's schema is, and how two states of it differ, in words.
 //!
-//! A [`Reader`] makes a [`Snapshot`] of the database that its connection is in; [`compare`] says how two of them differ.
+//! A [`Reader`] makes a [`Snapshot`] of the database that its connection is in; [`compare()`] says how two of them differ.
 //!
 //! A snapshot is cheap to take again: every object carries the versions of the catalog rows that it was made from, so
 //! [`Reader::since`] reads these versions (one query) and deparses only what has another version than in the base. A

@@ -1,7 +1,7 @@
 //! Scenarios: the user's own cases, in sqllogictest files with one more record, `migrate`. A file migrates to a version, puts
 //! rows in, migrates on, and says what must then be true.
 //!
-//! [`parse`] reads a file, [`course`] finds out what its `migrate` records come to on a chain, [`run()`] runs it on a database
+//! [`parse()`] reads a file, [`course()`] finds out what its `migrate` records come to on a chain, [`run()`] runs it on a database
 //! of its own. Reading runs nothing; what is wrong is data, and becomes a finding in `check`.
 
 mod course;

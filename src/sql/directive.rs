@@ -129,7 +129,7 @@ pub fn directives(text: &str) -> Directives {
     directives_in(text, &split(text).comments)
 }
 
-/// The directives among `comments`, which [`super::split`] found in `text`.
+/// The directives among `comments`, which [`super::split()`] found in `text`.
 pub fn directives_in(text: &str, comments: &[Range<usize>]) -> Directives {
     let mut found = Directives::default();
     for range in comments {
