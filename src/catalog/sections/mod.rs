@@ -291,7 +291,7 @@ mod tests {
 
     #[test]
     fn queries_differ_by_version_only_where_catalogs_do() {
-        let of = |major| versions::sql(Version { major });
+        let of = |major| versions::sql(Version { major }, None);
         assert!(!of(14).contains("pg_publication_namespace"));
         assert!(of(15).contains("pg_publication_namespace"));
         for class in Class::ALL {
