@@ -36,6 +36,9 @@ struct Options {
     /// The layout of the folders
     #[arg(long, value_name = "NAME", default_value = "sqlx")]
     layout: String,
+    /// Measure a new migration only: with a clone ready, without, and as the first verdict of all
+    #[arg(long)]
+    brief: bool,
     /// Judge every migration with `migd check --all` too
     #[arg(long)]
     all: bool,

@@ -24,8 +24,13 @@ type Steps = BTreeMap<String, Samples>;
 pub(crate) fn all(migd: &Path, set: &Set, options: &Options, report: &mut Report) -> Result<()> {
     let sandbox = Sandbox::new(migd, set)?;
     let rows = &mut Rows { set, report };
-    commits(&sandbox, options, rows)?;
+    if !options.brief {
+        commits(&sandbox, options, rows)?;
+    }
     new_migration(&sandbox, options, rows)?;
+    if options.brief {
+        return cold(&sandbox, options, rows);
+    }
     if options.all {
         whole_history(&sandbox, set, rows)?;
     }
@@ -37,10 +42,15 @@ pub(crate) fn all(migd: &Path, set: &Set, options: &Options, report: &mut Report
     saving(&sandbox, options, rows)?;
     sandbox.configure(&set.layout, Wanted { watch: true, ..Wanted::PLAIN })?;
     beside_a_build(&sandbox, options, rows)?;
-    sandbox.configure(&set.layout, Wanted { clones: 0, ..Wanted::PLAIN })?;
-    no_clone(&sandbox, options, rows)?;
-    sandbox.configure(&set.layout, Wanted::PLAIN)?;
-    first(&sandbox, options, rows)
+    cold(&sandbox, options, rows)
+}
+
+/// What a new migration waits for that finds nothing ready.
+fn cold(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result<()> {
+    sandbox.configure(&rows.set.layout, Wanted { clones: 0, ..Wanted::PLAIN })?;
+    no_clone(sandbox, options, rows)?;
+    sandbox.configure(&rows.set.layout, Wanted::PLAIN)?;
+    first(sandbox, options, rows)
 }
 
 /// Takes the rows of one set.
@@ -332,7 +342,7 @@ fn others(sandbox: &Sandbox, server: Option<&Server>, rounds: usize, rows: &mut 
     Ok(())
 }
 
-/// From nothing: no daemon, no server, with and without a cluster kept from the last time.
+/// From nothing: no daemon, no server, with and without the cluster that was put away the last time.
 fn first(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result<()> {
     let (mut fresh, mut kept) = (Samples::default(), Samples::default());
     let (mut verdict, mut fresh_steps, mut kept_steps) = (Samples::default(), Steps::new(), Steps::new());
@@ -351,13 +361,13 @@ fn first(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result<()
         kept.add(took);
         sandbox.settle()?;
     }
-    // The chain has to be built in any case: the targets are those of a short one.
+    // Without a cluster the chain has to be built: the target is that of a short one.
     let short = rows.set.migrations.len() <= 10;
     for (what, samples, steps, target) in [
-        ("first verdict of all, no cluster kept", &fresh, &fresh_steps, 650.0),
-        ("first verdict of all, with the kept cluster", &kept, &kept_steps, 80.0),
+        ("first verdict of all, no cluster kept", &fresh, &fresh_steps, short.then_some(650.0)),
+        ("first verdict of all, with the kept cluster", &kept, &kept_steps, Some(80.0)),
     ] {
-        rows.add(what, samples, short.then(|| Target::median(target)));
+        rows.add(what, samples, target.map(Target::median));
         for (step, of) in ["plan", "chain", "lease", "compare"].iter().filter_map(|step| steps.get_key_value(*step)) {
             let step = if step == "plan" { "starting the server" } else { step };
             rows.add(&format!("… of it {step}"), of, None);

@@ -260,9 +260,10 @@ impl Slot {
     }
 
     async fn stop(&self, build: &str) {
-        let bench = self.bench.lock().await.take();
+        // Until the server is gone: whoever wants the next one waits for that.
+        let mut held = self.bench.lock().await;
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).running = false;
-        if let Some(bench) = bench {
+        if let Some(bench) = held.take() {
             let pool = bench.pool();
             match self.alone {
                 true => pool.engine().stop().await,
