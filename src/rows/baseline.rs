@@ -56,7 +56,7 @@ pub(super) struct Site<'a> {
     pub(super) production: &'a Schema,
     pub(super) rows: Vec<Row>,
     /// Whether partitions may be made where no partition takes a row.
-    opens: bool,
+    pub(super) opens: bool,
     /// What made a condition true, by table and column: used again.
     learned: HashMap<(usize, i16), Option<String>>,
 }
@@ -143,8 +143,7 @@ impl<'a> Site<'a> {
         for foreign in &table.foreign {
             self.point(&wish, foreign, &mut row, &fixed, above).await?;
         }
-        let result = self.insert(&wish, &mut row, &fixed).await;
-        result?;
+        self.insert(&wish, &mut row, &fixed, above).await?;
         self.rows.push(row);
         Ok(self.rows.len() - 1)
     }
@@ -230,7 +229,7 @@ impl<'a> Site<'a> {
         let found = if own { of_parent.nth(n) } else { of_parent.next() }.map(|(at, _)| at);
         let at = match found {
             Some(at) => at,
-            None if above.contains(&parent) || above.len() >= DEPTH || !self.is_old(parent) => {
+            None if !may_be_made(parent, above) || !self.is_old(parent) => {
                 leave(row);
                 // A deferred key may point to the row that is being made.
                 for (own, theirs) in foreign.columns.iter().zip(&foreign.parent_columns) {
@@ -242,11 +241,8 @@ impl<'a> Site<'a> {
                 return Ok(());
             }
             None => {
-                above.push(wish.table);
                 let wanted = Wish { table: parent, n, ..Wish::default() };
-                let put = Box::pin(self.put_within(wanted, above)).await;
-                above.pop();
-                match put {
+                match self.put_above(wish.table, wanted, above).await {
                     Ok(at) => at,
                     Err(Refusal::Refused(..) | Refusal::There) if nullable => {
                         leave(row);
@@ -258,6 +254,19 @@ impl<'a> Site<'a> {
         };
         self.take_key(foreign, at, row, fixed);
         Ok(())
+    }
+
+    /// Puts in what a row of `table` points to.
+    pub(super) async fn put_above(
+        &mut self,
+        table: usize,
+        wanted: Wish,
+        above: &mut Vec<usize>,
+    ) -> Result<usize, Refusal> {
+        above.push(table);
+        let put = Box::pin(self.put_within(wanted, above)).await;
+        above.pop();
+        put
     }
 
     /// Gives `row` the key of the parent at `at`.
@@ -280,8 +289,14 @@ impl<'a> Site<'a> {
         }
     }
 
-    /// Inserts `row`, or changes it, and mends what the server refuses.
-    pub(super) async fn insert(&mut self, wish: &Wish, row: &mut Row, fixed: &BTreeSet<i16>) -> Result<(), Refusal> {
+    /// Inserts `row`, or changes it, and mends what the server refuses. `above`: the tables whose rows wait for it.
+    pub(super) async fn insert(
+        &mut self,
+        wish: &Wish,
+        row: &mut Row,
+        fixed: &BTreeSet<i16>,
+        above: &mut Vec<usize>,
+    ) -> Result<(), Refusal> {
         let schema = self.schema;
         let table = &schema.tables[wish.table];
         let mut conditions = wish.demands.clone();
@@ -305,9 +320,9 @@ impl<'a> Site<'a> {
                 }
                 "23505" => {
                     self.differ(row, fixed, table, &error, attempt)
-                        || self.point_elsewhere(wish, row, fixed, error.constraint(), attempt).await
+                        || self.point_elsewhere(wish, row, fixed, error.constraint(), attempt, above).await
                 }
-                "23503" => self.adopt(wish, row, error.constraint()).await,
+                "23503" => self.adopt(wish, row, error.constraint(), above).await,
                 "23P01" => mend::shift(row, fixed, table, error.constraint(), attempt),
                 // A default that reads the sequence wants it used.
                 "55000" if attempt == 0 => mend::leave_sequences(row, fixed, table),
@@ -337,53 +352,6 @@ impl<'a> Site<'a> {
             last = said;
         }
         Err(Refusal::Refused(table.name.clone(), last))
-    }
-
-    /// Makes a partition for a row that none takes.
-    async fn open(&self, row: &mut Row, error: &DbError) -> bool {
-        let Some(sql) = mend::partition(error).filter(|_| self.opens) else { return false };
-        let client = self.session.client();
-        if client.batch_execute(&format!("SAVEPOINT migd_row; {sql}; RELEASE SAVEPOINT migd_row")).await.is_err() {
-            let _ = client.batch_execute("ROLLBACK TO SAVEPOINT migd_row").await;
-            return false;
-        }
-        row.ahead.push(sql);
-        true
-    }
-
-    /// Gives a value to a column that refuses NULL.
-    fn fill(&self, wish: &Wish, row: &mut Row, fixed: &BTreeSet<i16>, name: Option<&str>) -> bool {
-        let table = &self.schema.tables[wish.table];
-        let found = table.columns.iter().find(|(_, column)| Some(column.bare.as_str()) == name);
-        let Some((number, column)) = found else { return false };
-        let empty = row.values.get(number).is_none_or(|value| value == "NULL");
-        let free = empty && !fixed.contains(number) && self.settable(wish.table, *number);
-        if free {
-            row.values.insert(*number, values::typical(column, wish.n));
-        }
-        free
-    }
-
-    /// Gives texts the form of a version, a number, …
-    fn reword(&self, wish: &Wish, row: &mut Row, fixed: &BTreeSet<i16>, attempt: usize) -> bool {
-        let n = wish.n;
-        let forms = [format!("1.0.{n}"), format!("{}", n + 1), "{}".to_owned(), format!("n{n}@example.com")];
-        let Some(form) = forms.get(attempt) else { return false };
-        let table = &self.schema.tables[wish.table];
-        let mut reworded = false;
-        for (number, column) in &table.columns {
-            let free = !fixed.contains(number) && row.values.get(number).is_some_and(|value| value != "NULL");
-            let points = table.foreign.iter().any(|key| key.columns.contains(number));
-            if free
-                && !points
-                && values::sort(column) == values::Sort::Text
-                && let Some(value) = values::fitting(column, form)
-            {
-                reworded = true;
-                row.values.insert(*number, value);
-            }
-        }
-        reworded
     }
 
     /// Mends a row that a CHECK refuses.
@@ -440,23 +408,6 @@ impl<'a> Site<'a> {
             }
             None => false,
         }
-    }
-
-    /// Mends a row that a unique key refuses.
-    fn differ(&self, row: &mut Row, fixed: &BTreeSet<i16>, table: &Table, error: &DbError, attempt: usize) -> bool {
-        let Some(unique) = table.unique.iter().find(|unique| Some(unique.name.as_str()) == error.constraint()) else {
-            return false;
-        };
-        let points = |number: &i16| table.foreign.iter().any(|key| key.columns.contains(number));
-        let free: Vec<&i16> = unique
-            .columns
-            .iter()
-            .filter(|number| !fixed.contains(number) && self.settable(row.table, **number) && !points(number))
-            .collect();
-        let Some(number) = free.get(attempt % free.len().max(1)) else { return false };
-        let Some(column) = table.columns.get(*number) else { return false };
-        row.values.insert(**number, values::key(column, 20 + attempt * 7));
-        true
     }
 
     /// Finds values for the columns of `conditions` that make all of them true, by asking the server.
@@ -562,6 +513,12 @@ impl<'a> Site<'a> {
             }
         }
     }
+}
+
+/// Whether a row of `table` may be made for one that points to it, below the rows of `above` that wait for that: keys that lead
+/// in a circle would go on for ever.
+pub(super) fn may_be_made(table: usize, above: &[usize]) -> bool {
+    !above.contains(&table) && above.len() < DEPTH
 }
 
 /// The value that the server has computed for `column` in `row`, as a query that finds the row by what it was given.

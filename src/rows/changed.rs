@@ -46,7 +46,7 @@ impl Site<'_> {
                 row.values.insert(*number, values::typical(column, wish.n));
             }
         }
-        self.insert(wish, &mut row, &fixed).await?;
+        self.insert(wish, &mut row, &fixed, &mut Vec::new()).await?;
         if !row.differs() {
             return Err(Refusal::There);
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tokio_postgres::error::DbError;
 
-use super::baseline::{Site, Wish};
+use super::baseline::{Site, Wish, may_be_made};
 use super::row::Row;
 use super::schema::{Column, Table};
 use super::values::{self, Sort};
@@ -38,12 +38,90 @@ pub(super) fn may_be_a_key(column: &Column, value: &str) -> bool {
 }
 
 impl Site<'_> {
+    /// Makes a partition for a row that none takes.
+    pub(super) async fn open(&self, row: &mut Row, error: &DbError) -> bool {
+        let Some(sql) = partition(error).filter(|_| self.opens) else { return false };
+        let client = self.session.client();
+        if client.batch_execute(&format!("SAVEPOINT migd_row; {sql}; RELEASE SAVEPOINT migd_row")).await.is_err() {
+            let _ = client.batch_execute("ROLLBACK TO SAVEPOINT migd_row").await;
+            return false;
+        }
+        row.ahead.push(sql);
+        true
+    }
+
+    /// Gives a value to a column that refuses NULL.
+    pub(super) fn fill(&self, wish: &Wish, row: &mut Row, fixed: &BTreeSet<i16>, name: Option<&str>) -> bool {
+        let table = &self.schema.tables[wish.table];
+        let found = table.columns.iter().find(|(_, column)| Some(column.bare.as_str()) == name);
+        let Some((number, column)) = found else { return false };
+        let empty = row.values.get(number).is_none_or(|value| value == "NULL");
+        let free = empty && !fixed.contains(number) && self.settable(wish.table, *number);
+        if free {
+            row.values.insert(*number, values::typical(column, wish.n));
+        }
+        free
+    }
+
+    /// Gives texts the form of a version, a number, …
+    pub(super) fn reword(&self, wish: &Wish, row: &mut Row, fixed: &BTreeSet<i16>, attempt: usize) -> bool {
+        let n = wish.n;
+        let forms = [format!("1.0.{n}"), format!("{}", n + 1), "{}".to_owned(), format!("n{n}@example.com")];
+        let Some(form) = forms.get(attempt) else { return false };
+        let table = &self.schema.tables[wish.table];
+        let mut reworded = false;
+        for (number, column) in &table.columns {
+            let free = !fixed.contains(number) && row.values.get(number).is_some_and(|value| value != "NULL");
+            let points = table.foreign.iter().any(|key| key.columns.contains(number));
+            if free
+                && !points
+                && values::sort(column) == Sort::Text
+                && let Some(value) = values::fitting(column, form)
+            {
+                reworded = true;
+                row.values.insert(*number, value);
+            }
+        }
+        reworded
+    }
+
+    /// Mends a row that a unique key refuses.
+    pub(super) fn differ(
+        &self,
+        row: &mut Row,
+        fixed: &BTreeSet<i16>,
+        table: &Table,
+        error: &DbError,
+        attempt: usize,
+    ) -> bool {
+        let Some(unique) = table.unique.iter().find(|unique| Some(unique.name.as_str()) == error.constraint()) else {
+            return false;
+        };
+        let points = |number: &i16| table.foreign.iter().any(|key| key.columns.contains(number));
+        let free: Vec<&i16> = unique
+            .columns
+            .iter()
+            .filter(|number| !fixed.contains(number) && self.settable(row.table, **number) && !points(number))
+            .collect();
+        let Some(number) = free.get(attempt % free.len().max(1)) else { return false };
+        let Some(column) = table.columns.get(*number) else { return false };
+        row.values.insert(**number, values::key(column, 20 + attempt * 7));
+        true
+    }
+
     /// Makes the row that `row` points to, because a condition asks for that very key.
-    pub(super) async fn adopt(&mut self, wish: &Wish, row: &Row, constraint: Option<&str>) -> bool {
+    pub(super) async fn adopt(
+        &mut self,
+        wish: &Wish,
+        row: &Row,
+        constraint: Option<&str>,
+        above: &mut Vec<usize>,
+    ) -> bool {
         let schema = self.schema;
         let keys = &schema.tables[wish.table].foreign;
         let Some(key) = keys.iter().find(|key| Some(key.name.as_str()) == constraint) else { return false };
-        let Some(parent) = schema.find(key.parent).filter(|parent| *parent != wish.table) else { return false };
+        let other = |parent: &usize| *parent != wish.table && may_be_made(*parent, above);
+        let Some(parent) = schema.find(key.parent).filter(other) else { return false };
         let pair = |(own, theirs): (&i16, &i16)| Some((*theirs, row.values.get(own)?.clone()));
         let set: Option<_> = key.columns.iter().zip(&key.parent_columns).map(pair).collect();
         // A key that was wished for without a parent is about that.
@@ -51,7 +129,7 @@ impl Site<'_> {
         let Some(set) = set.filter(|_| !wished) else { return false };
         let n = self.rows.iter().filter(|row| row.table == parent).count();
         let wanted = Wish { table: parent, n, set, ..Wish::default() };
-        Box::pin(self.put_within(wanted, &mut vec![wish.table])).await.is_ok()
+        self.put_above(wish.table, wanted, above).await.is_ok()
     }
 
     /// Points `row` to a further parent, where a unique key refuses it and has nothing but foreign keys to tell it by: a second
@@ -63,6 +141,7 @@ impl Site<'_> {
         fixed: &BTreeSet<i16>,
         constraint: Option<&str>,
         attempt: usize,
+        above: &mut Vec<usize>,
     ) -> bool {
         let schema = self.schema;
         let table = &schema.tables[wish.table];
@@ -75,9 +154,11 @@ impl Site<'_> {
                 && key.columns.iter().all(|number| !fixed.contains(number) && self.settable(wish.table, *number))
         });
         let (Some(foreign), true) = (free.next(), attempt < PARENTS) else { return false };
-        let Some(parent) = schema.find(foreign.parent) else { return false };
+        let Some(parent) = schema.find(foreign.parent).filter(|parent| may_be_made(*parent, above)) else {
+            return false;
+        };
         let further = Wish { table: parent, n: wish.n + 20 + attempt * 7, ..Wish::default() };
-        match Box::pin(self.put_within(further, &mut vec![wish.table])).await {
+        match self.put_above(wish.table, further, above).await {
             Ok(at) => {
                 self.take_key(foreign, at, row, fixed);
                 true
