@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::baseline::Wish;
-use super::schema::{Column, Schema, Table};
+use super::schema::{Column, Schema, Table, names};
 use super::values::{self, Sort};
-use crate::sql::lexer::{Lexer, TokenKind};
 
 /// How many single values are tried.
 const VALUES: usize = 120;
@@ -346,8 +345,11 @@ impl<'a> Aims<'a> {
         for new in after.exclusions.iter().filter(|new| !table.exclusions.iter().any(|old| old.oid == new.oid)) {
             let own: BTreeSet<i16> =
                 new.columns.iter().copied().filter(|number| table.columns.contains_key(number)).collect();
+            let new_ones = after.columns.iter().filter(|(number, _)| !table.columns.contains_key(*number));
+            let new_ones: Vec<&Column> = new_ones.map(|(_, column)| column).collect();
             let demands: Vec<_> = condition_of(&new.text)
                 .into_iter()
+                .filter(|text| !new_ones.iter().any(|column| column.is_named_in(text)))
                 .map(|text| {
                     let text = as_before(text, table, after);
                     let read = table.columns.iter().filter(|(_, column)| column.is_named_in(&text));
@@ -460,13 +462,11 @@ pub(super) fn as_before(text: &str, table: &Table, after: &Table) -> String {
         table.columns.get(number).filter(|column| column.name != name).map(|column| column.name.as_str())
     };
     let (mut out, mut done) = (String::with_capacity(text.len()), 0);
-    for token in Lexer::new(text, 0) {
-        let word = &text[token.start..token.end];
-        let names = matches!(token.kind, TokenKind::Word | TokenKind::Quoted) && !text[token.end..].starts_with('(');
-        if let Some(old) = old(word).filter(|_| names) {
-            out.push_str(&text[done..token.start]);
+    for at in names(text) {
+        if let Some(old) = old(&text[at.clone()]) {
+            out.push_str(&text[done..at.start]);
             out.push_str(old);
-            done = token.end;
+            done = at.end;
         }
     }
     out + &text[done..]

@@ -1,6 +1,7 @@
 //! What the search for rows needs to know of a schema: tables, columns, keys and constraints.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use indexmap::IndexMap;
@@ -111,18 +112,23 @@ pub struct Column {
 impl Column {
     /// Whether an expression, as the server writes it, names the column: in full, and not in a string.
     pub(super) fn is_named_in(&self, expression: &str) -> bool {
-        Lexer::new(expression, 0).any(|token| {
-            let text = &expression[token.start..token.end];
-            match token.kind {
-                TokenKind::Word => text == self.bare,
-                TokenKind::Quoted => {
-                    let inside = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
-                    inside.is_some_and(|inside| inside.replace("\"\"", "\"") == self.bare)
-                }
-                _ => false,
+        names(expression).any(|at| {
+            let text = &expression[at];
+            match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+                Some(inside) => inside.replace("\"\"", "\"") == self.bare,
+                None => text == self.bare,
             }
         })
     }
+}
+
+/// Where an expression, as the server writes it, has what may be a column's name: no type's, no function's, no member's.
+pub(super) fn names(expression: &str) -> impl Iterator<Item = Range<usize>> {
+    Lexer::new(expression, 0).filter_map(|token| {
+        let (before, behind) = (&expression[..token.start], &expression[token.end..]);
+        let other = before.ends_with("::") || before.ends_with('.') || behind.starts_with(['(', '.']);
+        (matches!(token.kind, TokenKind::Word | TokenKind::Quoted) && !other).then_some(token.start..token.end)
+    })
 }
 
 /// A foreign key.
@@ -474,6 +480,11 @@ mod tests {
             ("Name", "lower(\"Name\")", true),
             ("name", "lower(\"Name\")", false),
             ("odd \"one\"", "lower(\"odd \"\"one\"\"\")", true),
+            ("status", "(state <> 'gone'::status)", false),
+            ("status", "(state <> 'gone'::app.status)", false),
+            ("lower", "lower(name)", false),
+            ("app", "app.lower(name)", false),
+            ("n", "(tags[1:n] = '{}'::text[])", true),
         ] {
             assert_eq!(column(bare).is_named_in(expression), named, "{bare} in {expression}");
         }

@@ -1,0 +1,2 @@
+ALTER TABLE jobs RENAME state TO status;
+ALTER TABLE jobs ADD CHECK (status <> 'gone');
