@@ -26,10 +26,7 @@ impl Aims<'_> {
                 .copied()
                 .filter(|number| table.columns.contains_key(number) && keyed(number))
                 .collect();
-            // What a sequence or a generator fills has no duplicates in practice, with a key or without.
-            let generated =
-                |column: &Column| column.sequence || column.default.as_ref().is_some_and(|text| text.contains("uuid"));
-            if own.iter().filter_map(|number| table.columns.get(number)).any(generated) {
+            if own.iter().filter_map(|number| table.columns.get(number)).any(is_made_apart) {
                 continue;
             }
             let demands = self.predicate(table, after, key);
@@ -169,7 +166,7 @@ impl Aims<'_> {
     fn keys_of_new(&self, at: usize, all: &mut Vec<Aim>) {
         let table = &self.before.tables[at];
         for (number, column) in &table.columns {
-            if !self.says(&column.bare) || column.generated || column.sequence {
+            if !self.says(&column.bare) || column.generated || is_made_apart(column) {
                 continue;
             }
             if values::sort(column) != Sort::Text {
@@ -258,4 +255,9 @@ impl Aims<'_> {
             all.push(wishes.into());
         }
     }
+}
+
+/// Whether a sequence or a generator fills the column: it has no duplicates in practice, with a key or without.
+fn is_made_apart(column: &Column) -> bool {
+    column.sequence || column.default.as_ref().is_some_and(|text| text.contains("uuid"))
 }

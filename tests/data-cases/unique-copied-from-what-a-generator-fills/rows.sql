@@ -1,0 +1,1 @@
+INSERT INTO docs (id) VALUES (1), (2);
