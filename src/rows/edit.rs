@@ -34,10 +34,12 @@ pub(super) fn replaced(text: &str, what: &str, by: &str) -> Option<String> {
 pub(super) fn with_defaults(statement: &str, columns: &[(&str, String)]) -> Option<(String, Vec<usize>)> {
     let (mut text, mut given) = (statement.to_owned(), Vec::new());
     for (at, (name, value)) in columns.iter().enumerate() {
+        let name = regex::escape(name);
+        // Some write quotes where none are needed.
+        let name = if name.starts_with('"') { name } else { format!(r#"(?:{name}|"{name}")"#) };
         // Up to the end of the column's definition: commas in parentheses are its type's.
         let definition = format!(
-            r"(?is)\badd\s+(?:column\s+)?(?:if\s+not\s+exists\s+)?{}\s(?:[^,()]|\((?:[^()]|\([^()]*\))*\))*?\bnot\s+null\b",
-            regex::escape(name)
+            r"(?is)\badd\s+(?:column\s+)?(?:if\s+not\s+exists\s+)?{name}\s(?:[^,()]|\((?:[^()]|\([^()]*\))*\))*?\bnot\s+null\b",
         );
         let Some(found) = Regex::new(&definition).ok()?.find(&text).map(|found| found.range()) else { continue };
         text.insert_str(found.end, &format!(" DEFAULT {value}"));
@@ -66,14 +68,14 @@ mod tests {
 
     #[test]
     fn each_new_column_that_must_have_a_value_gets_one() {
-        let statement = "ALTER TABLE t\n  ADD COLUMN price numeric(10, 2) NOT NULL,\n  ADD note text, ADD IF NOT EXISTS n int not null";
+        let statement = "ALTER TABLE t\n  ADD COLUMN price numeric(10, 2) NOT NULL,\n  ADD note text, ADD IF NOT EXISTS \"n\" int not null";
         let columns =
             [("price", "0".to_owned()), ("note", "''".to_owned()), ("n", "0".to_owned()), ("x", "0".to_owned())];
         let (text, given) = with_defaults(statement, &columns).unwrap();
         assert_eq!(
             text,
-            "ALTER TABLE t\n  ADD COLUMN price numeric(10, 2) NOT NULL DEFAULT 0,\n  ADD note text, ADD IF NOT EXISTS n int not \
-             null DEFAULT 0"
+            "ALTER TABLE t\n  ADD COLUMN price numeric(10, 2) NOT NULL DEFAULT 0,\n  ADD note text, ADD IF NOT EXISTS \"n\" int \
+             not null DEFAULT 0"
         );
         assert_eq!(given, [0, 2], "`note` may be NULL");
         assert_eq!(with_defaults("ALTER TABLE t ADD a int", &columns), None);

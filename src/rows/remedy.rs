@@ -187,9 +187,13 @@ impl Remedy<'_> {
             let filled = column.default.is_some() || column.sequence || column.identity || column.generated;
             column.not_null && !filled && !before.columns.contains_key(*number)
         });
-        let new: Vec<(&str, String)> =
-            new.filter_map(|(_, column)| Some((column.name.as_str(), plain(column)?))).collect();
+        let (numbers, new): (Vec<i16>, Vec<(&str, String)>) =
+            new.filter_map(|(number, column)| Some((*number, (column.name.as_str(), plain(column)?)))).unzip();
         let (statement, given) = with_defaults(self.statement, &new)?;
+        // One value for all rows would break a key of it.
+        if given.iter().any(|at| is_keyed(table, numbers[*at])) {
+            return None;
+        }
         let drops: Vec<String> = given.iter().map(|at| format!("ALTER COLUMN {} DROP DEFAULT", new[*at].0)).collect();
         let later = format!("ALTER TABLE {} {}", table.name, drops.join(", "));
         let how = if given.len() == 1 { "add it with a default" } else { "add them with defaults" };

@@ -430,7 +430,7 @@ async fn each_column_of_one_statement_gets_a_default() {
     let judge = Judge::new().await;
     let before = ["CREATE TABLE shops (id bigint PRIMARY KEY)".to_owned()];
     let rows = ["INSERT INTO shops VALUES (1), (2)".to_owned()];
-    let up = "ALTER TABLE shops ADD COLUMN town text NOT NULL, ADD COLUMN size numeric(10, 2) NOT NULL;";
+    let up = "ALTER TABLE shops ADD COLUMN \"town\" text NOT NULL, ADD COLUMN size numeric(10, 2) NOT NULL";
     let judged = judge.judge(&before, up).await;
     let finding = judged.findings.iter().find(|finding| finding.code == "data.not-null").unwrap();
     let recipes = &finding.counterexample.as_ref().unwrap().recipes;
@@ -440,5 +440,9 @@ async fn each_column_of_one_statement_gets_a_default() {
     let mended = format!("{};\n{};", followed(up, range, recipe), recipe.later.join(";\n"));
     let run = judge.run(&held, &mended).await;
     assert!(run.ok(), "{:?}\n{mended}", run.failure);
+    // One value for all rows passes over a single row, and over no more.
+    let judged = judge.judge(&before, &format!("{up}, ADD COLUMN slug text NOT NULL UNIQUE")).await;
+    let finding = judged.findings.iter().find(|finding| finding.code == "data.not-null").unwrap();
+    assert!(finding.counterexample.as_ref().unwrap().recipes.is_empty(), "{}", said(&judged.findings));
     judge.engine.stop().await;
 }
