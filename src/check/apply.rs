@@ -176,8 +176,8 @@ fn server(source: &Source, range: Option<std::ops::Range<usize>>, error: &Server
         finding.detail = Some(detail.join("\n"));
     }
     finding.help = newer::advice(error, text)
-        .or_else(|| slips::advice(error, text))
         .or_else(|| elsewhere(error))
+        .or_else(|| slips::advice(error, text))
         .or_else(|| missing::advice(error))
         .or_else(|| advice(error))
         .or_else(|| error.hint.clone());

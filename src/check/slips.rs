@@ -4,6 +4,7 @@
 use regex::Regex;
 
 use crate::sql::identifier;
+use crate::sql::lexer::{Lexer, TokenKind};
 use crate::trace::ServerError;
 
 /// Names of types that other databases have, and what PostgreSQL calls them.
@@ -25,6 +26,35 @@ const TYPES: &[(&str, &str)] = &[
 /// What begins a statement, and no line within one but seldom.
 const BEGINNINGS: &[&str] =
     &["alter", "comment", "create", "delete", "drop", "grant", "insert", "revoke", "select", "truncate", "update"];
+/// What stands behind ALTER or DROP where it begins a statement, and not an action of ALTER TABLE.
+const KINDS: &[&str] = &[
+    "aggregate",
+    "cast",
+    "collation",
+    "database",
+    "domain",
+    "event",
+    "extension",
+    "foreign",
+    "function",
+    "index",
+    "language",
+    "materialized",
+    "operator",
+    "policy",
+    "procedure",
+    "publication",
+    "role",
+    "rule",
+    "schema",
+    "sequence",
+    "server",
+    "table",
+    "trigger",
+    "type",
+    "user",
+    "view",
+];
 /// A name, maybe with its schema.
 const NAME: &str = r#"(?:[\w$]+|"[^"]+")(?:\.(?:[\w$]+|"[^"]+"))?"#;
 
@@ -87,7 +117,16 @@ fn grammar(error: &ServerError, statement: &str) -> Option<String> {
         Regex::new(&pattern).is_ok_and(|pattern| pattern.is_match(before))
     };
     let first = before.rsplit('\n').next().is_some_and(|line| line.trim().is_empty());
-    if BEGINNINGS.contains(&near.as_str()) && first && !before.trim().is_empty() {
+    let begins = BEGINNINGS.contains(&near.as_str()) && first && !before.trim().is_empty();
+    let action = matches!(near.as_str(), "add" | "alter" | "drop") && words(before).take(2).eq(["alter", "table"]);
+    let another = words(&statement[end..]).nth(1).is_some_and(|kind| KINDS.contains(&kind.as_str()));
+    if action && !another {
+        // Its renaming goes with nothing else.
+        return words(before).all(|word| word != "rename").then(|| {
+            "is there a comma before it? The actions of one ALTER TABLE stand with commas between them".to_owned()
+        });
+    }
+    if begins || action {
         return Some("does the statement before it end with a semicolon?".to_owned());
     }
     if matches!(near.as_str(), ")" | ";" | "") && before.trim_end().ends_with(',') {
@@ -107,11 +146,18 @@ fn grammar(error: &ServerError, statement: &str) -> Option<String> {
         {
             "a new column needs its type behind its name".to_owned()
         }
+        "if" if column => "IF EXISTS stands before the name".to_owned(),
         _ if column && near.starts_with(|c: char| c.is_alphanumeric()) => {
             "DROP COLUMN takes the name alone, without a type".to_owned()
         }
         _ => return None,
     })
+}
+
+/// The words of a statement, in lower case.
+fn words(statement: &str) -> impl Iterator<Item = String> {
+    let words = Lexer::new(statement, 0).filter(|token| token.kind == TokenKind::Word);
+    words.map(|token| statement[token.start..token.end].to_lowercase())
 }
 
 #[cfg(test)]
@@ -140,6 +186,11 @@ mod tests {
             ("ALTER TABLE app.t ALTER COLUMN a SET NOT NULL DEFAULT ''", "DEFAULT", "two actions"),
             ("ALTER TABLE t ADD COLUMN größe NOT NULL", "NOT", "needs its type"),
             ("ALTER TABLE t DROP CONSTRAINT t_pkey\n  ALTER TABLE t ADD COLUMN id int", "ALTER", "semicolon"),
+            ("ALTER TABLE t DROP COLUMN a DROP TABLE u", "DROP", "semicolon"),
+            ("-- no longer read\nALTER TABLE t\n  DROP COLUMN a\n  DROP COLUMN b", "DROP", "commas between"),
+            ("ALTER TABLE t DROP COLUMN a DROP COLUMN b", "DROP", "commas between"),
+            ("ALTER TABLE t ADD COLUMN a int ADD COLUMN b int", "ADD", "commas between"),
+            ("ALTER TABLE t DROP COLUMN a IF EXISTS", "IF", "before the name"),
             ("CREATE TABLE t (a int,\n)", ")", "a comma"),
         ] {
             let said = refused(statement, near).unwrap_or_default();
@@ -152,6 +203,7 @@ mod tests {
         assert_eq!(refused("CREATE TABEL t (a int)", "TABEL"), None);
         assert_eq!(refused("ALTER TABLE t DROP CONSTRAINT a b", "b"), None);
         assert_eq!(refused("SELECT * FROM a WERE b DELETE c", "DELETE"), None);
+        assert_eq!(refused("ALTER TABLE t RENAME a TO b DROP COLUMN c", "DROP"), None);
     }
 
     #[test]
