@@ -83,12 +83,12 @@ impl Layout for Atlas {
         Bookkeeping::default()
     }
 
-    /// `migrate apply` stops at a file that was `added out of order`, unless it is told `--exec-order`. What is edited and
-    /// hashed again it does not compare with what it has run.
     fn outside(&self) -> &'static str {
         "put `-- atlas:txmode none` at the head of a file of its own"
     }
 
+    /// `migrate apply` stops at a file that was `added out of order`, unless it is told `--exec-order`. What is edited and
+    /// hashed again it does not compare with what it has run.
     fn conduct(&self) -> Conduct {
         Conduct { late: Late::Refuses, edited: Heed::Ignores, deleted: Heed::Ignores, renamed: Heed::Ignores }
     }

@@ -56,11 +56,11 @@ impl Layout for Dbmate {
         }
     }
 
-    /// `up` runs whatever is not recorded, in order of version; only with `--strict` it refuses a late one.
     fn outside(&self) -> &'static str {
         "put it in a file of its own, and `transaction:false` behind its `-- migrate:up` (or `down`)"
     }
 
+    /// `up` runs whatever is not recorded, in order of version; only with `--strict` it refuses a late one.
     fn conduct(&self) -> Conduct {
         Conduct { late: Late::Runs, edited: Heed::Ignores, deleted: Heed::Ignores, renamed: Heed::Ignores }
     }

@@ -93,12 +93,12 @@ impl Layout for Diesel {
         if setting == "search_path" { Reach::Unsure } else { Reach::Reaches }
     }
 
-    /// `migration run` runs whatever is not recorded, in order of version. A recorded version without a folder stops only
-    /// `revert` and `redo`.
     fn outside(&self) -> &'static str {
         "put it in a migration of its own, with a `metadata.toml` beside its SQL that says `run_in_transaction = false`"
     }
 
+    /// `migration run` runs whatever is not recorded, in order of version. A recorded version without a folder stops only
+    /// `revert` and `redo`.
     fn conduct(&self) -> Conduct {
         Conduct { late: Late::Runs, edited: Heed::Ignores, deleted: Heed::Ignores, renamed: Heed::Ignores }
     }

@@ -102,13 +102,13 @@ impl Layout for Drizzle {
         }
     }
 
-    /// With a journal, `migrate` compares each entry's time with that of the newest record alone: what is not later never
-    /// runs. Hashes are written and not read.
     fn outside(&self) -> &'static str {
         "Drizzle runs all that is pending in one, so that no migration can have it: run it by hand, or write it without \
          CONCURRENTLY where the table is small"
     }
 
+    /// With a journal, `migrate` compares each entry's time with that of the newest record alone: what is not later never
+    /// runs. Hashes are written and not read.
     fn conduct(&self) -> Conduct {
         Conduct { late: Late::Skips, edited: Heed::Ignores, deleted: Heed::Ignores, renamed: Heed::Ignores }
     }

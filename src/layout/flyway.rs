@@ -151,13 +151,13 @@ impl Layout for Flyway {
         }
     }
 
-    /// `migrate` validates first: a late one is `Detected resolved migration not applied to database` (with `outOfOrder` it
-    /// runs), and checksum, description and presence of every recorded one must be as they were.
     fn outside(&self) -> &'static str {
         "put it in a file of its own, and where Flyway does not see by itself that it wants none, \
          `executeInTransaction=false` into `FILE.sql.conf` beside it"
     }
 
+    /// `migrate` validates first: a late one is `Detected resolved migration not applied to database` (with `outOfOrder` it
+    /// runs), and checksum, description and presence of every recorded one must be as they were.
     fn conduct(&self) -> Conduct {
         Conduct { late: Late::Refuses, edited: Heed::Refuses, deleted: Heed::Refuses, renamed: Heed::Refuses }
     }

@@ -61,12 +61,12 @@ impl Layout for GolangMigrate {
         }
     }
 
-    /// One version is recorded, the last: `up` goes on behind it and never looks back. Without the file of that one version
-    /// it stops (`no migration found for version`); others may go unseen.
     fn outside(&self) -> &'static str {
         "put it in a file of its own, which golang-migrate sends without one; with other statements beside it there is one"
     }
 
+    /// One version is recorded, the last: `up` goes on behind it and never looks back. Without the file of that one version
+    /// it stops (`no migration found for version`); others may go unseen.
     fn conduct(&self) -> Conduct {
         Conduct { late: Late::Skips, edited: Heed::Ignores, deleted: Heed::Ignores, renamed: Heed::Ignores }
     }

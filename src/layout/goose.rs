@@ -83,12 +83,12 @@ impl Layout for Goose {
         }
     }
 
-    /// `up` stops at late ones (`found N missing migrations before current version`), unless it is told
-    /// `-allow-missing`. Before 3.3 it skipped them.
     fn outside(&self) -> &'static str {
         "put `-- +goose NO TRANSACTION` at the head of a file of its own"
     }
 
+    /// `up` stops at late ones (`found N missing migrations before current version`), unless it is told
+    /// `-allow-missing`. Before 3.3 it skipped them.
     fn conduct(&self) -> Conduct {
         Conduct { late: Late::Refuses, edited: Heed::Ignores, deleted: Heed::Ignores, renamed: Heed::Ignores }
     }

@@ -157,11 +157,11 @@ impl Layout for Plain {
         if stem(file).and_then(action).is_some() { Late::Skips } else { self.conduct().late }
     }
 
-    /// Whoever runs the files decides.
     fn outside(&self) -> &'static str {
         "put it in a file of its own that starts with `-- no-transaction`, if its runner knows such files"
     }
 
+    /// Whoever runs the files decides.
     fn conduct(&self) -> Conduct {
         Conduct { late: Late::Unknown, edited: Heed::Ignores, deleted: Heed::Ignores, renamed: Heed::Ignores }
     }

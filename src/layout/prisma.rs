@@ -84,12 +84,12 @@ impl Layout for Prisma {
         }
     }
 
-    /// `migrate deploy` applies every folder that is not recorded, in order of name, and warns of changed ones;
-    /// `migrate dev` wants to reset the database for each of these. The folder's whole name is the version.
     fn outside(&self) -> &'static str {
         "put it in a migration of its own, which Prisma sends without one; with other statements beside it there is one"
     }
 
+    /// `migrate deploy` applies every folder that is not recorded, in order of name, and warns of changed ones;
+    /// `migrate dev` wants to reset the database for each of these. The folder's whole name is the version.
     fn conduct(&self) -> Conduct {
         Conduct { late: Late::Runs, edited: Heed::Warns, deleted: Heed::Ignores, renamed: Heed::Ignores }
     }

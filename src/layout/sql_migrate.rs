@@ -62,12 +62,12 @@ impl Layout for SqlMigrate {
         }
     }
 
-    /// `up` first catches up on what comes before the last recorded one, then goes on. A recorded one without a file stops it
-    /// (`unknown migration in database`); the file's name is the version.
     fn outside(&self) -> &'static str {
         "put it in a file of its own, and `notransaction` behind its `-- +migrate Up` (or `Down`)"
     }
 
+    /// `up` first catches up on what comes before the last recorded one, then goes on. A recorded one without a file stops it
+    /// (`unknown migration in database`); the file's name is the version.
     fn conduct(&self) -> Conduct {
         Conduct { late: Late::Runs, edited: Heed::Ignores, deleted: Heed::Refuses, renamed: Heed::Refuses }
     }

@@ -85,13 +85,13 @@ impl Layout for Sqlx {
         }
     }
 
-    /// `Migrator::run` goes through all files and runs what is not recorded, whatever came after it; before that it stops at a
-    /// recorded version without a file (`VersionMissing`) and at another checksum (`VersionMismatch`). Up to 0.4 a late one
-    /// was `VersionMissing` as well.
     fn outside(&self) -> &'static str {
         "put it in a file of its own whose first line is `-- no-transaction`"
     }
 
+    /// `Migrator::run` goes through all files and runs what is not recorded, whatever came after it; before that it stops at a
+    /// recorded version without a file (`VersionMissing`) and at another checksum (`VersionMismatch`). Up to 0.4 a late one
+    /// was `VersionMissing` as well.
     fn conduct(&self) -> Conduct {
         Conduct { late: Late::Runs, edited: Heed::Refuses, deleted: Heed::Refuses, renamed: Heed::Ignores }
     }
