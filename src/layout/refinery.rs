@@ -74,6 +74,11 @@ impl Layout for Refinery {
         }
     }
 
+    fn outside(&self) -> &'static str {
+        "refinery runs every file in one, so that no migration can have it: run it by hand, or write it without CONCURRENTLY \
+         where the table is small"
+    }
+
     /// By default it aborts on late and missing ones (`abort_missing`), and on another name or checksum (`abort_divergent`);
     /// its command line does so only with `-m` and `-d`, and else skips them and goes on. Files with `U` may run late.
     fn conduct(&self) -> Conduct {

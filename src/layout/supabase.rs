@@ -1,15 +1,19 @@
 //! Supabase: `N_name.sql` in `supabase/migrations`; ordered by file name, recorded by its digits.
 //!
-//! The statements of a file and its record are one pipeline, which is one transaction. No downs. Every project has roles,
-//! schemas, tables and functions before its first migration: `supabase.sql`. Then comes the project's own `supabase/roles.sql`
+//! The statements of a file and its record are one pipeline, which is one transaction; since 2.109 the command line sends what
+//! refuses that (`CREATE INDEX CONCURRENTLY`, `VACUUM`) by itself, and what stands before and behind it in transactions of
+//! their own. No downs. Every project has roles, schemas, tables and functions before its first migration: `supabase.sql`. Then comes the project's own `supabase/roles.sql`
 //! (`SetupDatabase` in the command line's `internal/db/start`), once and unrecorded. `seed.sql` is run behind the last migration
 //! of a local database and on none that has data, so that it decides nothing here.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use super::draft::{Draft, literal};
 use super::{Bookkeeping, Chain, Conduct, Heed, Late, Layout, Migration, Mode, Reach, Tree};
-use crate::sql::split_range;
+use crate::sql::{Kind, split, split_range};
 
 /// See the module.
 pub(super) struct Supabase;
@@ -44,7 +48,7 @@ impl Layout for Supabase {
                 Some(first) => draft.duplicate(version, first, file),
                 None => {
                     taken.insert(version, file);
-                    let up = draft.source(file, |_| Mode::Wrapped);
+                    let up = draft.source(file, mode);
                     draft.push(file, version.to_owned(), name, up, None);
                 }
             }
@@ -71,6 +75,11 @@ impl Layout for Supabase {
     /// `db push` says `RESET ALL` before each file, which leaves the role.
     fn reach(&self, setting: &str) -> Reach {
         if setting == "role" { Reach::Reaches } else { Reach::Stays }
+    }
+
+    fn outside(&self) -> &'static str {
+        "Supabase's command line sends only CONCURRENTLY for an index, REINDEX, VACUUM, CLUSTER and ALTER SYSTEM by itself, so \
+         that no migration can have it: run it by hand"
     }
 
     /// `db push` stops at local files `to be inserted before the last migration on remote database` unless it is told
@@ -122,6 +131,17 @@ const SETUP: &[&str] = &[
     "ALTER TABLE supabase_migrations.schema_migrations ADD COLUMN IF NOT EXISTS statements text[]",
     "ALTER TABLE supabase_migrations.schema_migrations ADD COLUMN IF NOT EXISTS name text",
 ];
+
+/// Where some of it is sent by itself, nothing holds the rest together.
+fn mode(text: &str) -> Mode {
+    static ALONE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r"\A(?i:create\s+(?:unique\s+)?index|drop\s+index|reindex|vacuum|cluster|alter\s+system)\b").ok()
+    });
+    let alone = |text: &str| ALONE.as_ref().is_some_and(|pattern| pattern.is_match(text));
+    let script = split(text);
+    let mut bare = script.statements.iter().filter(|statement| statement.kind == Kind::NoTransaction);
+    if bare.any(|statement| alone(&text[statement.range.clone()])) { Mode::PerStatement } else { Mode::Wrapped }
+}
 
 /// `^([0-9]+)_(.*)\.sql$`
 fn parse(file: &str) -> Option<(&str, &str)> {

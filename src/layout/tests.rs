@@ -61,6 +61,9 @@ fn what_a_runner_wants_for_no_transaction_is_what_it_reads() {
         ("sql-migrate", "notransaction", "1_a.sql", "-- +migrate Up notransaction\nVACUUM;"),
         ("dbmate", "transaction:false", "1_a.sql", "-- migrate:up transaction:false\nVACUUM;"),
         ("golang-migrate", "of its own", "1_a.up.sql", "VACUUM;"),
+        ("atlas", "-- atlas:txmode none", "1_a.sql", "-- atlas:txmode none\n\nVACUUM;"),
+        ("flyway", "of its own", "V1__a.sql", "VACUUM;"),
+        ("supabase", "VACUUM", "1_a.sql", "CREATE TABLE t (a int);\nCREATE INDEX CONCURRENTLY i ON t (a);"),
     ] {
         let said = by_name(layout).unwrap().outside();
         assert!(said.contains(marker), "{layout}: {said}");
@@ -68,6 +71,19 @@ fn what_a_runner_wants_for_no_transaction_is_what_it_reads() {
             matches!(plan(layout, &[(path, text)]).migrations[0].up.mode, Mode::Simple | Mode::PerStatement),
             "{layout}"
         );
+    }
+}
+
+#[test]
+fn supabase_sends_by_itself_what_its_command_line_knows_and_nothing_else() {
+    for (text, mode) in [
+        ("DROP INDEX CONCURRENTLY i;", Mode::PerStatement),
+        ("VACUUM;", Mode::PerStatement),
+        ("CREATE INDEX i ON t (a);", Mode::Wrapped),
+        ("ALTER TABLE t DETACH PARTITION u CONCURRENTLY;", Mode::Wrapped),
+        ("-- VACUUM;\nSELECT 'VACUUM';", Mode::Wrapped),
+    ] {
+        assert_eq!(plan("supabase", &[("1_a.sql", text)]).migrations[0].up.mode, mode, "{text}");
     }
 }
 
