@@ -135,6 +135,10 @@ impl<'a> Aims<'a> {
             }
             for (place, (number, column)) in said.iter().enumerate() {
                 for (other, another) in &said[place + 1..] {
+                    // Of hundreds of columns there are millions of pairs.
+                    if all.len() >= DEEPER {
+                        break;
+                    }
                     for one in edges(number, column, 4) {
                         for two in edges(other, another, 4) {
                             let set = BTreeMap::from([one.clone(), two]);
@@ -470,4 +474,47 @@ pub(super) fn as_before(text: &str, table: &Table, after: &Table) -> String {
         }
     }
     out + &text[done..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema::Unique;
+    use super::*;
+
+    #[test]
+    fn a_wide_table_has_no_more_aims_than_are_tried() {
+        let number = |n: i16| Column {
+            bare: format!("c{n}"),
+            name: format!("c{n}"),
+            kind: "int4".to_owned(),
+            ..Column::default()
+        };
+        let unique = |n: i16| Unique {
+            oid: n.unsigned_abs().into(),
+            name: format!("w_c{n}_key"),
+            keys: vec![format!("c{n}")],
+            primary: false,
+            columns: vec![n],
+            read: vec![n],
+            expression: false,
+            predicate: None,
+            nulls_equal: false,
+        };
+        let table = Table {
+            bare: "w".to_owned(),
+            name: "w".to_owned(),
+            columns: (1..=200).map(|n| (n, number(n))).collect(),
+            unique: (1..=200).map(unique).collect(),
+            ..Table::default()
+        };
+        let mut schema = Schema::default();
+        schema.tables.push(table);
+        let sets: Vec<String> = (1..=200).map(|n| format!("c{n} = c1")).collect();
+        let text = format!("UPDATE w SET {}", sets.join(", "));
+        let aims = Aims::new(&schema, &schema, &text);
+        assert!(aims.all().len() < DEEPER, "{}", aims.all().len());
+        let deeper = aims.deeper();
+        assert_eq!(deeper.len(), DEEPER);
+        assert!(deeper.capacity() < 4 * DEEPER, "{} were made", deeper.capacity());
+    }
 }

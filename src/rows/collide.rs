@@ -10,10 +10,14 @@ use super::values::{self, Sort};
 /// How many values that the migration names are tried in rows that collide.
 const NAMED: usize = 12;
 
+/// How many keys of one table are tried with what another column gives them.
+const CROSSED: usize = 40;
+
 impl Aims<'_> {
     /// Rows that collide under a new unique key.
     pub(super) fn unique(&self, at: usize, after: &Table, all: &mut Vec<Aim>) {
         let table = &self.before.tables[at];
+        let mut made = false;
         for key in after.unique.iter().filter(|key| !table.unique.iter().any(|old| old.oid == key.oid)) {
             // Beside an expression the predicate's columns count as the key's: they have the values that it asks for.
             let keyed = |number: &i16| {
@@ -55,8 +59,11 @@ impl Aims<'_> {
                 );
                 let row = |n| Wish { table: at, n, sparse: true, ..Wish::default() };
                 all.push(vec![row(0), row(1)].into());
-                self.keys_of_new(at, &mut *all);
+                made = true;
             }
+        }
+        if made {
+            self.keys_of_new(at, all);
         }
     }
 
@@ -211,6 +218,7 @@ impl Aims<'_> {
             (Sort::Integer(_), Sort::Integer(_)) => true,
             (one, other) => one == other,
         };
+        let mut made = 0;
         for key in table.unique.iter().filter(|key| !key.expression && key.predicate.is_none()) {
             let [number] = key.columns[..] else { continue };
             let Some(column) = table.columns.get(&number) else { continue };
@@ -222,6 +230,10 @@ impl Aims<'_> {
                 **other != number && self.says(&source.bare) && !source.generated && alike(column, source)
             });
             for (other, source) in sources {
+                made += 1;
+                if made > CROSSED {
+                    return;
+                }
                 let value = values::key(source, 0);
                 let empty = BTreeMap::from([(*other, value.clone()), (number, "NULL".to_owned())]);
                 let first = Wish { table: at, set: empty, ..Wish::default() };
