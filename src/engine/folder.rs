@@ -4,9 +4,9 @@
 //! `/dev/shm` is everyone's. A folder in it is made exclusively, never through a link, and one found there is used only
 //! when it is a real folder of our own with a mode that shuts others out.
 
-use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Uid};
@@ -19,9 +19,6 @@ const ROOM: u64 = 1 << 30;
 
 /// The longest path of a socket that every system takes, with room for its name in the folder.
 const LONGEST_SOCKET_FOLDER: usize = 103 - "/.s.PGSQL.5432".len();
-
-/// How many threads copy a cluster.
-const COPIERS: usize = 4;
 
 /// A folder that may hold clusters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -193,114 +190,12 @@ pub(super) fn give(path: &Path, account: &Account) -> Result<(), Error> {
         .map_err(|errno| Error::io("give away", path, errno.into()))
 }
 
-/// The folder of databases in a cluster, and the one that a server is first connected to.
-const DATABASES: &str = "base";
-const FIRST: &str = "1";
-
-/// Copies a folder that nobody writes to; the copy belongs to the server's user.
-///
-/// By a few threads: what takes time is the system's work for each of a thousand files.
-pub(super) fn copy(from: &Path, to: &Path, account: &Account) -> Result<(), Error> {
-    copy_but(from, to, account, &|_| false)
-}
-
-/// Copies as much of a cluster as its server needs to start. What is left is to be [finished](Rest::finish) before any
-/// database but `template1` is used.
-pub(super) fn plant(from: &Path, to: &Path, account: &Account) -> Result<Rest, Error> {
-    let all = from.join(DATABASES);
-    copy_but(from, to, account, &|path| path == all)?;
-    let rest = Rest { from: all, to: to.join(DATABASES), account: account.clone() };
-    // The server may only walk through it for now: whoever could write to it could lead what is copied next elsewhere.
-    let made = DirBuilder::new().mode(0o711).create(&rest.to);
-    made.map_err(|e| Error::io("make the folder", &rest.to, e))?;
-    copy(&rest.from.join(FIRST), &rest.to.join(FIRST), account)?;
-    Ok(rest)
-}
-
-/// The databases that are still to be copied.
-#[derive(Debug)]
-pub(super) struct Rest {
-    from: PathBuf,
-    to: PathBuf,
-    account: Account,
-}
-
-impl Rest {
-    /// Copies them, while the server starts.
-    pub(super) fn finish(self) -> Result<(), Error> {
-        let Rest { from, to, account } = self;
-        for entry in fs::read_dir(&from).map_err(|e| Error::io("read", &from, e))? {
-            let name = entry.map_err(|e| Error::io("read", &from, e))?.file_name();
-            if name != FIRST {
-                copy(&from.join(&name), &to.join(&name), &account)?;
-            }
-        }
-        fs::set_permissions(&to, Permissions::from_mode(0o700)).map_err(|e| Error::io("close", &to, e))?;
-        give(&to, &account)
-    }
-}
-
-fn copy_but(from: &Path, to: &Path, account: &Account, but: &dyn Fn(&Path) -> bool) -> Result<(), Error> {
-    let (mut folders, mut files) = (Vec::new(), Vec::new());
-    outline(from, to, but, &mut folders, &mut files)?;
-    let share = files.len().div_ceil(COPIERS).max(1);
-    let copy_all = |files: &[(PathBuf, PathBuf)]| {
-        files.iter().try_for_each(|(source, target)| {
-            copy_file(source, target).map_err(|e| Error::io("copy to", target, e))?;
-            give(target, account)
-        })
-    };
-    std::thread::scope(|threads| {
-        let copiers: Vec<_> = files.chunks(share).map(|own| threads.spawn(move || copy_all(own))).collect();
-        // All are waited for, whichever fails.
-        let ends: Vec<_> = copiers.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
-        ends.into_iter().try_for_each(|end| {
-            end.unwrap_or_else(|_| Err(Error::new(ErrorKind::Folder, "copying was interrupted", "")))
-        })
-    })?;
-    // Only now, so that nobody else can change a folder that is still being filled.
-    folders.iter().rev().try_for_each(|folder| give(folder, account))
-}
-
-/// Makes the folders of a copy, each before what is in it, and lists the files that belong into them.
-fn outline(
-    from: &Path,
-    to: &Path,
-    but: &dyn Fn(&Path) -> bool,
-    folders: &mut Vec<PathBuf>,
-    files: &mut Vec<(PathBuf, PathBuf)>,
-) -> Result<(), Error> {
-    DirBuilder::new().mode(0o700).create(to).map_err(|e| Error::io("make the folder", to, e))?;
-    folders.push(to.to_owned());
-    for entry in fs::read_dir(from).map_err(|e| Error::io("read", from, e))? {
-        let entry = entry.map_err(|e| Error::io("read", from, e))?;
-        let (source, target) = (entry.path(), to.join(entry.file_name()));
-        let kind = entry.file_type().map_err(|e| Error::io("look at", &source, e))?;
-        if but(&source) {
-            continue;
-        }
-        if kind.is_dir() {
-            outline(&source, &target, but, folders, files)?;
-        } else if kind.is_file() {
-            files.push((source, target));
-        }
-    }
-    Ok(())
-}
-
-/// Copies one file, were it swapped for a link meanwhile not what that leads to.
-fn copy_file(from: &Path, to: &Path) -> io::Result<u64> {
-    let nofollow = nix::fcntl::OFlag::O_NOFOLLOW.bits();
-    let mut source = OpenOptions::new().read(true).custom_flags(nofollow).open(from)?;
-    let mut target = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
-    io::copy(&mut source, &mut target)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::engine::Environment;
-    use std::os::unix::fs::symlink;
+    use std::fs::Permissions;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     fn place(root: &Path) -> Place {
         let (runtime, state) = (root.join("r"), root.join("s"));
@@ -319,61 +214,14 @@ mod tests {
         assert!(folder.exists().unwrap());
         assert!(folder.create(&Account::own()).is_err(), "made exclusively");
 
-        fs::set_permissions(&folder.path, fs::Permissions::from_mode(0o777)).unwrap();
+        fs::set_permissions(&folder.path, Permissions::from_mode(0o777)).unwrap();
         assert_eq!(folder.exists().unwrap_err().kind(), ErrorKind::Folder);
 
         folder.remove().unwrap();
-        fs::set_permissions(&elsewhere, fs::Permissions::from_mode(0o700)).unwrap();
+        fs::set_permissions(&elsewhere, Permissions::from_mode(0o700)).unwrap();
         symlink(&elsewhere, &folder.path).unwrap();
         assert_eq!(folder.exists().unwrap_err().kind(), ErrorKind::Folder, "a link is not followed");
         assert!(folder.create(&Account::own()).is_err());
-    }
-
-    #[test]
-    fn a_copy_has_every_file_and_folder_and_follows_no_link() {
-        let root = tempfile::tempdir().unwrap();
-        let (from, to) = (root.path().join("from"), root.path().join("to"));
-        fs::create_dir_all(from.join("base/1")).unwrap();
-        fs::create_dir(from.join("empty")).unwrap();
-        for number in 0..9 {
-            fs::write(from.join(format!("base/1/{number}")), "x".repeat(number * 9000)).unwrap();
-        }
-        symlink("/etc", from.join("link")).unwrap();
-        copy(&from, &to, &Account::own()).unwrap();
-        for number in 0..9 {
-            let path = format!("base/1/{number}");
-            assert_eq!(fs::read(to.join(&path)).unwrap(), fs::read(from.join(&path)).unwrap(), "{path}");
-        }
-        assert!(to.join("empty").is_dir() && !to.join("link").exists());
-        assert_eq!(to.join("base/1").metadata().unwrap().mode() & 0o777, 0o700);
-        assert!(copy(&from, &to, &Account::own()).is_err(), "nothing is written over");
-    }
-
-    #[test]
-    fn a_cluster_is_planted_with_its_first_database_and_then_with_the_rest() {
-        let root = tempfile::tempdir().unwrap();
-        let (from, to) = (root.path().join("from"), root.path().join("to"));
-        for file in ["global/1262", "base/1/2", "base/4/2", "base/16385/2"] {
-            fs::create_dir_all(from.join(file).parent().unwrap()).unwrap();
-            fs::write(from.join(file), file).unwrap();
-        }
-        let there = || ["global/1262", "base/1/2", "base/4/2", "base/16385/2"].map(|file| to.join(file).exists());
-        let mode = || to.join("base").metadata().unwrap().mode() & 0o777;
-        let rest = plant(&from, &to, &Account::own()).unwrap();
-        assert_eq!((there(), mode()), ([true, true, false, false], 0o711));
-        rest.finish().unwrap();
-        assert_eq!((there(), mode()), ([true, true, true, true], 0o700));
-    }
-
-    #[test]
-    fn a_file_that_cannot_be_copied_is_said() {
-        let root = tempfile::tempdir().unwrap();
-        let (from, to) = (root.path().join("from"), root.path().join("to"));
-        fs::create_dir(&from).unwrap();
-        fs::write(from.join("file"), "x").unwrap();
-        fs::create_dir(&to).unwrap();
-        assert!(copy(&from, &to.join("deep/er"), &Account::own()).is_err());
-        assert!(copy(&from.join("gone"), &to.join("other"), &Account::own()).is_err());
     }
 
     #[test]

@@ -9,17 +9,20 @@ use serde::{Deserialize, Serialize};
 
 use super::account::Account;
 use super::binaries::Binaries;
-use super::folder::{self, Folder, Rest};
+use super::copy::{Rest, Tree};
+use super::folder::Folder;
 use super::{Error, ErrorKind, Place, seed, told};
 use crate::wire::file;
 
+/// The file with the cluster's files.
+const CLUSTER: &str = "cluster";
 /// How many engine configurations' clusters are kept, and for how long nobody may have wanted one.
 const MOST: usize = 3;
 const UNUSED: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How long the system may take to write a cluster to the disk.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Where one owner's cluster is put away: `data`, `contents` and `about.json`.
+/// Where one owner's cluster is put away: `cluster` (a [pack](Tree::pack)), `contents` and `about.json`.
 #[derive(Debug, Clone)]
 pub(super) struct Kept {
     path: PathBuf,
@@ -51,8 +54,8 @@ impl Kept {
 
     /// Copies the cluster to `data`, as far as its server needs it to start.
     pub(super) async fn plant(&self, data: &Path, account: &Account) -> Result<Rest, Error> {
-        let (from, to, account) = (self.path.join("data"), data.to_owned(), account.clone());
-        seed::blocking(move || folder::plant(&from, &to, &account)).await
+        let (from, to, account) = (self.path.join(CLUSTER), data.to_owned(), account.clone());
+        seed::blocking(move || Tree::of_pack(&from)?.plant(&to, &account)).await
     }
 
     /// Puts away the cluster in `folder`, which has been stopped. Nothing takes the place of what was kept when it was not
@@ -93,7 +96,7 @@ impl Kept {
 
     fn fill(&self, draft: &Path, data: &Path, contents: &[u8], mut about: About) -> Result<(), Error> {
         seed::private(draft)?;
-        folder::copy(data, &draft.join("data"), &Account::own())?;
+        Tree::of_folder(data)?.pack(&draft.join(CLUSTER))?;
         let write = |name: &str, bytes: &[u8]| {
             file::replace(&draft.join(name), bytes, file::PRIVATE).map_err(|e| Error::io("write", &draft.join(name), e))
         };

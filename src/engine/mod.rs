@@ -17,6 +17,7 @@ pub mod beside;
 mod binaries;
 pub mod bootstrap;
 mod container;
+mod copy;
 pub mod elsewhere;
 mod endpoint;
 mod error;

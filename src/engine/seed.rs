@@ -11,7 +11,8 @@ use tokio::process::Command;
 use super::account::Account;
 use super::binaries::Binaries;
 use super::bootstrap::ADMIN;
-use super::folder::{self, Folder, Rest};
+use super::copy::{Rest, Tree};
+use super::folder::{self, Folder};
 use super::{Error, ErrorKind, Place};
 
 /// How many seeds are kept, for those who switch between installations.
@@ -44,7 +45,7 @@ impl Seed {
     /// Copies the seed to `data`, as far as its server needs it to start.
     pub(super) async fn plant(&self, data: &Path, account: &Account) -> Result<Rest, Error> {
         let (from, to, account) = (self.path.clone(), data.to_owned(), account.clone());
-        blocking(move || folder::plant(&from, &to, &account)).await
+        blocking(move || Tree::of_folder(&from)?.plant(&to, &account)).await
     }
 
     /// Keeps what was set aside, instead of what was kept before. A disk may take longer for it than the whole start
@@ -68,7 +69,8 @@ impl Seed {
         let name = blake3::hash(from.as_os_str().as_encoded_bytes()).to_hex();
         let draft = parent.join(format!(".{}-{}", std::process::id(), &name[..8]));
         let _ = fs::remove_dir_all(&draft);
-        let stored = folder::copy(from, &draft, &Account::own())
+        let stored = Tree::of_folder(from)
+            .and_then(|tree| tree.copy(&draft, &Account::own()))
             .and_then(|()| fs::rename(&draft, &self.path).map_err(|e| Error::io("make the folder", &self.path, e)));
         if stored.is_err() {
             let _ = fs::remove_dir_all(&draft);
@@ -166,7 +168,7 @@ fn slim(data: &Path) -> Result<(), Error> {
 /// Copies a fresh cluster, on which no server has run yet, to where [`Seed::keep`] finds it.
 pub(super) async fn set_aside(folder: &Folder, data: &Path) -> Result<(), Error> {
     let (from, to) = (data.to_owned(), folder.aside());
-    blocking(move || folder::copy(&from, &to, &Account::own())).await
+    blocking(move || Tree::of_folder(&from)?.copy(&to, &Account::own())).await
 }
 
 /// A program that runs as the server's user with nothing of migd's environment.

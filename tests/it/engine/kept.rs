@@ -87,7 +87,7 @@ async fn a_cluster_of_another_configuration_is_not_used() {
 
 #[tokio::test]
 async fn a_cluster_that_came_to_harm_is_forgotten_and_the_server_starts() {
-    for harm in ["data/global/pg_control", "data/PG_VERSION", "about.json", "contents"] {
+    for harm in ["cluster", "about.json", "contents"] {
         let (scratch, _) = put_away().await;
         fs::remove_file(path(&scratch).join(harm)).unwrap();
         let engine = scratch.start(&config()).await;
@@ -97,6 +97,17 @@ async fn a_cluster_that_came_to_harm_is_forgotten_and_the_server_starts() {
         drop(owner);
         engine.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_cut_short_is_forgotten_too() {
+    let (scratch, _) = put_away().await;
+    let cluster = fs::OpenOptions::new().write(true).open(path(&scratch).join("cluster")).unwrap();
+    cluster.set_len(cluster.metadata().unwrap().len() / 2).unwrap();
+    let engine = scratch.start(&config()).await;
+    assert_eq!(engine.contents(), None);
+    assert!(!path(&scratch).exists());
+    engine.stop().await;
 }
 
 #[tokio::test]
