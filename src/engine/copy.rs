@@ -126,42 +126,42 @@ impl Tree {
         folders.iter().rev().try_for_each(|folder| give(&to.join(folder), account))
     }
 
-    /// Copies as much of a cluster as its server needs to start. What is left is to be [finished](Rest::finish) before any
-    /// database but `template1` is used.
+    /// Copies as much of a cluster as its server needs to be started; the databases are left.
     pub(super) fn plant(self, to: &Path, account: &Account) -> Result<Rest, Error> {
-        let later = |path: &Path| {
-            let mut parts = path.iter();
-            parts.next().is_some_and(|part| part == DATABASES) && parts.next().is_none_or(|part| part != FIRST)
+        let is_in = |path: &Path, folder: &Path| path.starts_with(folder) && path != Path::new(DATABASES);
+        let part = |tree: Tree, folder: &Path| {
+            let (folders, other_folders) = tree.folders.into_iter().partition(|path| is_in(path, folder));
+            let (files, other_files) = tree.files.into_iter().partition(|(path, _)| is_in(path, folder));
+            (Tree { folders, files }, Tree { folders: other_folders, files: other_files })
         };
-        let (late_folders, folders): (Vec<_>, Vec<_>) = self.folders.into_iter().partition(|folder| later(folder));
-        let (late_files, files): (Vec<_>, Vec<_>) = self.files.into_iter().partition(|(path, _)| later(path));
+        let (databases, mut rest) = part(self, Path::new(DATABASES));
+        let (first, others) = part(databases, &Path::new(DATABASES).join(FIRST));
+        rest.folders.retain(|folder| folder != Path::new(DATABASES));
+        rest.copy(to, account)?;
         // The server may only walk through it for now: whoever could write to it could lead what is copied next elsewhere.
-        let (first, folders): (Vec<_>, Vec<_>) = folders.into_iter().partition(|folder| folder.starts_with(DATABASES));
-        make(&folders, to)?;
         let databases = to.join(DATABASES);
         let made = DirBuilder::new().mode(0o711).create(&databases);
         made.map_err(|e| Error::io("make the folder", &databases, e))?;
-        make(&first, to)?;
-        fill(files, to, account)?;
-        first.iter().chain(folders.iter().rev()).try_for_each(|folder| give(&to.join(folder), account))?;
-        let folders = late_folders.into_iter().filter(|folder| *folder != Path::new(DATABASES)).collect();
-        Ok(Rest { tree: Tree { folders, files: late_files }, to: to.to_owned(), account: account.clone() })
+        Ok(Rest { first, others, to: to.to_owned(), account: account.clone() })
     }
 }
 
-/// The databases that are still to be copied.
+/// The databases that are still to be copied, while the server starts.
 #[derive(Debug)]
 pub(super) struct Rest {
-    tree: Tree,
+    first: Tree,
+    others: Tree,
     to: PathBuf,
     account: Account,
 }
 
 impl Rest {
-    /// Copies them, while the server starts.
-    pub(super) fn finish(self) -> Result<(), Error> {
-        let Rest { tree, to, account } = self;
-        tree.copy(&to, &account)?;
+    /// Copies `template1`, then says so, and then copies the others.
+    pub(super) fn finish(self, first: impl FnOnce()) -> Result<(), Error> {
+        let Rest { first: template1, others, to, account } = self;
+        template1.copy(&to, &account)?;
+        first();
+        others.copy(&to, &account)?;
         let databases = to.join(DATABASES);
         fs::set_permissions(&databases, Permissions::from_mode(0o700))
             .map_err(|e| Error::io("close", &databases, e))?;
@@ -262,16 +262,18 @@ mod tests {
     }
 
     #[test]
-    fn a_cluster_is_planted_with_its_first_database_and_then_with_the_rest() {
+    fn a_cluster_is_planted_then_its_first_database_is_there_and_then_the_rest() {
         let root = tempfile::tempdir().unwrap();
         let (from, to, pack) = (folder(root.path()), root.path().join("to"), root.path().join("pack"));
         Tree::of_folder(&from).unwrap().pack(&pack).unwrap();
         for tree in [Tree::of_folder(&from), Tree::of_pack(&pack)] {
             let rest = tree.unwrap().plant(&to, &Account::own()).unwrap();
-            let there = ["global/1", "base/1/8", "base/16385/8"].map(|file| to.join(file).exists());
-            assert_eq!(there, [true, true, false]);
+            let there = || ["global/1", "base/1/8", "base/16385/8"].map(|file| to.join(file).exists());
+            assert_eq!(there(), [true, false, false]);
             assert_eq!(to.join("base").metadata().unwrap().mode() & 0o777, 0o711);
-            rest.finish().unwrap();
+            let mut first = [false; 3];
+            rest.finish(|| first = there()).unwrap();
+            assert_eq!(first, [true, true, false]);
             same(&from, &to);
             fs::remove_dir_all(&to).unwrap();
         }

@@ -15,12 +15,12 @@ use std::time::{Duration, Instant};
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use tokio::process::Child;
+use tokio::sync::oneshot;
 use tokio_postgres::Client;
 
 use super::account::Account;
 use super::binaries::{self, Binaries};
 use super::bootstrap::{self, ADMIN, ALLOCATOR, APPLICATION, OWNER};
-use super::copy::Rest;
 use super::folder::{self, Folder};
 use super::kept::Kept;
 use super::lock::Lock;
@@ -216,9 +216,19 @@ impl Plan<'_> {
             }
         }
         // While the server starts. Waited for whatever becomes of it: nobody may write to a folder that is removed.
-        let rest = tokio::task::spawn_blocking(move || rest.map_or(Ok(()), Rest::finish));
+        let (told, first) = oneshot::channel();
+        let first_is_there = || {
+            let _ = told.send(());
+        };
+        let rest = tokio::task::spawn_blocking(move || match rest {
+            Some(rest) => rest.finish(first_is_there),
+            None => {
+                first_is_there();
+                Ok(())
+            }
+        });
         let prepared = matches!(origin, Origin::Kept(_));
-        let (started, copied) = tokio::join!(self.run(folder, prepared), rest);
+        let (started, copied) = tokio::join!(self.run(folder, prepared, first), rest);
         copied.unwrap_or_else(|_| Err(Error::new(ErrorKind::Folder, "copying was interrupted", "")))?;
         let (process, child, version) = started?;
         if let Some(seed) = fresh {
@@ -229,14 +239,21 @@ impl Plan<'_> {
         Ok(self.finish(folder, process, Some(child), contents, version))
     }
 
-    /// Starts the server on its data; `prepared` says that it has been one of migd's before.
-    async fn run(&self, folder: &Folder, prepared: bool) -> Result<(Process, Child, (String, u32)), Error> {
+    /// Starts the server on its data; `prepared` says that it has been one of migd's before. Connects to it when the `first`
+    /// database is there.
+    async fn run(
+        &self,
+        folder: &Folder,
+        prepared: bool,
+        first: oneshot::Receiver<()>,
+    ) -> Result<(Process, Child, (String, u32)), Error> {
         self.admit(folder)?;
         let mut child = self.spawn(folder)?;
         let process = child.id().and_then(Process::observe);
         let process = process.ok_or_else(|| died(folder, "the server ended at once"))?;
         let record = Record { fingerprint: self.keeping.fingerprint.clone(), process: process.clone() };
         write(&folder.record(), &serde_json::to_vec(&record).unwrap_or_default())?;
+        first.await.map_err(|_| died(folder, "the server's data could not be copied"))?;
         let template = self.await_ready(folder, &mut child).await?;
         let version = match prepared {
             true => bootstrap::version(&template).await?,
