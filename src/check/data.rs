@@ -248,20 +248,44 @@ fn is_unconditional(statement: &str) -> bool {
     text.starts_with("truncate") || (text.starts_with("delete") && !text.contains("where") && !text.contains("using"))
 }
 
-/// An INSERT of fixed rows: of values, or of a SELECT that reads no table but in its conditions.
+/// An INSERT of fixed rows: of values, of what is looked up by a fixed text or number, or of a SELECT that reads no table but in
+/// its conditions.
 fn is_seed(statement: &str) -> bool {
     let mut depth = 0usize;
     let mut words = Vec::new();
+    // Each SELECT in parentheses: how deep it is, whether it has come to its WHERE, and to something fixed there.
+    let mut open: Vec<(usize, bool, bool)> = Vec::new();
+    let mut reads = false;
     for token in Lexer::new(statement, 0) {
         match token.kind {
             TokenKind::Open => depth += 1,
-            TokenKind::Close => depth = depth.saturating_sub(1),
-            TokenKind::Word => words.push((depth, statement[token.start..token.end].to_ascii_lowercase())),
+            TokenKind::Close => {
+                depth = depth.saturating_sub(1);
+                while let Some((_, _, fixed)) = open.pop_if(|(own, ..)| *own > depth) {
+                    reads |= !fixed;
+                }
+            }
+            TokenKind::Literal | TokenKind::Number => {
+                open.iter_mut().for_each(|(_, conditions, fixed)| *fixed |= *conditions);
+            }
+            TokenKind::Word => {
+                let word = statement[token.start..token.end].to_ascii_lowercase();
+                match word.as_str() {
+                    "select" if depth > 0 => open.push((depth, false, false)),
+                    "where" => open.last_mut().into_iter().for_each(|(_, conditions, _)| *conditions = true),
+                    // The condition has ended: what comes is a number of rows.
+                    "limit" | "order" | "offset" => {
+                        open.last_mut().into_iter().for_each(|(_, conditions, _)| *conditions = false);
+                    }
+                    _ => {}
+                }
+                words.push((depth, word));
+            }
             _ => {}
         }
     }
     let outside = |word: &str| words.iter().any(|(depth, own)| *depth == 0 && own == word);
-    let reads = if outside("select") { outside("from") } else { words.iter().any(|(_, own)| own == "select") };
+    let reads = if outside("select") { outside("from") } else { reads };
     words.first().is_some_and(|(_, first)| first == "insert") && !reads
 }
 
@@ -357,6 +381,21 @@ fn help(code: &str, error: &ServerError, table: Option<&str>, statement: &str) -
         Lexer::new(own, 0).find(|token| token.kind == TokenKind::Word).map(|token| &own[token.start..token.end]);
     let begins = |word: &str| first.is_some_and(|first| first.eq_ignore_ascii_case(word));
     match code {
+        // What is refused is the statement, not the constraint: NOT VALID would let nothing pass.
+        "data.foreign-key" if error.message.starts_with("update or delete on ") && begins("update") => format!(
+            "rows of {table} refer to the key that is changed: change them with it, by a {what} that is made anew with ON \
+             UPDATE CASCADE, or with that constraint dropped before and added again behind"
+        ),
+        "data.foreign-key" if error.message.starts_with("update or delete on ") => {
+            format!("rows of {table} refer to what is deleted: first delete them, or give them another parent")
+        }
+        "data.foreign-key" if begins("insert") => format!(
+            "leave out the rows of which {what} finds no parent (`WHERE EXISTS (SELECT FROM …)`, or an inner join), or \
+             insert their parents first"
+        ),
+        "data.foreign-key" if begins("update") => format!(
+            "give {table} only keys that have a parent (`WHERE EXISTS (SELECT FROM …)`), or insert the parents first"
+        ),
         "data.foreign-key" => format!(
             "first delete the rows of {table} without a parent, or set their key to NULL; or add {what} as NOT VALID, \
              clean up, and VALIDATE it in a later migration"
@@ -418,6 +457,11 @@ mod tests {
         assert!(!is_seed("INSERT INTO plugins (name) SELECT name FROM old"));
         assert!(!is_seed("INSERT INTO plugins (name) VALUES ((SELECT name FROM old LIMIT 1))"));
         assert!(!is_seed("UPDATE plugins SET name = 'insert'"));
+
+        let link = "INSERT INTO links VALUES ((SELECT id FROM a WHERE name = 'x'), (SELECT id FROM b WHERE b.kind = 7 LIMIT 1))";
+        assert!(is_seed(link), "each is one row's, found by a name");
+        assert!(!is_seed(&link.replace("'x'", "a.title")));
+        assert!(!is_seed("INSERT INTO links VALUES ((SELECT id FROM a WHERE old ORDER BY id LIMIT 1), 1)"));
     }
 
     #[test]
@@ -434,6 +478,19 @@ mod tests {
         assert!(of_key("INSERT INTO t SELECT owner FROM old").contains("ON CONFLICT"));
         assert!(of_key("UPDATE t SET owner = lower(owner)").contains("get the same key"));
         assert!(of_key("CREATE UNIQUE INDEX ON t (owner)").contains("the duplicates in t"));
+
+        let of_foreign = |statement: &str, message: &str| {
+            let error =
+                ServerError { sqlstate: "23503".to_owned(), message: message.to_owned(), ..ServerError::default() };
+            help("data.foreign-key", &error, Some("t"), statement)
+        };
+        let (lacks, has) = ("insert or update on table \"t\" violates", "update or delete on table \"p\" violates");
+        assert!(of_foreign("ALTER TABLE t ADD FOREIGN KEY (owner) REFERENCES p", lacks).contains("NOT VALID"));
+        let insert = of_foreign("INSERT INTO t SELECT owner FROM old", lacks);
+        assert!(insert.contains("leave out the rows") && !insert.contains("NOT VALID"), "{insert}");
+        assert!(of_foreign("UPDATE t SET owner = 1", lacks).contains("only keys that have a parent"));
+        assert!(of_foreign("UPDATE p SET id = id + 1000", has).contains("ON UPDATE CASCADE"));
+        assert!(of_foreign("DELETE FROM p", has).contains("refer to what is deleted"));
     }
 
     #[test]
