@@ -192,10 +192,31 @@ fn elsewhere(error: &ServerError) -> Option<String> {
         [first] => (first, format!("the schema {schemas} has one of that name")),
         [first, ..] => (first, format!("the schemas {schemas} have one of that name")),
     };
+    if let Some(schema) = schema_asked(&error.message) {
+        return Some(format!(
+            "{are}. Either that one is meant, or production's role makes what has no schema in {schema}, by a setting of its own: \
+             say so in the set's `setup_sql`: `CREATE SCHEMA IF NOT EXISTS {schema}; ALTER ROLE CURRENT_USER SET search_path = \
+             {schema}, public`"
+        ));
+    }
+    let named = format!("{are}: name it with its schema, or `SET search_path` first");
+    // That one is on the path by itself: something in the chain has taken it off.
+    if first == "public" {
+        return Some(named);
+    }
     Some(format!(
-        "{are}: name it with its schema, or `SET search_path` first. Where production's role finds it by a setting of its own, \
-         say so in the set's `setup_sql`: `ALTER ROLE CURRENT_USER SET search_path = {first}, public`"
+        "{named}. Where production's role finds it by a setting of its own, say so in the set's `setup_sql`: \
+         `ALTER ROLE CURRENT_USER SET search_path = {first}, public`"
     ))
+}
+
+/// The schema in which something was looked for and is not: `relation "shop.orders" does not exist`.
+fn schema_asked(message: &str) -> Option<&str> {
+    let named = message.strip_suffix(" does not exist")?.split_once(' ')?.1;
+    let named = named.split('(').next()?.trim_matches('"');
+    let (schema, _) = named.split_once('.')?;
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    (!schema.is_empty() && schema.chars().all(is_plain)).then_some(schema)
 }
 
 /// What an extension may bring, as the server names it when it is missing.
@@ -343,4 +364,33 @@ fn in_sql(command: &str) -> &'static str {
 
 fn seconds(ms: u64) -> String {
     if ms.is_multiple_of(1000) { format!("{} s", ms / 1000) } else { format!("{ms} ms") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_schema_has_is_told_by_where_it_was_looked_for() {
+        let told = |message: &str, schema: &str| {
+            let error = ServerError {
+                message: message.to_owned(),
+                elsewhere: vec![schema.to_owned()],
+                ..ServerError::default()
+            };
+            elsewhere(&error).unwrap_or_default()
+        };
+        let qualified = told("relation \"shop.orders\" does not exist", "public");
+        assert!(
+            qualified
+                .contains("CREATE SCHEMA IF NOT EXISTS shop; ALTER ROLE CURRENT_USER SET search_path = shop, public")
+        );
+        assert!(
+            told("function shop.total(public.money) does not exist", "public").contains("search_path = shop, public")
+        );
+        let bare = told("relation \"orders\" does not exist", "shop");
+        assert!(bare.contains("search_path = shop, public") && bare.contains("name it with its schema"), "{bare}");
+        let on_the_path = told("function total(shop.money) does not exist", "public");
+        assert!(!on_the_path.contains("setup_sql"), "no setting puts it there: {on_the_path}");
+    }
 }
