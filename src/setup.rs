@@ -32,7 +32,8 @@ pub fn configure(place: &Place) -> Result<Vec<String>, Error> {
             return Err(Error::other_database(first));
         }
         let paths = repo.paths()?;
-        return Err(match layout::programs(&paths).first() {
+        let read = |path: &str| repo.work_file(path).ok();
+        return Err(match layout::programs(&paths, &read).first() {
             Some(programs) => Error::no_sets_but_programs(programs),
             None => Error::no_sets_but(&fullest(&paths)),
         });
@@ -51,7 +52,8 @@ pub fn configure(place: &Place) -> Result<Vec<String>, Error> {
         lines.push(format!("{} more folders were passed over: see {CONFIG_FILE}", passed.len() - TOLD));
     }
     let of_a_set = |folder: &str| sets.iter().any(|set| folder == set.path || plan::is_inside(folder, &set.path));
-    let programs = layout::programs(&repo.paths()?).into_iter().filter(|programs| !of_a_set(&programs.folder));
+    let read = |path: &str| repo.work_file(path).ok();
+    let programs = layout::programs(&repo.paths()?, &read).into_iter().filter(|programs| !of_a_set(&programs.folder));
     lines.extend(programs.take(TOLD).map(|programs| programs.what()));
     let path = root.join(CONFIG_FILE);
     // A link that leads nowhere is there too.
@@ -149,7 +151,9 @@ fn templates(set: &plan::SetPlan) -> Option<String> {
     files.dedup();
     let (many, help) = (files.len(), first.help.as_deref().unwrap_or_default());
     let files = if many == 1 { "1 file is a template".to_owned() } else { format!("{many} files are templates") };
-    Some(format!("{}: {files} ({}): {help}", set.name, first.message.split(':').next().unwrap_or_default()))
+    // The placeholder itself may have colons.
+    let what = first.message.rsplit_once(": ").map_or(first.message.as_str(), |(what, _)| what);
+    Some(format!("{}: {files} ({what}): {help}", set.name))
 }
 
 /// The steps of a set that are not SQL.

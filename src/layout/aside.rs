@@ -73,6 +73,11 @@ fn by_name(set: &Found, found: &[Found]) -> Option<String> {
     {
         return Some(format!("by its name, only databases for trials have it beside {}", main.path));
     }
+    if last == "current"
+        && let Some(committed) = beside().find(|other| other.path.ends_with("/committed"))
+    {
+        return Some(format!("graphile-migrate's draft is in it, and becomes a file of {}", committed.path));
+    }
     if folders::is_draft(last)
         && let Some(other) = beside().next()
     {

@@ -111,6 +111,12 @@ fn ways(paths: &BTreeSet<&str>, read: &dyn Fn(&str) -> Option<Vec<u8>>) -> Vec<W
             for location in &locations {
                 folders.extend(resolve(config, location, paths).filter(|folder| !folders.contains(folder)));
             }
+            // Files that are named otherwise than Flyway's own way are found nowhere unless it is said where they are.
+            if locations.is_empty() && NAMING.iter().any(|name| settings.contains_key(*name)) {
+                let home = [module(config), RESOURCES, "db/migration"];
+                let home = home.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
+                folders.extend(Some(home).filter(|home| has_sql(home, paths)));
+            }
             let given = Given { vars, settings };
             let near = |way: &&mut Way| !folders.is_empty() && way.folders == folders;
             match ways.iter_mut().find(near) {
@@ -121,6 +127,9 @@ fn ways(paths: &BTreeSet<&str>, read: &dyn Fn(&str) -> Option<Vec<u8>>) -> Vec<W
     }
     ways
 }
+
+/// The settings that decide which files are migrations.
+const NAMING: &[&str] = &["sqlMigrationPrefix", "sqlMigrationSeparator", "sqlMigrationSuffixes"];
 
 /// So many configuration files and builds are read at most.
 const CONFIGS: usize = 2000;
@@ -216,6 +225,13 @@ fn names(program: &str, location: &str) -> bool {
     ["\"", "\"/", "\"classpath:", "\"classpath:/"].iter().any(|open| program.contains(&format!("{open}{location}\"")))
 }
 
+/// Whether there is SQL in a folder or below.
+fn has_sql(folder: &str, paths: &BTreeSet<&str>) -> bool {
+    let prefix = format!("{folder}/");
+    let below = paths.range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
+    below.take_while(|p| p.starts_with(&prefix)).any(|p| p.ends_with(".sql"))
+}
+
 /// The folder that a location means, if there is SQL in it.
 fn resolve(config: &str, location: &str, paths: &BTreeSet<&str>) -> Option<String> {
     let vendor = location.replace("{vendor}", "postgresql");
@@ -226,11 +242,7 @@ fn resolve(config: &str, location: &str, paths: &BTreeSet<&str>) -> Option<Strin
     }
     let module = module(config);
     let join = |folder: &str, path: &str| if folder.is_empty() { path.to_owned() } else { format!("{folder}/{path}") };
-    let has_sql = |folder: &String| {
-        let prefix = format!("{folder}/");
-        let below = paths.range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
-        below.take_while(|p| p.starts_with(&prefix)).any(|p| p.ends_with(".sql"))
-    };
+    let has_sql = |folder: &String| has_sql(folder, paths);
     if kind == "filesystem" {
         return [join(module, path), path.to_owned()].into_iter().find(has_sql);
     }

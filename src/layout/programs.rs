@@ -18,6 +18,8 @@ struct Tool {
     file: &'static str,
     /// The name of a file that tells it from others whose migrations are named alike.
     sign: Option<&'static str>,
+    /// The word that each of its files has, where others are named like them.
+    word: Option<&'static str>,
     /// The command that prints their SQL. From the tool's own documentation.
     prints: Option<&'static str>,
 }
@@ -29,7 +31,13 @@ const fn tool(
     sign: Option<&'static str>,
     prints: Option<&'static str>,
 ) -> Tool {
-    Tool { name, language, file, sign, prints }
+    Tool { name, language, file, sign, word: None, prints }
+}
+
+impl Tool {
+    const fn with_word(self, word: &'static str) -> Tool {
+        Tool { word: Some(word), ..self }
+    }
 }
 
 /// The first that fits is the one.
@@ -72,7 +80,8 @@ const TOOLS: &[Tool] = &[
         r"^(.*/)?(?:[\w.-]*changelog[\w.-]*|changelogs?/[^/]+)\.(?:xml|ya?ml|json)$",
         None,
         Some("liquibase update-sql"),
-    ),
+    )
+    .with_word("databaseChangeLog"),
     tool("Sqitch", "SQL, in the order of its plan", r"^(.*/)?sqitch\.plan$", None, None),
     tool("a Node.js runner", "JavaScript", r"^(.*/)?migrations?/\d{8,}[-_.][^/]+\.(?:[cm]?js)$", None, None),
     tool("a Node.js runner", "TypeScript", r"^(.*/)?migrations?/\d{8,}[-_.][^/]+\.[cm]?ts$", None, None),
@@ -110,8 +119,11 @@ impl Programs {
     }
 }
 
-/// The folders of such migrations among `paths`, those with most files first.
-pub fn programs(paths: &[String]) -> Vec<Programs> {
+/// So many files of one tool are looked into at most, for its word.
+const LOOKED: usize = 64;
+
+/// The folders of such migrations among `paths`, those with most files first. `read` reads a file by its path.
+pub fn programs(paths: &[String], read: &dyn Fn(&str) -> Option<Vec<u8>>) -> Vec<Programs> {
     static FILES: LazyLock<Vec<Option<Regex>>> =
         LazyLock::new(|| TOOLS.iter().map(|tool| Regex::new(tool.file).ok()).collect());
     let has = |sign: &str| paths.iter().any(|path| path.rsplit('/').next() == Some(sign));
@@ -121,10 +133,17 @@ pub fn programs(paths: &[String]) -> Vec<Programs> {
         .filter_map(|(tool, file)| Some((tool, file.as_ref()?)))
         .filter(|(tool, _)| tool.sign.is_none_or(has))
         .collect();
-    let mut found: BTreeMap<&str, Programs> = BTreeMap::new();
+    let (mut found, mut looked): (BTreeMap<&str, Programs>, usize) = Default::default();
     for path in paths.iter().filter(|path| !path.split('/').any(is_vendored)) {
         let Some((tool, _)) = known.iter().find(|(_, file)| file.is_match(path)) else { continue };
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        if let Some(word) = tool.word.filter(|_| !found.contains_key(folder)) {
+            looked += 1;
+            let says = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).contains(word);
+            if looked > LOOKED || !read(path).is_some_and(says) {
+                continue;
+            }
+        }
         let new = || Programs {
             folder: folder.to_owned(),
             files: 0,
@@ -144,8 +163,13 @@ mod tests {
     use super::*;
 
     fn told(paths: &[&str]) -> Vec<(String, &'static str)> {
+        told_of(paths, "databaseChangeLog:")
+    }
+
+    fn told_of(paths: &[&str], text: &str) -> Vec<(String, &'static str)> {
         let paths: Vec<String> = paths.iter().map(|path| (*path).to_owned()).collect();
-        programs(&paths).into_iter().map(|programs| (programs.folder, programs.name)).collect()
+        let read = |_: &str| Some(text.as_bytes().to_vec());
+        programs(&paths, &read).into_iter().map(|programs| (programs.folder, programs.name)).collect()
     }
 
     #[test]
@@ -183,6 +207,14 @@ mod tests {
             told(&["node_modules/x/migrations/20240101120000_a.js", "db/migrate/readme.rb", "src/changelog.md"]),
             []
         );
+    }
+
+    #[test]
+    fn what_changed_in_a_release_is_no_change_log_of_liquibases() {
+        for path in [".github/workflows/changelog.yml", "changelogs/fix.yml", "tables/activity_changelog.yaml"] {
+            assert_eq!(told_of(&[path], "name: Changelog\non: push\n"), [], "{path}");
+            assert_eq!(told(&[path]).len(), 1, "{path}");
+        }
     }
 
     #[test]

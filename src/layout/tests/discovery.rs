@@ -322,6 +322,11 @@ fn what_lies_beside_a_set_and_is_none_is_told() {
         passed(&drafts),
         ["sql/migrations/templates: by its name, others are made from it, as sql/migrations/sql"]
     );
+
+    let graphile =
+        [("db/migrations/committed/000001.sql", "--! Previous: -\n"), ("db/migrations/current/1-current.sql", "")];
+    assert_eq!(found(&graphile), ["db/migrations/committed (plain)"]);
+    assert_eq!(passed(&graphile).len(), 1, "its draft is no set");
 }
 
 #[test]
@@ -511,6 +516,13 @@ fn a_folder_with_atlas_sums_is_no_set_of_sqlxs() {
         ("migrations/atlas.sum", "h1:"),
     ];
     assert_eq!(found(&files), ["migrations (atlas)"]);
+
+    let goose = [
+        ("db/atlas.hcl", "env \"local\" { migration { dir = \"file://goose?format=goose\" } }"),
+        ("db/goose/atlas.sum", "h1:"),
+        ("db/goose/20240101000000_init.sql", "-- +goose Up\nCREATE TABLE t ();\n-- +goose Down\nDROP TABLE t;"),
+    ];
+    assert_eq!(found(&goose), ["db/goose (goose)"], "both directions would be run as one");
 }
 
 #[test]

@@ -202,6 +202,26 @@ fn a_prefix_of_its_own_makes_flyways_set_of_what_looks_like_anothers() {
 }
 
 #[test]
+fn a_prefix_of_its_own_is_stated_of_the_folder_where_flyway_looks_by_itself() {
+    let file = "src/main/resources/db/migration/20170208084607951__initial_schema.sql";
+    for (config, text) in [
+        (
+            "src/main/resources/application.properties",
+            "spring.flyway.schemas=shop\nspring.flyway.sql-migration-prefix=\n",
+        ),
+        ("build.gradle", "flyway {\n    schemas = ['shop']\n    sqlMigrationPrefix = ''\n}\n"),
+    ] {
+        let (found, _) = look(&[(file, "SELECT 1"), (config, text)]);
+        let [set] = &found[..] else { panic!("{config}: {found:?}") };
+        assert_eq!((set.layout.name(), set.path.as_str()), ("flyway", "src/main/resources/db/migration"), "{config}");
+        assert_eq!(pairs(&set.given.settings), [("schemas", "shop"), ("sqlMigrationPrefix", "")], "{config}");
+    }
+    let unfit = "spring.flyway.sql-migration-prefix=M\n";
+    let (found, _) = look(&[(file, "SELECT 1"), ("src/main/resources/application.properties", unfit)]);
+    assert_eq!(found.iter().map(|set| set.layout.name()).collect::<Vec<_>>(), ["plain"], "no file is named so");
+}
+
+#[test]
 fn files_far_below_make_no_set_of_a_folder_that_has_others() {
     let (found, _) =
         look(&[("schema.sql", ""), ("pom.xml", "flyway"), ("a/sql/V1__a.sql", ""), ("b/sql/V1__a.sql", "")]);
