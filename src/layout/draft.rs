@@ -20,12 +20,23 @@ pub(super) struct Draft<'a> {
     fills: bool,
     /// Whether the runner fails on an up without a statement.
     refuses_blank: bool,
+    /// Whether the runner sends the rows behind `COPY … FROM STDIN` as such, as psql does. To every other they are SQL.
+    loads_copy: bool,
     chain: Chain,
 }
 
 impl<'a> Draft<'a> {
     pub(super) fn new(root: &'a str, tree: &'a Tree, runner: &'static str) -> Self {
-        Draft { root, tree, runner, strips_bom: false, fills: false, refuses_blank: false, chain: Chain::default() }
+        Draft {
+            root,
+            tree,
+            runner,
+            strips_bom: false,
+            fills: false,
+            refuses_blank: false,
+            loads_copy: false,
+            chain: Chain::default(),
+        }
     }
 
     pub(super) fn strips_bom(mut self) -> Self {
@@ -40,6 +51,11 @@ impl<'a> Draft<'a> {
 
     pub(super) fn refuses_blank(mut self) -> Self {
         self.refuses_blank = true;
+        self
+    }
+
+    pub(super) fn loads_copy(mut self) -> Self {
+        self.loads_copy = true;
         self
     }
 
@@ -196,11 +212,35 @@ impl<'a> Draft<'a> {
         self.find(finding, file);
     }
 
+    /// The file has rows behind `COPY … FROM STDIN`, which the runner does not send as such.
+    fn copies(&mut self, source: &Source) {
+        let text = &source.text[source.body.clone()];
+        let says =
+            |word: &str| text.as_bytes().windows(word.len()).any(|own| own.eq_ignore_ascii_case(word.as_bytes()));
+        if self.loads_copy || !says("stdin") || !says("copy") {
+            return;
+        }
+        let script = sql::split_range(&source.text, source.body.clone());
+        let mut statements = script.statements.iter().filter(|_| script.problems.is_empty());
+        let Some(copy) = statements.find(|statement| statement.copy_data.is_some()) else { return };
+        let lines = LineIndex::new(&source.text);
+        let span = lines.span(copy.range.clone());
+        let message = format!("{} fails here: it does not send what follows COPY … FROM STDIN as rows", self.runner);
+        let finding = Finding::new("apply.format", Severity::Error, message).at(span, lines.lines(span));
+        let finding = finding
+            .detail("psql and Flyway do; to the server of any other runner these lines are SQL, and a syntax error")
+            .help("INSERT the rows, many in one statement, or load them by other means than a migration");
+        self.chain.findings.push(finding.in_file(source.path.clone()));
+    }
+
     /// Appends a migration. Without an `up` the chain cannot go on behind it.
     pub(super) fn push(&mut self, file: &str, version: String, name: &str, up: Option<Source>, down: Option<Source>) {
         let path = self.path(file);
         if up.as_ref().is_some_and(|up| is_blank(&up.text[up.body.clone()])) {
             self.blank(file);
+        }
+        for source in up.iter().chain(&down) {
+            self.copies(source);
         }
         let foreign = up.is_none().then(|| path.clone());
         let up = up.unwrap_or_else(|| Source {

@@ -56,7 +56,7 @@ impl Layout for Flyway {
 
     fn plan_with(&self, root: &str, tree: &Tree, given: &Given) -> Chain {
         let settings = Settings::of(&given.settings);
-        let mut draft = Draft::new(root, tree, self.name()).strips_bom().fills();
+        let mut draft = Draft::new(root, tree, self.name()).strips_bom().fills().loads_copy();
         let mut sides: BTreeMap<char, Side<'_>> = BTreeMap::new();
         for file in tree.files.keys() {
             if is_elsewhere(file) {

@@ -53,7 +53,7 @@ impl Layout for Plain {
     fn plan(&self, root: &str, tree: &Tree) -> Chain {
         let put_in = shared::put_in(tree);
         let tree = put_in.as_ref().map_or(tree, |(tree, _)| tree);
-        let mut draft = Draft::new(root, tree, self.name());
+        let mut draft = Draft::new(root, tree, self.name()).loads_copy();
         let own: BTreeSet<&str> = own(tree).collect();
         let stems: BTreeSet<&str> = own.iter().filter_map(|f| stem(f)).collect();
         let dialects = has_dialects(tree);

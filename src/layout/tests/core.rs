@@ -357,3 +357,35 @@ fn pops_autocommit_is_no_transaction() {
     let chain = plan("plain", &[("1_a.postgres.autocommit.up.sql", "CREATE INDEX CONCURRENTLY i ON t (a)")]);
     assert_eq!(chain.migrations[0].up.mode, Mode::Simple);
 }
+
+#[test]
+fn rows_behind_a_copy_are_rows_to_psql_and_flyway_alone() {
+    let copy = "CREATE TABLE t (a int);\nCOPY t FROM stdin;\n1\n\\.\n";
+    for (layout, file, up, down) in [
+        ("golang-migrate", "1_a.up.sql", "", ""),
+        ("sqlx", "1_a.sql", "", ""),
+        ("goose", "1_a.sql", "-- +goose Up\n-- +goose StatementBegin\n", "-- +goose StatementEnd\n-- +goose Down\n"),
+        ("dbmate", "1_a.sql", "-- migrate:up\n", "-- migrate:down\n"),
+        (
+            "sql-migrate",
+            "1_a.sql",
+            "-- +migrate Up\n-- +migrate StatementBegin\n",
+            "-- +migrate StatementEnd\n-- +migrate Down\n",
+        ),
+        ("refinery", "V1__a.sql", "", ""),
+        ("prisma", "1_a/migration.sql", "", ""),
+        ("supabase", "1_a.sql", "", ""),
+    ] {
+        let chain = plan(layout, &[(file, &format!("{up}{copy}{down}"))]);
+        let told = chain.findings.iter().find(|finding| finding.message.contains("COPY"));
+        let told = told.unwrap_or_else(|| panic!("{layout}: {:?}", chain.findings));
+        let line = u32::try_from(up.lines().count()).unwrap() + 2;
+        assert_eq!((told.code.as_str(), told.line), ("apply.format", Some(line)), "{layout}");
+        let sends_none = "CREATE TABLE stdin (copy int); -- COPY t FROM stdin;\nCOPY t TO stdout;\n";
+        let chain = plan(layout, &[(file, &format!("{up}{sends_none}{down}"))]);
+        assert!(!chain.findings.iter().any(|finding| finding.message.contains("COPY")), "{layout}");
+    }
+    for (layout, file) in [("flyway", "V1__a.sql"), ("plain", "1_a.sql")] {
+        assert_eq!(findings(&plan(layout, &[(file, copy)])), [""; 0], "{layout}");
+    }
+}

@@ -23,7 +23,7 @@ fn is_only(findings: &[Value], code: &str, line: u64) {
     let [finding] = findings else { panic!("one finding was expected: {findings:#?}") };
     assert_eq!(finding["code"], code, "{finding:#}");
     assert_eq!(finding["line"], line, "{finding:#}");
-    assert!(finding["path"].as_str().is_some_and(|path| path.starts_with("migrations/2_it.")), "{finding:#}");
+    assert!(finding["path"].as_str().is_some_and(|path| path.contains("/2_it.")), "{finding:#}");
 }
 
 #[track_caller]
@@ -151,20 +151,32 @@ fn commands_of_psql_are_named() {
     assert!(found[0]["message"].as_str().unwrap().contains("\\connect"), "{found:#?}");
 }
 
+/// A set that psql runs, which sends the rows behind a COPY.
+fn of_psql(file: &str, text: &str) -> Sandbox {
+    let repo = Sandbox::new();
+    repo.configure("[[migrations]]\npath = \"db\"\nlayout = \"plain\"\n");
+    repo.write("db/1_users.sql", "CREATE TABLE users (id bigint PRIMARY KEY, email text);\n");
+    repo.git(&["add", "."]);
+    repo.git(&["commit", "--quiet", "--no-verify", "--message", "users"]);
+    repo.write(file, text);
+    repo.git(&["add", "."]);
+    repo
+}
+
 #[test]
 fn copy_data_in_the_file_is_loaded() {
     let up = "COPY users (id, email) FROM stdin;\n1\ta@example.org\n2\t\\N\n\\.\nALTER TABLE users ADD COLUMN age integer;\n";
-    let down = "DELETE FROM users;\nALTER TABLE users DROP COLUMN age;\n";
-    let repo = Sandbox::new();
-    repo.migration(2, "it", up, down);
-    let report = repo.check(&[]);
+    let report = of_psql("db/2_it.sql", up).check(&[]);
     assert_eq!(report["outcome"], "pass", "{report:#}");
     assert_eq!(report["migrations"][0]["rows_changed"]["users"]["inserted"], 2, "{report:#}");
+    // golang-migrate sends the file as it is.
+    let found = findings(up, "DELETE FROM users;\nALTER TABLE users DROP COLUMN age;\n");
+    is_only(&found, "apply.format", 1);
 }
 
 #[test]
 fn bad_copy_data_is_shown_at_its_statement() {
-    let found = findings("SELECT 1;\nCOPY users (id) FROM stdin;\n1\nthree\n\\.\n", "SELECT 1;\n");
+    let found = findings_of(&of_psql("db/2_it.sql", "SELECT 1;\nCOPY users (id) FROM stdin;\n1\nthree\n\\.\n"));
     is_only(&found, "apply.error", 2);
     assert_eq!(found[0]["sqlstate"], "22P02");
     assert!(found[0]["detail"].as_str().unwrap().contains("line 2"), "{found:#?}");
