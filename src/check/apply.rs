@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use regex::Regex;
+
 use super::{Check, Subject, at, missing, newer, placed, slips};
 use crate::layout::Source;
 use crate::sql::{LineIndex, ProblemKind, identifier};
@@ -179,6 +181,7 @@ fn server(source: &Source, range: Option<std::ops::Range<usize>>, error: &Server
         .or_else(|| elsewhere(error))
         .or_else(|| slips::advice(error, text))
         .or_else(|| missing::advice(error))
+        .or_else(|| taken_role(error, source, range.as_ref()))
         .or_else(|| advice(error))
         .or_else(|| error.hint.clone());
     finding
@@ -210,6 +213,21 @@ fn elsewhere(error: &ServerError) -> Option<String> {
     ))
 }
 
+/// Where the file has taken a role, which may not make anything in a schema: whoever takes it, it has no rights but its own.
+fn taken_role(error: &ServerError, source: &Source, range: Option<&std::ops::Range<usize>>) -> Option<String> {
+    let schema = error.message.strip_prefix("permission denied for schema ").filter(|_| error.sqlstate == "42501")?;
+    let before = source.text.get(source.body.start..range?.start)?;
+    let set = Regex::new(r#"(?im)^\s*(?:SET\s+(?:LOCAL\s+|SESSION\s+)?|RE)(?:SET\s+)?ROLE\b\s*([\w$]+|"[^"]+")?\s*;"#)
+        .ok()?;
+    let role = set.captures_iter(before).last()?.get(1)?.as_str();
+    (!role.eq_ignore_ascii_case("none")).then(|| {
+        format!(
+            "the file has taken the role {role}, and what it does then has this role's rights, whoever deploys: `GRANT CREATE ON \
+             SCHEMA {schema} TO {role}` before, or `RESET ROLE` (since PostgreSQL 15 not everybody may make things in public)"
+        )
+    })
+}
+
 /// The schema in which something was looked for and is not: `relation "shop.orders" does not exist`.
 fn schema_asked(message: &str) -> Option<&str> {
     let named = message.strip_suffix(" does not exist")?.split_once(' ')?.1;
@@ -225,6 +243,10 @@ const OF_EXTENSIONS: &[&str] = &["type ", "function ", "operator ", "text search
 /// What usually helps, where the server itself has no hint.
 fn advice(error: &ServerError) -> Option<String> {
     let text = match error.sqlstate.as_str() {
+        "55P04" => {
+            "a value that is added to an enum can be used when it is committed: put ALTER TYPE … ADD VALUE into a migration \
+             of its own, deployed before this one"
+        }
         "25001" if error.message.ends_with(INSIDE) => {
             "it cannot run inside a transaction: put it in a migration of its own and tell the runner to use none"
         }
@@ -369,6 +391,28 @@ fn seconds(ms: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_role_that_the_file_takes_is_told_where_it_may_not() {
+        let told = |before: &str| {
+            let text = format!("{before}CREATE TABLE t (a int);");
+            let (start, end) = (before.len(), text.len());
+            let mode = crate::layout::Mode::Simple;
+            let source =
+                Source { path: String::new(), text: text.into(), body: 0..end, mode, pieces: None, inserts: None };
+            let error = ServerError {
+                sqlstate: "42501".to_owned(),
+                message: "permission denied for schema public".to_owned(),
+                ..ServerError::default()
+            };
+            taken_role(&error, &source, Some(&(start..end)))
+        };
+        assert!(told("SET ROLE app;\n").unwrap().contains("GRANT CREATE ON SCHEMA public TO app`"));
+        assert!(told("RESET ROLE;\nset local role \"My app\";").unwrap().contains("TO \"My app\"`"));
+        assert_eq!(told("SET ROLE app;\nRESET ROLE;\n"), None);
+        assert_eq!(told("SET ROLE app; SELECT 1;\nSET ROLE NONE;\n"), None);
+        assert_eq!(told("-- SET ROLE\n"), None);
+    }
 
     #[test]
     fn what_another_schema_has_is_told_by_where_it_was_looked_for() {

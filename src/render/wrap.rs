@@ -37,9 +37,10 @@ pub(super) fn parts(line: &str, dot: &str, columns: usize) -> String {
     fill(line.split(dot), dot, "  ", columns)
 }
 
-/// A statement, broken between its tokens. One that brings its own lines, or may hold a text in dollar signs, is left as it is.
+/// A statement, broken between its tokens. One that brings its own lines, or may hold a text in dollar signs, one with escapes or
+/// a comment, is left as it is.
 pub(super) fn sql(statement: &str, columns: usize) -> String {
-    if statement.contains(['\n', '$']) {
+    if statement.contains(['\n', '$', '\\']) || statement.contains("--") {
         return statement.to_owned();
     }
     let mut quote = None;
@@ -87,6 +88,9 @@ mod tests {
         assert_eq!(broken.split("\n    ").collect::<Vec<_>>().join(" "), statement);
         assert!(broken.contains("'one  two, three'),\n"), "{broken}");
         assert_eq!(sql("SELECT $$a b$$, 1, 2, 3, 4, 5", 10), "SELECT $$a b$$, 1, 2, 3, 4, 5");
+        for whole in [r"SELECT E'it\'s; a text', 1, 2, 3", "SELECT 1, 2, 3 -- and no more"] {
+            assert_eq!(sql(whole, 10), whole);
+        }
     }
 
     #[test]
