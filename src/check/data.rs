@@ -253,7 +253,7 @@ fn is_unconditional(statement: &str) -> bool {
 fn is_seed(statement: &str) -> bool {
     let mut depth = 0usize;
     let mut words = Vec::new();
-    // Each SELECT in parentheses: how deep it is, whether it has come to its WHERE, and to something fixed there.
+    // Each SELECT in parentheses that reads: how deep it is, whether it has come to its WHERE, and to something fixed there.
     let mut open: Vec<(usize, bool, bool)> = Vec::new();
     let mut reads = false;
     for token in Lexer::new(statement, 0) {
@@ -271,7 +271,9 @@ fn is_seed(statement: &str) -> bool {
             TokenKind::Word => {
                 let word = statement[token.start..token.end].to_ascii_lowercase();
                 match word.as_str() {
-                    "select" if depth > 0 => open.push((depth, false, false)),
+                    "from" if depth > 0 && words.iter().any(|(own, word)| *own == depth && word == "select") => {
+                        open.push((depth, false, false));
+                    }
                     "where" => open.last_mut().into_iter().for_each(|(_, conditions, _)| *conditions = true),
                     // The condition has ended: what comes is a number of rows.
                     "limit" | "order" | "offset" => {
@@ -461,6 +463,9 @@ mod tests {
         let link = "INSERT INTO links VALUES ((SELECT id FROM a WHERE name = 'x'), (SELECT id FROM b WHERE b.kind = 7 LIMIT 1))";
         assert!(is_seed(link), "each is one row's, found by a name");
         assert!(!is_seed(&link.replace("'x'", "a.title")));
+        assert!(is_seed(
+            "INSERT INTO t VALUES ('x', (SELECT coalesce((SELECT n FROM t WHERE name = 'y' LIMIT 1), 0)))"
+        ));
         assert!(!is_seed("INSERT INTO links VALUES ((SELECT id FROM a WHERE old ORDER BY id LIMIT 1), 1)"));
     }
 
