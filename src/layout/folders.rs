@@ -50,7 +50,7 @@ const OTHER_DATABASES: &[&str] = &[
 ];
 
 /// Those that count as a whole name only.
-const OTHER_DATABASES_WHOLE: &[&str] = &["cockroach", "cockroachdb", "bigquery", "hsql"];
+const OTHER_DATABASES_WHOLE: &[&str] = &["cockroach", "cockroachdb", "crdb", "bigquery", "hsql"];
 
 /// Names of databases that are other words too: a second package for the database, a source of prices, a town.
 const ALSO_WORDS: &[&str] = &["oracle", "spanner", "snowflake", "d1", "derby", "db2", "turso"];
@@ -82,7 +82,7 @@ pub fn is_of_other_database(name: &str) -> bool {
 
 /// Whether a folder's name speaks of PostgreSQL.
 pub(super) fn is_postgres(name: &str) -> bool {
-    words(&name.to_ascii_lowercase()).any(|word| word.starts_with("postgres") || word == "pg")
+    words(&name.to_ascii_lowercase()).any(|word| word.starts_with("postgres") || matches!(word, "pg" | "psql"))
 }
 
 fn words(name: &str) -> impl Iterator<Item = &str> {

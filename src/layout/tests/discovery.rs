@@ -535,3 +535,10 @@ fn a_home_that_has_other_databases_files_alone_is_no_set() {
     ];
     assert_eq!(found(&files), ["core/src/main/resources/shop/db/migration (flyway)"]);
 }
+
+#[test]
+fn cockroachs_folder_beside_psqls_is_no_set() {
+    let up = "-- +goose Up\nCREATE TABLE a (b int);\n";
+    let files = [("storage/crdb/migrations/1_a.sql", up), ("storage/psql/migrations/1_a.sql", up)];
+    assert_eq!(found(&files), ["storage/psql/migrations (goose)"]);
+}
