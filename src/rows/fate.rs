@@ -39,9 +39,13 @@ impl Readers {
                 .map(str::to_lowercase)
                 .collect();
             let first = words.first()?.clone();
+            // What is made of a column, and keeps no value of it.
+            let made = words.iter().skip(1).find(|word| *word != "unique");
+            let is_aside = made.is_some_and(|made| matches!(made.as_str(), "index" | "policy" | "trigger"));
             let words: BTreeSet<String> = words.into_iter().collect();
             let is_reader = match first.as_str() {
                 "drop" | "comment" => false,
+                "create" if is_aside => false,
                 // Only a conversion reads another column.
                 "alter" => words.contains("using"),
                 _ => true,
@@ -227,5 +231,14 @@ mod tests {
     fn a_value_is_found_in_json_and_not_in_a_longer_text() {
         assert!(holds("ab", "ab") && holds("{\"nick\": \"ab\"}", "ab"));
         assert!(!holds("abc", "ab") && !holds("{\"nick\": \"abc\"}", "ab"));
+    }
+
+    #[test]
+    fn an_index_reads_no_values_that_it_keeps() {
+        let read = |up: &str| Readers::of(up).have(&["kind", "orders"]);
+        assert!(!read("ALTER TABLE orders DROP kind, ADD kind text; CREATE UNIQUE INDEX ON orders (kind);"));
+        assert!(!read("CREATE POLICY p ON orders USING (kind = 'a'); DROP POLICY p ON orders;"));
+        assert!(read("CREATE TABLE index AS SELECT kind FROM orders"));
+        assert!(read("INSERT INTO unique_kinds SELECT kind FROM orders"));
     }
 }

@@ -151,6 +151,20 @@ impl Losses<'_> {
         u64::try_from(row.get::<_, i64>(0)).ok()
     }
 
+    /// Shows the owner the rows that a migration has hidden from it as from everybody else: they are not gone. Its transaction is
+    /// rolled back.
+    async fn unhide(&self, name: &str) {
+        let sql = "SELECT FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass($1) AND relforcerowsecurity";
+        let client = self.session.client();
+        if !client.query_opt(sql, &[&name]).await.is_ok_and(|row| row.is_some()) {
+            return;
+        }
+        let sql = format!("SAVEPOINT migd_hidden; ALTER TABLE {name} NO FORCE ROW LEVEL SECURITY");
+        if client.batch_execute(&sql).await.is_err() {
+            let _ = client.batch_execute("ROLLBACK TO SAVEPOINT migd_hidden").await;
+        }
+    }
+
     /// Whether the table that had this number is a partition now: its rows are in another one's.
     async fn is_partition(&self, oid: u32) -> bool {
         let sql = "SELECT FROM pg_catalog.pg_class WHERE oid = $1 AND relispartition";
@@ -231,6 +245,7 @@ impl Losses<'_> {
                     self.say(what, table, Some(column), example, Some(query));
                 }
             }
+            self.unhide(&after.name).await;
             // Of two rows one may be the other's duplicate: what goes is ordinary where both go.
             if let Some(is) = self.count(&after.name).await
                 && is + placed <= *was
@@ -297,6 +312,7 @@ impl Losses<'_> {
             if self.found.iter().any(|loss| loss.table == table.name && loss.column.is_none()) {
                 continue;
             }
+            self.unhide(&table.name).await;
             if self.count(&table.name).await.is_some_and(|is| is < *was) {
                 self.say(Lost::NotReverted, table, None, None, None);
                 continue;
