@@ -177,7 +177,9 @@ fn server(source: &Source, range: Option<std::ops::Range<usize>>, error: &Server
     if !detail.is_empty() {
         finding.detail = Some(detail.join("\n"));
     }
-    finding.help = newer::advice(error, text)
+    finding.help = (code == "apply.not-sql")
+        .then(|| "a merge has left its marks here: keep one of the two sides, or both, without the marks".to_owned())
+        .or_else(|| newer::advice(error, text))
         .or_else(|| elsewhere(error))
         .or_else(|| slips::advice(error, text))
         .or_else(|| missing::advice(error))
@@ -243,6 +245,10 @@ const OF_EXTENSIONS: &[&str] = &["type ", "function ", "operator ", "text search
 /// What usually helps, where the server itself has no hint.
 fn advice(error: &ServerError) -> Option<String> {
     let text = match error.sqlstate.as_str() {
+        "57014" if error.message.contains("statement timeout") => {
+            "it runs longer than the `statement_timeout` that the file, or a role's or database's setting, has given it: raise \
+             that for this statement (`SET LOCAL statement_timeout = …`)"
+        }
         "55P04" => {
             "a value that is added to an enum can be used when it is committed: put ALTER TYPE … ADD VALUE into a migration \
              of its own, deployed before this one"

@@ -61,7 +61,8 @@ const NAME: &str = r#"(?:[\w$]+|"[^"]+")(?:\.(?:[\w$]+|"[^"]+"))?"#;
 /// What is probably meant by `statement`; none where that is not known.
 pub(super) fn advice(error: &ServerError, statement: &str) -> Option<String> {
     match error.sqlstate.as_str() {
-        "42601" => grammar(error, statement),
+        "42601" => odd_letter(error, statement).or_else(|| grammar(error, statement)),
+        "42703" => odd_letter(error, statement),
         "42704" => kind(&error.message),
         "55000" if error.message.starts_with("currval of sequence ") => Some(
             "`currval` is what `nextval` gave last in the same session, and here nothing called that: take the value from \
@@ -101,6 +102,30 @@ fn kind(message: &str) -> Option<String> {
         ));
     }
     TYPES.iter().find(|(other, _)| *other == name).map(|(_, own)| format!("PostgreSQL's type for it is {own}"))
+}
+
+/// A letter where the server stumbles that looks like another, or like none.
+fn odd_letter(error: &ServerError, statement: &str) -> Option<String> {
+    let position = usize::try_from(error.position?).ok()?.checked_sub(1)?;
+    // What is not an ASCII letter belongs to a name, and the server stumbles where that begins.
+    let word = statement.chars().skip(position).take_while(|c| !c.is_ascii_whitespace());
+    let odd = |c: char| match c {
+        '`' => {
+            Some("backticks are MySQL's: PostgreSQL quotes names with `\"`, and needs no quotes for most".to_owned())
+        }
+        '‘' | '’' | '“' | '”' | '„' | '«' | '»' => {
+            let number = u32::from(c);
+            Some(format!("{c} (U+{number:04X}) is no quote to SQL: texts stand in `'`, names in `\"`"))
+        }
+        '\u{a0}' | '\u{2007}' | '\u{202f}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}' => {
+            let number = u32::from(c);
+            Some(format!(
+                "there is a blank here that is none to SQL (U+{number:04X}): put an ordinary one in its place"
+            ))
+        }
+        _ => None,
+    };
+    word.into_iter().find_map(odd)
 }
 
 fn grammar(error: &ServerError, statement: &str) -> Option<String> {
@@ -196,6 +221,22 @@ mod tests {
             let said = refused(statement, near).unwrap_or_default();
             assert!(said.contains(meant), "{statement}: {said}");
         }
+    }
+
+    #[test]
+    fn letters_that_look_like_others_are_told() {
+        for (statement, near, meant) in [
+            ("CREATE TABLE `t` (id int)", "`t`", "backticks"),
+            ("ALTER TABLE t ADD\u{a0}a int", "ADD", "U+00A0"),
+            ("SELECT \u{200b}1", "\u{200b}", "U+200B"),
+            ("INSERT INTO t VALUES (“x”)", "“", "U+201C"),
+        ] {
+            let said = refused(statement, near).unwrap_or_default();
+            assert!(said.contains(meant), "{statement}: {said}");
+        }
+        let error = ServerError { sqlstate: "42703".to_owned(), position: Some(8), ..ServerError::default() };
+        assert!(advice(&error, "SELECT ‘x’").unwrap_or_default().contains("U+2018"));
+        assert_eq!(advice(&error, "SELECT größe FROM t WHERE a = ‘x’"), None, "further on");
     }
 
     #[test]
