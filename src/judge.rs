@@ -17,6 +17,7 @@ mod report;
 mod run;
 mod scenarios;
 mod settle;
+mod together;
 mod verdicts;
 
 use std::collections::VecDeque;

@@ -11,6 +11,7 @@ mod revert;
 pub mod scenario;
 mod session;
 mod slips;
+mod together;
 
 pub use codes::{CODES, Code, code};
 
@@ -100,6 +101,7 @@ pub static CHECKS: &[&dyn Check] =
 /// What `failure` of `source` is, as a finding: used for staged migrations and for the chain before them.
 pub use apply::failure as apply_failure;
 pub(crate) use session::{carried, reaching};
+pub(crate) use together::together;
 
 /// A finding at `range` of `source`, or about the whole file when there is no range. The severity is the code's own.
 pub(crate) fn at(source: &Source, range: Option<std::ops::Range<usize>>, code: &str, message: String) -> Finding {

@@ -200,6 +200,12 @@ impl Work<'_> {
             }
         }
         judged.whole = true;
+        if self.set.layout.is_one_transaction() {
+            let started = Instant::now();
+            let _turn = self.wait_for(turn).await?;
+            judged.findings.extend(self.together(&judged.ran).await?);
+            push(timings, "together", started);
+        }
         if self.set.upstream_chain.is_some() {
             let started = Instant::now();
             judged.findings.extend(self.both_orders(turn).await?);

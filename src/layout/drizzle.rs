@@ -113,6 +113,10 @@ impl Layout for Drizzle {
         Conduct { late: Late::Skips, edited: Heed::Ignores, deleted: Heed::Ignores, renamed: Heed::Ignores }
     }
 
+    fn is_one_transaction(&self) -> bool {
+        true
+    }
+
     /// Without a journal it goes by the folders' names: what is not recorded runs, wherever it stands.
     fn late(&self, migration: &Migration) -> Late {
         if migration.stamp.is_some() { self.conduct().late } else { Late::Runs }

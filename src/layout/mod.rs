@@ -287,6 +287,11 @@ pub trait Layout: Send + Sync {
         Reach::Reaches
     }
 
+    /// Whether all that is pending runs in one transaction.
+    fn is_one_transaction(&self) -> bool {
+        false
+    }
+
     /// Whether two texts have the same checksum to the runner. Asked only where it keeps one.
     fn is_same_to_checksum(&self, one: &Source, other: &Source) -> bool {
         one.text == other.text

@@ -141,3 +141,45 @@ fn supabase_puts_settings_back_itself() {
     repo.git(&["add", "."]);
     assert_eq!(leaks(&repo.check(&[])), []);
 }
+
+#[test]
+fn what_drizzle_runs_in_one_transaction_is_run_in_one() {
+    let repo = Sandbox::empty(&crate::support::realm::Realm::shared());
+    let journal = |count: usize| {
+        let entry =
+            |at: usize| format!(r#"{{"idx":{at},"version":"7","when":170{at},"tag":"000{at}_it","breakpoints":true}}"#);
+        let entries: Vec<String> = (0..count).map(entry).collect();
+        format!(r#"{{"version":"7","dialect":"postgresql","entries":[{}]}}"#, entries.join(","))
+    };
+    let stage = |ups: &[&str]| {
+        for (at, up) in ups.iter().enumerate() {
+            repo.write(&format!("drizzle/000{at}_it.sql"), up);
+        }
+        repo.write("drizzle/meta/_journal.json", journal(ups.len()));
+        repo.git(&["add", "."]);
+    };
+    let moods =
+        "CREATE TYPE mood AS ENUM ('sad');\n--> statement-breakpoint\nCREATE TABLE users (id int, mood mood);\n";
+    let (adds, uses) = (
+        "ALTER TYPE mood ADD VALUE 'happy';\n",
+        "SELECT 1;\n--> statement-breakpoint\nALTER TABLE users ALTER mood SET DEFAULT 'happy';\n",
+    );
+    stage(&[moods]);
+    repo.git(&["commit", "-qnm", "moods"]);
+    stage(&[moods, adds, uses]);
+    let report = repo.check(&[]);
+    let found = &report["findings"][0];
+    assert_eq!(
+        (&found["code"], &found["sqlstate"], &found["line"]),
+        (&"apply.error".into(), &"55P04".into(), &3.into()),
+        "{report:#}"
+    );
+    assert_eq!(found["path"], "drizzle/0002_it.sql");
+    assert!(found["message"].as_str().unwrap().starts_with("fails in one transaction with 0001_it: "), "{found:#}");
+
+    repo.git(&["rm", "--quiet", "-f", "drizzle/0002_it.sql"]);
+    stage(&[moods, adds]);
+    repo.git(&["commit", "-qnm", "happy"]);
+    stage(&[moods, adds, uses]);
+    assert_eq!(repo.check(&[])["outcome"], "pass", "the value is there before");
+}
