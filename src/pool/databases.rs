@@ -129,6 +129,24 @@ impl Pool {
         self.with(&self.maker, work, "list sessions").await
     }
 
+    /// All databases that migd has made on this cluster.
+    pub(super) async fn own_databases(&self) -> Result<Vec<String>, Error> {
+        let sql = "SELECT datname::text FROM pg_catalog.pg_database WHERE starts_with(datname::text, $1)";
+        let prefix = &self.engine.info().database_prefix;
+        let listed = async |admin: &Session| admin.client().query(sql, &[prefix]).await;
+        let rows = self.with(&self.dropper, listed, "list databases").await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    /// Ends all sessions in them. The administrator's own are elsewhere.
+    pub(super) async fn end_sessions(&self) -> Result<(), Error> {
+        let sql = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
+                   WHERE starts_with(datname::text, $1)";
+        let prefix = &self.engine.info().database_prefix;
+        let ended = async |admin: &Session| admin.client().query(sql, &[prefix]).await.map(drop);
+        self.with(&self.dropper, ended, "end sessions").await
+    }
+
     pub(super) async fn drop_database(&self, database: &str) -> Result<(), Error> {
         let leaving = "SELECT FROM pg_catalog.pg_stat_activity WHERE datname = $1";
         let name = database.replace('"', "\"\"");

@@ -125,16 +125,8 @@ impl Pool {
         baseline: &Shared,
         shared: impl Iterator<Item = &'a Shared>,
     ) -> Result<(), Error> {
-        let end = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
-                   WHERE backend_type = 'client backend' AND datname IS NOT NULL AND pid <> pg_catalog.pg_backend_pid()";
-        let list = "SELECT datname::text FROM pg_catalog.pg_database WHERE starts_with(datname::text, $1)";
-        let prefix = &self.engine.info().database_prefix;
-        let listed = async |admin: &Session| {
-            admin.client().batch_execute(end).await?;
-            admin.client().query(list, &[prefix]).await
-        };
-        for row in self.with(&self.dropper, listed, "list databases").await? {
-            let database: String = row.get(0);
+        self.end_sessions().await?;
+        for database in self.own_databases().await? {
             if !names.contains(&database) {
                 self.drop_database(&database).await?;
             }

@@ -221,17 +221,12 @@ impl Pool {
     /// Drops what an earlier daemon left on a cluster that was taken over: its databases, and the roles made in them.
     pub async fn sweep(&self) -> Result<(), Error> {
         let info = self.engine.info();
-        let sql = "SELECT datname::text FROM pg_catalog.pg_database WHERE starts_with(datname::text, $1)";
         if !info.shared {
             // An earlier daemon that nobody finds any more may be there still, with sessions that keep a drop waiting.
-            let end = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
-                       WHERE starts_with(datname::text, $1)";
-            let ended = async |admin: &Session| admin.client().query(end, &[&info.database_prefix]).await.map(drop);
-            self.with(&self.dropper, ended, "end sessions").await?;
+            self.end_sessions().await?;
         }
-        let left = async |admin: &Session| admin.client().query(sql, &[&info.database_prefix]).await;
-        for row in self.with(&self.dropper, left, "list databases").await? {
-            self.drop_database(row.get(0)).await?;
+        for database in self.own_databases().await? {
+            self.drop_database(&database).await?;
         }
         if !info.shared {
             let own = [bootstrap::ADMIN, bootstrap::OWNER, bootstrap::APPLICATION];
