@@ -15,6 +15,7 @@ mod sample;
 pub mod schema;
 mod script;
 mod search;
+mod smaller;
 mod values;
 
 use std::sync::Arc;

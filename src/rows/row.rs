@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::schema::Schema;
+use super::schema::{Column, Schema, Table};
 
 /// One row, by the place of its table in the schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +41,13 @@ impl Row {
     fn given(&self) -> impl Iterator<Item = (&i16, &String)> {
         let old = |number: &i16| self.of.as_ref().and_then(|old| old.values.get(number));
         self.values.iter().filter(move |(number, value)| old(number) != Some(*value))
+    }
+
+    /// Whether a column need not be given: it stays as it is, is NULL or has its default.
+    pub(super) fn may_lack(&self, table: &Table, number: i16) -> bool {
+        let column = table.columns.get(&number);
+        let lacks = |column: &Column| !column.sequence && (column.default.is_some() || !column.not_null);
+        self.of.is_some() || column.is_some_and(lacks)
     }
 
     /// Whether anything of an old row is changed.

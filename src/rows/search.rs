@@ -12,7 +12,8 @@ use super::remedy::Remedy;
 use super::row::Row;
 use super::schema::Schema;
 use super::script::Script;
-use super::{Breaking, Error, Found, Job, Stuck, lost, mend, script, values};
+use super::smaller::SMALLER;
+use super::{Breaking, Error, Found, Job, Stuck, lost, mend, script};
 use crate::pool::Held;
 use crate::trace::apply::Bench;
 use crate::trace::{self, Cause, Failure, ServerError};
@@ -20,8 +21,6 @@ use crate::verdict::Recipe;
 
 /// How many different failures of one migration are said.
 const SAID: usize = 4;
-/// How many runs making one set of rows smaller may take, and making its values plainer.
-const SMALLER: usize = 80;
 /// How many ways out are shown for one failure.
 const RECIPES: usize = 2;
 /// How many sets of rows are tried where each needs a clone of its own.
@@ -30,13 +29,11 @@ const ON_CLONES: usize = 6;
 const AT_LEAST: usize = 24;
 /// How many budgets these may take.
 const OVERTIME: u32 = 6;
-/// Texts up to this length are left as they are.
-const PLAIN: usize = 16;
 /// Rows of a seed that are looked at, for each table.
 const SEEDS: usize = 12;
 
 /// What tells failures apart: the server's code and the constraint, column or words.
-type Sign = (String, String);
+pub(super) type Sign = (String, String);
 
 /// Searches for rows that make the migration of `job` fail.
 pub async fn search(job: &Job<'_>) -> Result<Found, Error> {
@@ -94,8 +91,8 @@ pub async fn search(job: &Job<'_>) -> Result<Found, Error> {
     Ok(search.found)
 }
 
-struct Search<'a> {
-    job: &'a Job<'a>,
+pub(super) struct Search<'a> {
+    pub(super) job: &'a Job<'a>,
     held: &'a Held,
     /// The migration as one text that can be rolled back; none where there is no such.
     script: Option<Script>,
@@ -258,7 +255,7 @@ impl Search<'_> {
         counts(sqlstate).then(|| (sqlstate.to_owned(), what))
     }
 
-    async fn replay(&self, rows: &[Row], extra: &[String], script: &str) -> Option<Sign> {
+    pub(super) async fn replay(&self, rows: &[Row], extra: &[String], script: &str) -> Option<Sign> {
         if self.place(rows, extra).await { self.over_rows(script).await } else { None }
     }
 
@@ -273,141 +270,6 @@ impl Search<'_> {
             joined(extra)
         );
         self.held.runner.client().batch_execute(&sql).await.is_ok()
-    }
-
-    /// Fewer rows, then fewer values, that fail in the same way.
-    async fn smaller(&self, rows: Vec<Row>, extra: &[String], script: &str, sign: &Sign) -> Vec<Row> {
-        let mut left = SMALLER;
-        let rows = self.fewer(rows, extra, script, sign, &mut left).await;
-        let rows = self.sparser(rows, extra, script, sign, &mut left).await;
-        // A parent whose children no longer point to it can go as well.
-        let rows = self.fewer(rows, extra, script, sign, &mut left).await;
-        self.plainer(rows, extra, script, sign, &mut SMALLER.clone()).await
-    }
-
-    async fn fewer(
-        &self,
-        mut rows: Vec<Row>,
-        extra: &[String],
-        script: &str,
-        sign: &Sign,
-        left: &mut usize,
-    ) -> Vec<Row> {
-        let mut at = rows.len();
-        while at > 0 && *left > 0 && rows.len() > 1 {
-            at -= 1;
-            *left -= 1;
-            let mut fewer = rows.clone();
-            fewer.remove(at);
-            if self.replay(&fewer, extra, script).await.as_ref() == Some(sign) {
-                rows = fewer;
-            }
-        }
-        rows
-    }
-
-    async fn sparser(
-        &self,
-        mut rows: Vec<Row>,
-        extra: &[String],
-        script: &str,
-        sign: &Sign,
-        left: &mut usize,
-    ) -> Vec<Row> {
-        for at in 0..rows.len() {
-            let table = &self.job.before.tables[rows[at].table];
-            let numbers: Vec<i16> = rows[at].values.keys().copied().collect();
-            for number in numbers {
-                let column = table.columns.get(&number);
-                let by_itself = rows[at].of.is_some()
-                    || column.is_some_and(|column| !column.sequence && (column.default.is_some() || !column.not_null));
-                if *left == 0 || !by_itself {
-                    continue;
-                }
-                *left -= 1;
-                let mut fewer = rows.clone();
-                fewer[at].values.remove(&number);
-                if self.replay(&fewer, extra, script).await.as_ref() == Some(sign) {
-                    rows = fewer;
-                }
-            }
-        }
-        rows
-    }
-
-    /// The simplest values that fail in the same way: what need not be special is made ordinary, what need not be long is
-    /// made short.
-    async fn plainer(
-        &self,
-        mut rows: Vec<Row>,
-        extra: &[String],
-        script: &str,
-        sign: &Sign,
-        left: &mut usize,
-    ) -> Vec<Row> {
-        for at in 0..rows.len() {
-            let table = &self.job.before.tables[rows[at].table];
-            for (number, value) in rows[at].values.clone() {
-                let Some(column) = table.columns.get(&number) else { continue };
-                let mut candidates = vec![values::typical(column, 0)];
-                let (mut short, mut long) = (0, value.chars().count().saturating_sub(2));
-                // A key without a parent is as plain as it can be, and says what it is.
-                let plain = candidates[0] == value || values::orphan(column) == value;
-                if value == "NULL" || plain || (table.is_key(number) && long < PLAIN) {
-                    continue;
-                }
-                candidates.retain(|candidate| candidate != "''");
-                for candidate in candidates {
-                    if self.fails_with(&mut rows, (at, number), candidate, extra, script, sign, left).await {
-                        long = 0;
-                    }
-                }
-                let text = value.trim_matches('\'').to_owned();
-                if values::sort(column) != values::Sort::Text
-                    || !value.starts_with('\'')
-                    || value.contains("''")
-                    || long < PLAIN
-                {
-                    continue;
-                }
-                // The shortest that fails lies above `short` and not above `long`.
-                while short + 1 < long {
-                    let middle = (short + long) / 2;
-                    let cut = values::quote(&text.chars().take(middle).collect::<String>());
-                    if self.fails_with(&mut rows, (at, number), cut, extra, script, sign, left).await {
-                        long = middle;
-                    } else {
-                        short = middle;
-                    }
-                }
-            }
-        }
-        rows
-    }
-
-    /// Whether the rows still fail in the same way with this value in that place; then they have it.
-    #[expect(clippy::too_many_arguments, reason = "one try of many, with everything that it is a try of")]
-    async fn fails_with(
-        &self,
-        rows: &mut Vec<Row>,
-        (at, number): (usize, i16),
-        value: String,
-        extra: &[String],
-        script: &str,
-        sign: &Sign,
-        left: &mut usize,
-    ) -> bool {
-        if *left == 0 {
-            return false;
-        }
-        *left -= 1;
-        let mut plainer = rows.clone();
-        plainer[at].values.insert(number, value);
-        let fails = self.replay(&plainer, extra, script).await.as_ref() == Some(sign);
-        if fails {
-            *rows = plainer;
-        }
-        fails
     }
 
     /// The ways out that make the migration pass over these rows.

@@ -127,3 +127,24 @@ fn a_budget_is_a_duration() {
     let repo = Sandbox::new();
     repo.migd(&["check", "--budget", "soon"]).status(2).says("--budget");
 }
+
+#[test]
+fn a_row_that_may_have_many_parents_is_shown_without_them() {
+    let repo = Sandbox::new();
+    let many = |each: &dyn Fn(usize) -> String| (0..9).map(each).collect::<Vec<_>>().join("");
+    let parents =
+        many(&|n| format!("CREATE TABLE p{n} (id bigint PRIMARY KEY, a text, b text, c text, d text, e text);\n"));
+    let keys = many(&|n| format!(", p{n}_id bigint REFERENCES p{n}, note_{n} text"));
+    let children = format!("{parents}CREATE TABLE kids (id bigint PRIMARY KEY, user_id bigint{keys});\n");
+    let down = format!("DROP TABLE kids;\n{}", many(&|n| format!("DROP TABLE p{n};\n")));
+    repo.migration(2, "kids", children, down);
+    repo.git(&["commit", "--quiet", "--no-verify", "--message", "kids"]);
+    let up = "ALTER TABLE kids ADD CONSTRAINT kids_user FOREIGN KEY (user_id) REFERENCES users (id);\n";
+    repo.migration(3, "user", up, "ALTER TABLE kids DROP CONSTRAINT kids_user;\n");
+    let report = repo.check(&[]);
+    let found = &report["findings"][0];
+    assert_eq!(found["code"], "data.foreign-key", "{report:#}");
+    let rows = found["counterexample"]["setup"].as_array().unwrap();
+    assert_eq!(rows.len(), 1, "{rows:#?}");
+    assert!(rows[0].as_str().unwrap().starts_with("INSERT INTO kids (id, user_id) VALUES ("), "{rows:#?}");
+}
