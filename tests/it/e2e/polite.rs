@@ -157,5 +157,5 @@ fn what_is_made_ahead_does_not_come_between_the_steps_of_an_audit() {
     // To make the next commit's databases ready, all of the chain must be built: three seconds.
     let waits = audit["timings"].as_array().unwrap().iter().filter(|timing| timing["step"] == "wait");
     let longest = waits.map(|wait| wait["ms"].as_f64().unwrap()).fold(0.0, f64::max);
-    assert!(longest < 1000.0, "it waited {longest} ms for its turn");
+    assert!(longest < 2500.0, "it waited {longest} ms for its turn");
 }
