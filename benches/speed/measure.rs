@@ -24,6 +24,10 @@ type Steps = BTreeMap<String, Samples>;
 pub(crate) fn all(migd: &Path, set: &Set, options: &Options, report: &mut Report) -> Result<()> {
     let sandbox = Sandbox::new(migd, set)?;
     let rows = &mut Rows { set, report };
+    sandbox.stage_new(rows.set)?;
+    sandbox.check("--staged")?;
+    sandbox.unstage()?;
+    sandbox.settle()?;
     if !options.brief {
         commits(&sandbox, options, rows)?;
     }
@@ -69,10 +73,6 @@ impl Rows<'_> {
 
 /// Commits that touch no migration.
 fn commits(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result<()> {
-    sandbox.stage_new(rows.set)?;
-    sandbox.check("--staged")?;
-    sandbox.unstage()?;
-    sandbox.settle()?;
     let (mut none, mut noop, mut with) = (Samples::default(), Samples::default(), Samples::default());
     for at in 0..options.runs {
         for (samples, hooks) in [(&mut none, Hooks::None), (&mut noop, Hooks::Noop), (&mut with, Hooks::Migd)] {
