@@ -66,6 +66,19 @@ impl Tree {
         Ok(tree)
     }
 
+    /// A cluster's, with these of its databases alone.
+    pub(super) fn with_databases(mut self, databases: &[u32]) -> Tree {
+        let wanted: Vec<PathBuf> = databases.iter().map(|oid| Path::new(DATABASES).join(oid.to_string())).collect();
+        let stays = |path: &Path| {
+            let mut parts = path.components();
+            let database: PathBuf = parts.by_ref().take(2).collect();
+            !path.starts_with(DATABASES) || path == Path::new(DATABASES) || wanted.contains(&database)
+        };
+        self.folders.retain(|folder| stays(folder));
+        self.files.retain(|(path, _)| stays(path));
+        self
+    }
+
     /// What [`pack`](Self::pack) wrote.
     pub(super) fn of_pack(path: &Path) -> Result<Tree, Error> {
         let torn = || Error::new(ErrorKind::Folder, format!("{} is not whole", path.display()), "");
@@ -277,6 +290,15 @@ mod tests {
             same(&from, &to);
             fs::remove_dir_all(&to).unwrap();
         }
+    }
+
+    #[test]
+    fn databases_that_nobody_knows_are_left_behind() {
+        let root = tempfile::tempdir().unwrap();
+        let (from, to) = (folder(root.path()), root.path().join("to"));
+        Tree::of_folder(&from).unwrap().with_databases(&[1, 5]).copy(&to, &Account::own()).unwrap();
+        let there = ["base/1/3", "base/16385", "global/1", "empty"].map(|path| to.join(path).exists());
+        assert_eq!(there, [true, false, true, true]);
     }
 
     #[test]

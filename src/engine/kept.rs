@@ -11,7 +11,7 @@ use super::account::Account;
 use super::binaries::Binaries;
 use super::copy::{Rest, Tree};
 use super::folder::Folder;
-use super::{Error, ErrorKind, Place, seed, told};
+use super::{Error, ErrorKind, Luggage, Place, seed, told};
 use crate::wire::file;
 
 /// The file with the cluster's files.
@@ -63,7 +63,7 @@ impl Kept {
     pub(super) async fn store(
         &self,
         folder: &Folder,
-        contents: Vec<u8>,
+        luggage: Luggage,
         fingerprint: &str,
         binaries: &Binaries,
         account: &Account,
@@ -75,18 +75,18 @@ impl Kept {
         let this = self.clone();
         seed::blocking(move || {
             slim(&data, &wal).map_err(|e| Error::io("thin out", &data, e))?;
-            this.replace(&data, &contents, about)
+            this.replace(&data, &luggage, about)
         })
         .await
     }
 
     /// Appears whole or not at all.
-    fn replace(&self, data: &Path, contents: &[u8], about: About) -> Result<(), Error> {
+    fn replace(&self, data: &Path, luggage: &Luggage, about: About) -> Result<(), Error> {
         let Some(parent) = self.path.parent() else { return Ok(()) };
         seed::private(parent)?;
         let draft = self.path.with_extension("new");
         let _ = fs::remove_dir_all(&draft);
-        let stored = self.fill(&draft, data, contents, about);
+        let stored = self.fill(&draft, data, luggage, about);
         if stored.is_err() {
             let _ = fs::remove_dir_all(&draft);
         }
@@ -94,13 +94,13 @@ impl Kept {
         stored
     }
 
-    fn fill(&self, draft: &Path, data: &Path, contents: &[u8], mut about: About) -> Result<(), Error> {
+    fn fill(&self, draft: &Path, data: &Path, luggage: &Luggage, mut about: About) -> Result<(), Error> {
         seed::private(draft)?;
-        Tree::of_folder(data)?.pack(&draft.join(CLUSTER))?;
+        Tree::of_folder(data)?.with_databases(&luggage.databases).pack(&draft.join(CLUSTER))?;
         let write = |name: &str, bytes: &[u8]| {
             file::replace(&draft.join(name), bytes, file::PRIVATE).map_err(|e| Error::io("write", &draft.join(name), e))
         };
-        write("contents", contents)?;
+        write("contents", &luggage.contents)?;
         if !is_on_disk(draft) {
             about.boot = boot();
             if about.boot.is_none() {

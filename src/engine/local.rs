@@ -26,7 +26,7 @@ use super::kept::Kept;
 use super::lock::Lock;
 use super::process::Process;
 use super::seed::{self, Seed};
-use super::{Engine, Error, ErrorKind, Info, Place, ProbeLine, Progress, Role, mismatch};
+use super::{Engine, Error, ErrorKind, Info, Luggage, Place, ProbeLine, Progress, Role, mismatch};
 use crate::config;
 
 /// How long a server may take from its start to its first connection.
@@ -377,13 +377,13 @@ impl Engine for Local {
         })
     }
 
-    fn put_away(&self, contents: Option<Vec<u8>>) -> BoxFuture<'_, ()> {
+    fn put_away(&self, luggage: Option<Luggage>) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             if self.halt().await
-                && let Some(contents) = contents
+                && let Some(luggage) = luggage
             {
                 let Keeping { kept, binaries, account, fingerprint } = &self.keeping;
-                let stored = kept.store(&self.folder, contents, fingerprint, binaries, account).await;
+                let stored = kept.store(&self.folder, luggage, fingerprint, binaries, account).await;
                 if let Err(error) = stored {
                     tracing::warn!(%error, "the cluster is not put away");
                 }

@@ -47,9 +47,9 @@ pub trait Engine: Send + Sync {
     /// Stops the server (or removes migd's own databases, for `url`), and forgets what it was started from if that was put
     /// away. Bounded; errors are logged.
     fn stop(&self) -> BoxFuture<'_, ()>;
-    /// Stops the server and puts its cluster away for the next start of this owner, where the engine can do that: `contents`
-    /// says what is in it. Without, what was put away before stays. Bounded; errors are logged.
-    fn put_away(&self, _contents: Option<Vec<u8>>) -> BoxFuture<'_, ()> {
+    /// Stops the server and puts its cluster away for the next start of this owner, where the engine can do that. Without
+    /// `luggage`, what was put away before stays. Bounded; errors are logged.
+    fn put_away(&self, _luggage: Option<Luggage>) -> BoxFuture<'_, ()> {
         self.stop()
     }
     /// The contents of the cluster that this server was started from, if it had been put away. Given once.
@@ -66,6 +66,15 @@ pub trait Engine: Send + Sync {
     fn lower(&self, _process: i32) -> bool {
         false
     }
+}
+
+/// What of a cluster is put away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Luggage {
+    /// For whoever starts from it: what is in it.
+    pub contents: Vec<u8>,
+    /// The numbers of all databases that the server knows. The files of others are left behind.
+    pub databases: Vec<u32>,
 }
 
 /// What an engine is, for the verdict and `migd status`.

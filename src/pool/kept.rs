@@ -14,7 +14,7 @@ use super::roles::Shared;
 use super::{Error, Pool, Template, roles};
 use crate::catalog::{Snapshot, Stored};
 use crate::engine::session::Session;
-use crate::engine::{self, elsewhere};
+use crate::engine::{self, Luggage, elsewhere};
 
 /// How many templates are kept, and how many bytes their databases may have together.
 const MOST: usize = 4;
@@ -22,7 +22,7 @@ const MOST_BYTES: i64 = 128 << 20;
 /// How long after it was built a template is taken for what its chain makes: a chain may depend on the day.
 const GOOD_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How long putting the databases in order may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is known of the databases of a cluster that is put away.
 #[derive(Serialize, Deserialize)]
@@ -50,12 +50,12 @@ struct KeptTemplate {
 impl Pool {
     /// Puts the databases in order for their server to be stopped and put away, and says what is in them. None when there is
     /// nothing worth keeping, or nothing but what was kept already. Whoever still judges here loses its server.
-    pub async fn keep(&self, build: &str) -> Option<Vec<u8>> {
+    pub async fn keep(&self, build: &str) -> Option<Luggage> {
         if self.engine.info().shared {
             return None;
         }
         match tokio::time::timeout(PATIENCE, self.put_in_order(build)).await {
-            Ok(Ok(contents)) => serde_json::to_vec(&contents?).ok(),
+            Ok(Ok(luggage)) => luggage,
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the templates are not kept");
                 None
@@ -67,7 +67,7 @@ impl Pool {
         }
     }
 
-    async fn put_in_order(&self, build: &str) -> Result<Option<Contents>, Error> {
+    async fn put_in_order(&self, build: &str) -> Result<Option<Luggage>, Error> {
         self.sealed().await;
         let (templates, baseline) = {
             let state = self.state();
@@ -115,10 +115,16 @@ impl Pool {
         let installed = self.installed().await?;
         let snapshots = Stored::of(snapshots.iter().map(|snapshot| &**snapshot));
         let (build, baseline) = (build.to_owned(), (*baseline).clone());
-        Ok(Some(Contents { build, installed, baseline, templates: kept, snapshots }))
+        let contents = Contents { build, installed, baseline, templates: kept, snapshots };
+        let numbers = "SELECT oid FROM pg_catalog.pg_database";
+        let numbered = async |admin: &Session| admin.client().query(numbers, &[]).await;
+        let databases = self.with(&self.dropper, numbered, "list databases").await?;
+        let databases = databases.iter().map(|row| row.get(0)).collect();
+        Ok(serde_json::to_vec(&contents).ok().map(|contents| Luggage { contents, databases }))
     }
 
-    /// Drops all databases but these, and all roles that neither they nor the `baseline` know.
+    /// Has the server forget all databases but these, and all roles that neither they nor the `baseline` know. Dropping a
+    /// database would take a checkpoint for each; the files of those that it has forgotten are left behind when it is put away.
     async fn leave_only<'a>(
         &self,
         names: &HashSet<String>,
@@ -126,11 +132,11 @@ impl Pool {
         shared: impl Iterator<Item = &'a Shared>,
     ) -> Result<(), Error> {
         self.end_sessions().await?;
-        for database in self.own_databases().await? {
-            if !names.contains(&database) {
-                self.drop_database(&database).await?;
-            }
-        }
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let gone = self.own_databases().await?.into_iter();
+        let gone: Vec<String> = gone.filter(|name| !names.contains(&name.as_str())).collect();
+        let forgotten = async |admin: &Session| forget(admin, &gone).await;
+        self.with(&self.dropper, forgotten, "forget databases").await?;
         self.drop_strangers().await?;
         let known = shared.flat_map(Shared::oids).chain(baseline.oids()).collect();
         let tidied = async |admin: &Session| {
@@ -188,6 +194,34 @@ impl Pool {
         }
         Ok(())
     }
+}
+
+/// Removes what a server knows of these databases, which it is not to use any more.
+async fn forget(admin: &Session, databases: &[String]) -> Result<(), tokio_postgres::Error> {
+    if databases.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = databases.iter().map(|name| format!("'{}'", name.replace('\'', "\'\'"))).collect();
+    let names = names.join(", ");
+    let sql = format!(
+        "BEGIN;
+         SET LOCAL allow_system_table_mods = on;
+         SET LOCAL standard_conforming_strings = on;
+         CREATE TEMP TABLE migd_gone ON COMMIT DROP AS
+             SELECT oid FROM pg_catalog.pg_database WHERE datname IN ({names});
+         DELETE FROM pg_catalog.pg_db_role_setting WHERE setdatabase IN (SELECT oid FROM migd_gone);
+         DELETE FROM pg_catalog.pg_shdescription
+             WHERE classoid = 'pg_catalog.pg_database'::regclass AND objoid IN (SELECT oid FROM migd_gone);
+         DELETE FROM pg_catalog.pg_shdepend WHERE dbid IN (SELECT oid FROM migd_gone)
+             OR (classid = 'pg_catalog.pg_database'::regclass AND objid IN (SELECT oid FROM migd_gone));
+         DELETE FROM pg_catalog.pg_database WHERE oid IN (SELECT oid FROM migd_gone);
+         COMMIT"
+    );
+    let outcome = admin.client().batch_execute(&sql).await;
+    if outcome.is_err() {
+        admin.client().batch_execute("ROLLBACK").await?;
+    }
+    outcome
 }
 
 impl Template {

@@ -60,8 +60,8 @@ async fn pool(scratch: &Scratch, build: &str) -> Arc<Pool> {
 }
 
 async fn put_away(pool: &Pool) {
-    let contents = pool.keep("build").await;
-    pool.engine().put_away(contents).await;
+    let luggage = pool.keep("build").await;
+    pool.engine().put_away(luggage).await;
 }
 
 /// A template with a table of a role's own, and the role.
@@ -82,10 +82,16 @@ async fn a_template_outlives_its_server_with_its_rows_its_roles_and_its_snapshot
     first.refill_later(prefix);
     comes_to(&first, 1).await;
     let before = first.snapshot(&prefix).unwrap();
+    // More than are kept.
+    let (third, fourth) = (template(&first, "third").await, template(&first, "fourth").await);
+    let fifth = template(&first, "fifth").await;
+    let held = first.lease(&prefix).await.unwrap().unwrap();
+    held.runner.client().batch_execute("CREATE ROLE forgotten; GRANT SELECT ON t TO forgotten").await.unwrap();
     put_away(&first).await;
 
     let second = pool(&scratch, "build").await;
-    assert!(second.has(&prefix) && second.has(&other));
+    assert!(second.has(&prefix) && [third, fourth, fifth].iter().all(|other| second.has(other)));
+    assert!(!second.has(&other), "it was used longest ago");
     assert!(second.snapshot(&prefix).unwrap().same(&before));
     // The first is the clone that was kept with it, the second is made anew.
     for _ in 0..2 {
@@ -102,9 +108,12 @@ async fn a_template_outlives_its_server_with_its_rows_its_roles_and_its_snapshot
         assert_eq!(differences.len(), 1, "{differences:?}");
     }
     let held = second.open(None).await.unwrap().unwrap();
-    let roles = "SELECT count(*) FROM pg_roles WHERE rolname = 'writer'";
+    let roles = "SELECT count(*) FROM pg_roles WHERE rolname IN ('writer', 'forgotten')";
     let count = held.observer.client().query_one(roles, &[]).await.unwrap().get::<_, i64>(0);
     assert_eq!(count, 0, "before any migration there is no such role");
+    let known = "SELECT count(*) FROM pg_authid WHERE rolname !~ '^pg_'";
+    let count = held.observer.client().query_one(known, &[]).await.unwrap().get::<_, i64>(0);
+    assert_eq!(count, 3, "the administrator, the owner, and the writer out of sight");
     drop(held);
     second.engine().stop().await;
 }

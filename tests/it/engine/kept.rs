@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use migd::config::{Engine as Config, EngineKind};
-use migd::engine::{Engine, Role};
+use migd::engine::{Engine, Luggage, Role};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -29,8 +29,10 @@ async fn put_away() -> (Scratch, String) {
     let name = database(&*engine, "one").await;
     let owner = connect(&*engine, &name, Role::Owner).await;
     owner.batch_execute("CREATE TABLE t (a int); INSERT INTO t SELECT generate_series(1, 1000)").await.unwrap();
+    let databases = owner.query("SELECT oid FROM pg_database", &[]).await.unwrap();
+    let databases = databases.iter().map(|row| row.get(0)).collect();
     drop(owner);
-    engine.put_away(Some(b"one table".to_vec())).await;
+    engine.put_away(Some(Luggage { contents: b"one table".to_vec(), databases })).await;
     assert_eq!(scratch.folders(), Vec::<PathBuf>::new(), "nothing is left where it ran");
     (scratch, name)
 }
@@ -131,7 +133,7 @@ async fn a_server_that_was_not_stopped_in_order_is_not_put_away() {
     while engine.alive().await {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    engine.put_away(Some(b"torn".to_vec())).await;
+    engine.put_away(Some(Luggage { contents: b"torn".to_vec(), databases: Vec::new() })).await;
     assert!(!path(&scratch).exists());
     assert_eq!(scratch.folders(), Vec::<PathBuf>::new());
 }
