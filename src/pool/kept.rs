@@ -131,7 +131,7 @@ impl Pool {
         baseline: &Shared,
         shared: impl Iterator<Item = &'a Shared>,
     ) -> Result<(), Error> {
-        self.end_sessions().await?;
+        self.shut_out().await?;
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let gone = self.own_databases().await?.into_iter();
         let gone: Vec<String> = gone.filter(|name| !names.contains(&name.as_str())).collect();
@@ -150,6 +150,30 @@ impl Pool {
             admin.client().batch_execute(&elsewhere::show()).await
         };
         self.with(&self.dropper, tidied, "put roles in order").await
+    }
+
+    /// Ends all sessions in migd's databases and lets nobody in any more: a session in a database that is forgotten would take
+    /// the server down.
+    async fn shut_out(&self) -> Result<(), Error> {
+        let prefix = &self.engine.info().database_prefix;
+        let close = format!(
+            "BEGIN; SET LOCAL allow_system_table_mods = on;
+             UPDATE pg_catalog.pg_database SET datallowconn = false WHERE starts_with(datname::text, '{prefix}') AND datallowconn;
+             COMMIT"
+        );
+        let close = async |admin: &Session| admin.client().batch_execute(&close).await;
+        self.with(&self.dropper, close, "close databases").await?;
+        let count = "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE starts_with(datname::text, $1)";
+        let mut quiet = 0;
+        // One that was on its way in shows up a little later. The whole has its bound.
+        while quiet < 3 {
+            self.end_sessions().await?;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            let counted = async |admin: &Session| admin.client().query_one(count, &[prefix]).await;
+            let left: i64 = self.with(&self.dropper, counted, "list sessions").await?.get(0);
+            quiet = if left == 0 { quiet + 1 } else { 0 };
+        }
+        Ok(())
     }
 
     /// Where the server has its extensions, and what these folders are now.

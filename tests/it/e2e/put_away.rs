@@ -18,7 +18,14 @@ fn stop(repo: &Sandbox) {
 /// Where the cluster was put away.
 fn kept(repo: &Sandbox) -> PathBuf {
     let mut entries = fs::read_dir(repo.realm().state().join("kept")).into_iter().flatten().flatten();
-    entries.next().expect("a cluster was put away").path()
+    entries.next().unwrap_or_else(|| panic!("nothing was put away: {}", repo.realm().log())).path()
+}
+
+/// What was put away was tried, at least.
+#[track_caller]
+fn was_there(repo: &Sandbox) {
+    let log = repo.realm().log();
+    assert!(log.contains(THERE), "{log}");
 }
 
 /// A repository whose chain has a role and rows, judged and committed, and its server stopped.
@@ -30,9 +37,10 @@ fn judged() -> Sandbox {
     repo.commit(&[]).ok().says(PASS);
     repo.migration(3, "good", GOOD, GOOD_DOWN);
     repo.check(&[]);
-    eventually("a template with the role is there", || {
+    eventually("templates before and after are there, with their clones", || {
         let status = repo.migd(&["status", "--json"]).ok().json();
-        status["engines"][0]["pool"]["templates"].as_u64() > Some(1)
+        let pool = &status["engines"][0]["pool"];
+        pool["templates"].as_u64() > Some(1) && pool["ready"].as_u64() > Some(1)
     });
     repo.git(&["reset", "--quiet", "--hard"]);
     stop(&repo);
@@ -44,7 +52,7 @@ fn the_next_server_has_the_templates_and_judges_as_the_one_before() {
     let repo = judged();
     repo.migration(3, "broken", BROKEN, GOOD_DOWN);
     repo.commit(&[]).status(1).says("relation \"persons\" does not exist");
-    assert!(repo.realm().log().contains(THERE));
+    was_there(&repo);
     repo.migration(
         3,
         "broken",
@@ -81,7 +89,7 @@ fn a_damaged_one_costs_no_verdict() {
     cluster.write_all_at(&vec![0; 4 << 20], half).unwrap();
     repo.migration(3, "note", "ALTER TABLE notes ADD more text;\n", "ALTER TABLE notes DROP more;\n");
     repo.commit(&[]).ok().says(PASS);
-    assert!(repo.realm().log().contains(THERE), "it was tried");
+    was_there(&repo);
 }
 
 #[test]
