@@ -276,7 +276,7 @@ impl Work<'_> {
         step("up");
         let up = pin!(self.run(lease, &migration.up, &books.applied));
         // The session that compares afterwards has nothing to do meanwhile.
-        let rehearsal = pin!(lease.reader.rehearse_counted(client, &lease.before));
+        let rehearsal = pin!(reading::ahead(lease, info));
         let (up, rehearsal) = match select(up, rehearsal).await {
             Either::Left((up, rehearsal)) => (up?, Some(rehearsal)),
             Either::Right(((), up)) => (up.await?, None),

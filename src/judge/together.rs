@@ -12,14 +12,14 @@ use crate::trace::Failure;
 use crate::verdict::{Change, Finding, Mode};
 
 impl Work<'_> {
-    /// Runs those that `ran`, each of which passes alone, as their runner does where it has one transaction for all that is
-    /// pending; what does not pass there.
+    /// Runs those that `ran`, each of which passes alone, as a runner does that has one transaction for all that is pending;
+    /// what does not pass there.
     pub(super) async fn together(&self, ran: &[usize]) -> Result<Option<Finding>, Error> {
         let (layout, chain) = (self.set.layout, &self.set.chain.migrations);
         let (Some(&first), Some(&last)) = (ran.first(), ran.last()) else { return Ok(None) };
         // What production has by itself, and what an audit goes through, is not pending.
         let is_new = (first..=last).all(|at| self.set.changes[at] == Change::Added);
-        if !layout.is_one_transaction() || self.plan.mode == Mode::All || first == last || !is_new {
+        if self.plan.mode == Mode::All || first == last || !is_new {
             return Ok(None);
         }
         let migrations = &chain[first..=last];
