@@ -16,9 +16,9 @@ use crate::wire::file;
 
 /// The file with the cluster's files.
 const CLUSTER: &str = "cluster";
-/// How many engine configurations' clusters are kept, and for how long nobody may have wanted one.
+/// How many engine configurations' clusters are kept, and for how long after they were put away.
 const MOST: usize = 3;
-const UNUSED: Duration = Duration::from_secs(30 * 24 * 3600);
+const GOOD_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How long the system may take to write a cluster to the disk.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -184,7 +184,7 @@ fn boot() -> Option<String> {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned())
 }
 
-/// Removes what nobody has wanted for long, all but the newest, and what an interrupted run left.
+/// Removes what was put away long ago, all but the newest, and what an interrupted run left.
 fn prune(parent: &Path) {
     let folders = fs::read_dir(parent).into_iter().flatten().flatten();
     let mut known: Vec<(SystemTime, PathBuf)> =
@@ -192,8 +192,8 @@ fn prune(parent: &Path) {
     known.sort();
     known.reverse();
     for (at, (modified, path)) in known.into_iter().enumerate() {
-        let unused = modified.elapsed().is_ok_and(|age| age > UNUSED);
-        if at >= MOST || unused {
+        let old = modified.elapsed().is_ok_and(|age| age > GOOD_FOR);
+        if at >= MOST || old {
             let _ = fs::remove_dir_all(path);
         }
     }

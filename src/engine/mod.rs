@@ -34,7 +34,7 @@ mod told;
 mod url;
 
 pub use error::{Error, ErrorKind};
-pub use told::mark;
+pub use told::{changed, mark};
 
 /// A running PostgreSQL.
 pub trait Engine: Send + Sync {

@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
@@ -78,6 +78,13 @@ pub fn mark(program: &Path) -> Option<String> {
     let meta = fs::metadata(program).ok()?;
     let changed = (meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec());
     Some(format!("{}-{}-{}-{changed:?}", meta.dev(), meta.ino(), meta.len()))
+}
+
+/// When a file, or what is in a folder, was last put there; by the system's clock, whatever date it was given.
+pub fn changed(path: &Path) -> Option<SystemTime> {
+    let meta = fs::metadata(path).ok()?;
+    let since_epoch = Duration::new(u64::try_from(meta.ctime()).ok()?, u32::try_from(meta.ctime_nsec()).ok()?);
+    SystemTime::UNIX_EPOCH.checked_add(since_epoch)
 }
 
 async fn output(program: &Path, argument: &str) -> Option<String> {

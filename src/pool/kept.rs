@@ -1,7 +1,7 @@
 //! Templates that outlive their server: a cluster is stopped with the foremost of them in it and put away, and the next start
 //! has them without building a chain.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -14,11 +14,11 @@ use super::roles::Shared;
 use super::{Error, Pool, Template, roles};
 use crate::catalog::{Snapshot, Stored};
 use crate::engine::session::Session;
-use crate::engine::{self, Luggage, elsewhere};
+use crate::engine::{self, Luggage};
 
 /// How many templates are kept, and how many bytes their databases may have together.
 const MOST: usize = 4;
-const MOST_BYTES: i64 = 128 << 20;
+const MOST_BYTES: i64 = 64 << 20;
 /// How long after it was built a template is taken for what its chain makes: a chain may depend on the day.
 const GOOD_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How long putting the databases in order may take.
@@ -87,11 +87,12 @@ impl Pool {
         let sizes = self.with(&self.dropper, sizes, "measure databases").await?;
         let size_of =
             |name: &str| sizes.iter().find(|row| row.get::<_, &str>(0) == name).map(|row| row.get::<_, i64>(1));
+        let installed = self.installed().await?;
+        let upgraded = installed.iter().filter_map(|(folder, _)| engine::changed(folder)).max();
         let (mut kept, mut snapshots, mut bytes) = (Vec::new(), Vec::new(), 0);
         for (_, _, prefix, (database, snapshot, shared, built)) in templates {
             let Some(size) = size_of(&database).filter(|size| bytes + size <= MOST_BYTES) else { continue };
-            let young = built.elapsed().is_ok_and(|age| age < GOOD_FOR);
-            if kept.len() < MOST && young {
+            if kept.len() < MOST && is_good(built, upgraded) {
                 bytes += size;
                 snapshots.push(snapshot);
                 kept.push(KeptTemplate {
@@ -103,8 +104,12 @@ impl Pool {
                 });
             }
         }
-        let names: HashSet<String> = kept.iter().map(|template| template.database.clone()).collect();
-        if names.is_empty() || self.state().restored == names {
+        let names: Vec<&str> = kept.iter().map(|template| template.database.as_str()).collect();
+        let as_before = {
+            let restored = &self.state().restored;
+            restored.len() == names.len() && names.iter().all(|name| restored.contains(*name))
+        };
+        if names.is_empty() || as_before {
             return Ok(None);
         }
         self.leave_only(&names, &baseline, kept.iter().map(|template| &template.shared)).await?;
@@ -112,7 +117,6 @@ impl Pool {
             // The first judgement then need not wait for one.
             first.spare = Some(self.create_now(&first.database, Owner::Admin).await?);
         }
-        let installed = self.installed().await?;
         let snapshots = Stored::of(snapshots.iter().map(|snapshot| &**snapshot));
         let (build, baseline) = (build.to_owned(), (*baseline).clone());
         let contents = Contents { build, installed, baseline, templates: kept, snapshots };
@@ -127,12 +131,11 @@ impl Pool {
     /// database would take a checkpoint for each; the files of those that it has forgotten are left behind when it is put away.
     async fn leave_only<'a>(
         &self,
-        names: &HashSet<String>,
+        names: &[&str],
         baseline: &Shared,
         shared: impl Iterator<Item = &'a Shared>,
     ) -> Result<(), Error> {
         self.shut_out().await?;
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let gone = self.own_databases().await?.into_iter();
         let gone: Vec<String> = gone.filter(|name| !names.contains(&name.as_str())).collect();
         let forgotten = async |admin: &Session| forget(admin, &gone).await;
@@ -147,7 +150,7 @@ impl Pool {
             for catalog in vacuum {
                 admin.client().batch_execute(&format!("VACUUM pg_catalog.{catalog}")).await?;
             }
-            admin.client().batch_execute(&elsewhere::show()).await
+            Ok(())
         };
         self.with(&self.dropper, tidied, "put roles in order").await
     }
@@ -188,8 +191,8 @@ impl Pool {
         Ok(rows.iter().map(folder).map(|path| (path.clone(), engine::mark(&path))).collect())
     }
 
-    /// Has the templates that [`Pool::keep`] wrote down and that still are what they were. Everything else there was is dropped,
-    /// aside.
+    /// Has the templates that [`Pool::keep`] wrote down and that still are what they were. When none of it can be used, all that was
+    /// put away is dropped.
     pub async fn restore(self: &Arc<Self>, contents: &[u8], build: &str) -> Result<(), Error> {
         let read = serde_json::from_slice::<Contents>(contents).ok();
         let same = |(path, mark): &(PathBuf, Option<String>)| engine::mark(path) == *mark;
@@ -211,13 +214,18 @@ impl Pool {
             let Ok(prefix) = Hash::from_hex(&prefix) else { continue };
             state.restored.insert(database.clone());
             // One that is too old is left where it is: what is put away next is without it.
-            if built.elapsed().is_ok_and(|age| age < GOOD_FOR) {
+            if is_good(built, None) {
                 let template = Template::new(database, Arc::new(snapshot), Arc::new(shared), built);
                 state.templates.insert(prefix, Template { spare, ..template });
             }
         }
         Ok(())
     }
+}
+
+/// Whether a template that was `built` then is what its chain makes today, when what is installed was last `upgraded` at that time.
+fn is_good(built: SystemTime, upgraded: Option<SystemTime>) -> bool {
+    built.elapsed().is_ok_and(|age| age < GOOD_FOR) && upgraded.is_none_or(|upgraded| upgraded < built)
 }
 
 /// Removes what a server knows of these databases, which it is not to use any more.
@@ -267,5 +275,21 @@ impl Template {
             coming: 0,
             passing: false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_is_good_for_a_week_and_until_an_extension_is_upgraded() {
+        let ago = |hours: u64| SystemTime::now() - Duration::from_secs(hours * 3600);
+        assert!(is_good(ago(1), None));
+        assert!(is_good(ago(1), Some(ago(2))));
+        assert!(!is_good(ago(2), Some(ago(1))), "it has the extension as it was before");
+        assert!(!is_good(ago(24 * 8), Some(ago(24 * 9))));
+        let clock_was_put_back = SystemTime::now() + Duration::from_secs(3600);
+        assert!(!is_good(clock_was_put_back, None));
     }
 }
