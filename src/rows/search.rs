@@ -69,7 +69,8 @@ pub async fn search(job: &Job<'_>) -> Result<Found, Error> {
     if job.deep {
         all.extend(aims.deeper());
     }
-    search.found.complete = true;
+    // Where there is anything to be tried, there is more than a commit can wait for.
+    search.found.complete = job.deep || touched.is_empty();
     let (count, overtime) = (all.len(), started + job.budget * OVERTIME);
     for (at, aim) in all.into_iter().enumerate() {
         if search.found.breaking.len() >= SAID {

@@ -41,6 +41,20 @@ fn an_assumption_accepts_exactly_what_it_names() {
 }
 
 #[test]
+fn a_check_searches_on_where_a_commit_could_not_wait() {
+    let repo = Sandbox::new();
+    let sides = "ALTER TABLE users ADD COLUMN width int, ADD COLUMN height int;\n";
+    repo.migration(2, "sides", sides, "ALTER TABLE users DROP COLUMN height, DROP COLUMN width;\n");
+    repo.git(&["commit", "--quiet", "--no-verify", "--message", "sides"]);
+    // Values in pairs are not tried while somebody waits.
+    let up = "ALTER TABLE users ADD COLUMN area int GENERATED ALWAYS AS (width * height) STORED;\n";
+    repo.migration(3, "area", up, "ALTER TABLE users DROP COLUMN area;\n");
+    repo.commit(&[]).ok();
+    repo.git(&["reset", "--quiet", "--soft", "HEAD~1"]);
+    repo.migd(&["check"]).status(1).says("error[data.out-of-range]");
+}
+
+#[test]
 fn what_the_same_change_creates_has_no_rows() {
     let repo = Sandbox::new();
     repo.migration(2, "pets", "CREATE TABLE pets (id bigint PRIMARY KEY, name text);\n", "DROP TABLE pets;\n");
