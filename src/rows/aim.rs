@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use regex::Regex;
+
 use super::baseline::Wish;
 use super::schema::{Column, Schema, Table, names};
 use super::values::{self, Sort};
@@ -14,6 +16,9 @@ const DEEPER: usize = 2_000;
 
 /// How many values that a CHECK speaks of are tried as orphans.
 const ALLOWED: usize = 8;
+
+/// How many values at the edges of one column are tried there.
+const EDGES: usize = 3;
 
 /// Rows of one table in a crowd.
 const CROWD: usize = 4;
@@ -92,6 +97,7 @@ impl<'a> Aims<'a> {
             self.empty(*at, &mut all);
         }
         self.copies(&touched, &mut all);
+        self.children(&touched, &mut all);
         for at in &touched {
             all.push(vec![Wish { table: *at, ..Wish::default() }].into());
             all.push(vec![Wish { table: *at, sparse: true, ..Wish::default() }].into());
@@ -103,6 +109,8 @@ impl<'a> Aims<'a> {
         self.siblings(&touched, &mut all);
         self.meeting(&touched, &mut all);
         self.edges(&touched, &mut all);
+        self.joined(&touched, &mut all);
+        self.trees(&touched, &mut all);
         all
     }
 
@@ -117,17 +125,22 @@ impl<'a> Aims<'a> {
             };
             all.push(touched.iter().flat_map(crowd).collect::<Vec<_>>().into());
         }
+        self.circles(&touched, &mut all);
         for at in &touched {
             let table = &self.before.tables[*at];
             let free = |(_, column): &(&i16, &Column)| !column.generated && !column.sequence;
-            let edges = |number: &i16, column: &Column, count: usize| -> Vec<(i16, String)> {
+            let edges = |number: &i16, column: &Column| -> Vec<(i16, String)> {
                 let list = values::edges(column).into_iter().filter(|value| !values::is_odd(value));
-                list.take(count).map(|value| (*number, value)).collect()
+                list.take(EDGES).map(|value| (*number, value)).collect()
+            };
+            let paired = |number: &i16, column: &Column| -> Vec<(i16, String)> {
+                let named = self.compared(column).take(2).map(|value| (*number, value));
+                named.chain(edges(number, column)).collect()
             };
             let (said, other): (Vec<_>, Vec<_>) =
                 table.columns.iter().filter(free).partition(|(_, column)| self.says(&column.bare));
             for (number, column) in other {
-                for (number, value) in edges(number, column, 3) {
+                for (number, value) in edges(number, column) {
                     all.push(
                         vec![Wish { table: *at, set: BTreeMap::from([(number, value)]), ..Wish::default() }].into(),
                     );
@@ -139,8 +152,8 @@ impl<'a> Aims<'a> {
                     if all.len() >= DEEPER {
                         break;
                     }
-                    for one in edges(number, column, 4) {
-                        for two in edges(other, another, 4) {
+                    for one in paired(number, column) {
+                        for two in paired(other, another) {
                             let set = BTreeMap::from([one.clone(), two]);
                             all.push(vec![Wish { table: *at, set, ..Wish::default() }].into());
                         }
@@ -361,6 +374,7 @@ impl<'a> Aims<'a> {
                     (format!("({text}) IS TRUE"), read)
                 })
                 .collect();
+            let demands: Vec<_> = demands.into_iter().chain(spans(&new.text, table, after)).collect();
             let mut copy = own.clone();
             copy.extend(demands.iter().flat_map(|(_, read)| read));
             let first = Wish { table: at, filled: own, demands, ..Wish::default() };
@@ -449,6 +463,19 @@ impl<'a> Aims<'a> {
 fn condition_of(definition: &str) -> Option<&str> {
     let (_, rest) = definition.split_once(") WHERE ")?;
     Some(rest.trim_end_matches(" INITIALLY DEFERRED").trim_end_matches(" DEFERRABLE"))
+}
+
+/// For each range that an exclusion constraint makes of two columns: that it is not empty. One that is meets no other.
+fn spans(definition: &str, table: &Table, after: &Table) -> Vec<(String, Vec<i16>)> {
+    let Ok(range) = Regex::new(r"\w*range\(([^(),]+), ([^(),]+)[,)]") else { return Vec::new() };
+    let text = as_before(definition, table, after);
+    let demand = |found: regex::Captures<'_>| {
+        let text = format!("({}) < ({})", &found[1], &found[2]);
+        let read = table.columns.iter().filter(|(_, column)| column.is_named_in(&text));
+        let read: Vec<i16> = read.map(|(number, _)| *number).collect();
+        (read.len() == 2).then_some((text, read))
+    };
+    range.captures_iter(&text).filter_map(demand).collect()
 }
 
 /// Values of which a CHECK on the column may take some, where it takes no stranger.

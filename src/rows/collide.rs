@@ -102,9 +102,7 @@ impl Aims<'_> {
         let mut made = 0;
         for number in read {
             let Some(column) = table.columns.get(&number).filter(|column| self.says(&column.bare)) else { continue };
-            let near = self.beside(&column.bare);
-            let mut list: Vec<String> =
-                near.iter().filter_map(|literal| values::fitting(column, literal)).take(4).collect();
+            let mut list: Vec<String> = self.compared(column).take(4).collect();
             list.extend(column.labels.iter().take(6).map(|label| values::quote(label)));
             let mut seen = BTreeSet::new();
             for value in list.into_iter().filter(|value| seen.insert(value.clone())) {
@@ -123,7 +121,12 @@ impl Aims<'_> {
         }
     }
 
-    /// The literals that the migration compares with a column, or puts into it.
+    /// The values that the migration compares with a column, or puts into it.
+    pub(super) fn compared(&self, column: &Column) -> impl Iterator<Item = String> {
+        self.beside(&column.bare).into_iter().filter_map(|literal| values::fitting(column, &literal))
+    }
+
+    /// The literals close behind a column's name.
     fn beside(&self, name: &str) -> Vec<String> {
         const REACH: usize = 48;
         let (text, name) = (self.text.to_ascii_lowercase(), name.to_ascii_lowercase());

@@ -9,6 +9,7 @@ mod fate;
 mod kept;
 mod lost;
 mod mend;
+mod related;
 mod remedy;
 mod row;
 mod sample;

@@ -406,7 +406,7 @@ pub(super) fn edges(column: &Column) -> Vec<String> {
     match sort(column) {
         Sort::Text => {
             let long = width(column).unwrap_or(300).min(300);
-            let mut all = text(&["n/a", "", "abc", "-1", "12.5", "3000000000", "2024-02-30", "Ünïcödé"]);
+            let mut all = text(&["n/a", "", "abc", "ann bob", "-1", "12.5", "3000000000", "2024-02-30", "Ünïcödé"]);
             all.push(quote(&"a".repeat(long)));
             all.retain(|value| width(column).is_none_or(|width| value.chars().count() <= width + 2));
             all

@@ -109,7 +109,7 @@ impl Judge {
             after: &after,
             production: &schema,
             budget: BUDGET,
-            deep: false,
+            deep: true,
         };
         let found = rows::search(&job).await.unwrap();
         let schemas = (Arc::new(schema.clone()), after.clone());

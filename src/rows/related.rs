@@ -1,0 +1,126 @@
+//! Rows that hang on others: children of rows that a migration deletes or reads, and rows of a tree.
+
+use std::collections::BTreeMap;
+
+use regex::Regex;
+
+use super::aim::{Aim, Aims};
+use super::baseline::Wish;
+use super::schema::{Column, Foreign, Table};
+use super::values::{self, Sort};
+
+/// How many rows of one table are tried with others that point to them.
+const PARENTS: usize = 16;
+/// How many values of one column are tried in such rows.
+const VALUES: usize = 3;
+
+impl Aims<'_> {
+    /// Rows that others point to, where the migration deletes such rows or changes the key that is pointed to.
+    pub(super) fn children(&self, touched: &[usize], all: &mut Vec<Aim>) {
+        for at in touched.iter().copied() {
+            let table = &self.before.tables[at];
+            let deletes = self.says("delete") && self.is_behind(r"delete\s+from", table);
+            let moves = |key: &Foreign| {
+                let said = |number: &i16| table.columns.get(number).is_some_and(|column| self.says(&column.bare));
+                self.says("update") && key.parent_columns.iter().any(said) && self.is_behind("update", table)
+            };
+            let children = self.pointing(at, |key| deletes || moves(key));
+            if children.is_empty() {
+                continue;
+            }
+            let mut parents = vec![BTreeMap::new()];
+            if deletes {
+                parents.extend(self.noticed(table));
+            }
+            for set in parents.into_iter().take(PARENTS) {
+                let parent = Wish { table: at, set, ..Wish::default() };
+                all.push(std::iter::once(parent).chain(children.iter().cloned()).collect::<Vec<_>>().into());
+            }
+        }
+    }
+
+    /// Rows whose values reach other tables: what another row that points to them is given from them.
+    pub(super) fn joined(&self, touched: &[usize], all: &mut Vec<Aim>) {
+        for at in touched.iter().copied() {
+            let mut children = self.pointing(at, |_| true);
+            children.retain(|child| touched.contains(&child.table));
+            if children.is_empty() {
+                continue;
+            }
+            for set in self.noticed(&self.before.tables[at]).take(PARENTS) {
+                let parent = Wish { table: at, set, ..Wish::default() };
+                all.push(std::iter::once(parent).chain(children.iter().cloned()).collect::<Vec<_>>().into());
+            }
+        }
+    }
+
+    /// A row below another of its own table.
+    pub(super) fn trees(&self, touched: &[usize], all: &mut Vec<Aim>) {
+        for (at, set) in self.steps(touched) {
+            let root = Wish { table: at, ..Wish::default() };
+            all.push(vec![root, Wish { table: at, n: 1, set, ..Wish::default() }].into());
+        }
+    }
+
+    /// A row that points to itself: a walk from the roots never comes to it, and one from everywhere never ends.
+    pub(super) fn circles(&self, touched: &[usize], all: &mut Vec<Aim>) {
+        for (at, set) in self.steps(touched) {
+            all.push(vec![Wish { table: at, set, ..Wish::default() }].into());
+        }
+    }
+
+    /// For each key by which a table points to itself, and that the migration speaks of: what points to its first row.
+    fn steps(&self, touched: &[usize]) -> Vec<(usize, BTreeMap<i16, String>)> {
+        let mut steps = Vec::new();
+        for at in touched.iter().copied() {
+            let table = &self.before.tables[at];
+            let said = |number: &i16| table.columns.get(number).is_some_and(|column| self.says(&column.bare));
+            for key in table.foreign.iter().filter(|key| key.parent == table.oid && key.columns.iter().any(said)) {
+                let pairs = key.columns.iter().zip(&key.parent_columns);
+                let own = pairs.filter_map(|(own, theirs)| Some((*own, values::key(table.columns.get(theirs)?, 0))));
+                steps.push((at, own.collect()));
+            }
+        }
+        steps
+    }
+
+    /// A row of each table that points to `parent` with a key that `counts`.
+    fn pointing(&self, parent: usize, counts: impl Fn(&Foreign) -> bool) -> Vec<Wish> {
+        let oid = self.before.tables[parent].oid;
+        let points = |(at, table): (usize, &Table)| {
+            let key = table.foreign.iter().find(|key| key.parent == oid && table.oid != oid && counts(key))?;
+            let filled = key.columns.iter().copied().collect();
+            Some(Wish { table: at, filled, ..Wish::default() })
+        };
+        self.before.tables.iter().enumerate().filter_map(points).collect()
+    }
+
+    /// Values of the columns that the migration speaks of, one at a time: what it compares them with, NULL, and edges.
+    fn noticed(&self, table: &Table) -> impl Iterator<Item = BTreeMap<i16, String>> {
+        let free = |(number, column): &(&i16, &Column)| {
+            self.says(&column.bare) && !column.generated && !column.sequence && !table.is_key(**number)
+        };
+        let mut sets = Vec::new();
+        for (number, column) in table.columns.iter().filter(free) {
+            let mut list: Vec<String> = Vec::new();
+            if !column.not_null {
+                list.push("NULL".to_owned());
+            }
+            list.extend(self.compared(column).take(VALUES));
+            if values::sort(column) == Sort::Text {
+                list.push("''".to_owned());
+            }
+            list.extend(values::edges(column).into_iter().filter(|value| !values::is_odd(value)).take(VALUES));
+            list.dedup();
+            sets.extend(list.into_iter().map(|value| BTreeMap::from([(*number, value)])));
+        }
+        sets.into_iter()
+    }
+
+    /// Whether the migration says the table's name behind `verb`, a pattern.
+    fn is_behind(&self, verb: &str, table: &Table) -> bool {
+        let name = regex::escape(&table.bare);
+        let pattern = format!(r#"(?i)\b{verb}\s+(?:only\s+)?(?:[\w"]+\s*\.\s*)?"?{name}(?:"|\b)"#);
+        Regex::new(&pattern).is_ok_and(|pattern| pattern.is_match(self.text))
+    }
+}

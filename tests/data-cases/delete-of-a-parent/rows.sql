@@ -1,0 +1,2 @@
+INSERT INTO users VALUES (1, NULL);
+INSERT INTO orders VALUES (1, 1);

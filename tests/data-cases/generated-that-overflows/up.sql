@@ -1,0 +1,1 @@
+ALTER TABLE boxes ADD COLUMN area int GENERATED ALWAYS AS (width * height) STORED;
