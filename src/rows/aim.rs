@@ -134,11 +134,17 @@ impl<'a> Aims<'a> {
                 list.take(EDGES).map(|value| (*number, value)).collect()
             };
             let paired = |number: &i16, column: &Column| -> Vec<(i16, String)> {
-                let named = self.compared(column).take(2).map(|value| (*number, value));
+                let empty = (!column.not_null).then(|| "NULL".to_owned());
+                let named = empty.into_iter().chain(self.compared(column).take(2)).map(|value| (*number, value));
                 named.chain(edges(number, column)).collect()
             };
-            let (said, other): (Vec<_>, Vec<_>) =
-                table.columns.iter().filter(free).partition(|(_, column)| self.says(&column.bare));
+            // What a trigger reads decides beside what the migration writes.
+            let triggers = table.triggers.as_deref().map(values::words).unwrap_or_default();
+            let (said, other): (Vec<_>, Vec<_>) = table
+                .columns
+                .iter()
+                .filter(free)
+                .partition(|(_, column)| self.says(&column.bare) || triggers.contains(&column.bare.to_lowercase()));
             for (number, column) in other {
                 for (number, value) in edges(number, column) {
                     all.push(

@@ -253,7 +253,7 @@ impl Search<'_> {
             .constraint()
             .or(error.column())
             .map_or_else(|| error.message().chars().filter(|c| c.is_alphabetic()).take(30).collect(), str::to_owned);
-        counts(sqlstate).then(|| (sqlstate.to_owned(), what))
+        counts(sqlstate, error.where_()).then(|| (sqlstate.to_owned(), what))
     }
 
     pub(super) async fn replay(&self, rows: &[Row], extra: &[String], script: &str) -> Option<Sign> {
@@ -355,7 +355,7 @@ impl Search<'_> {
         let run = trace::run(bench, job.source, job.bookkeeping).await?;
         let Some(failure) = run.failure else { return Ok(()) };
         let Cause::Server(error) = &failure.cause else { return Ok(()) };
-        if !counts(&error.sqlstate) || self.is_said(&failure) {
+        if !counts(&error.sqlstate, error.context.as_deref()) || self.is_said(&failure) {
             return Ok(());
         }
         drop(fresh);
@@ -385,7 +385,7 @@ impl Search<'_> {
             return Ok(None);
         }
         let failure = trace::run(bench, down, job.reverted).await?.failure;
-        let of_rows = |failure: &Failure| matches!(&failure.cause, Cause::Server(error) if counts(&error.sqlstate));
+        let of_rows = |failure: &Failure| matches!(&failure.cause, Cause::Server(error) if counts(&error.sqlstate, error.context.as_deref()));
         Ok(failure.filter(of_rows).map(|failure| Stuck { setup, failure }))
     }
 
@@ -420,9 +420,12 @@ impl Search<'_> {
     }
 }
 
-/// Whether an error of this kind can be the rows' doing.
-fn counts(sqlstate: &str) -> bool {
-    matches!(sqlstate.get(..2), Some("22" | "23" | "21" | "P0" | "55" | "44" | "09" | "2B")) && sqlstate != "55P03"
+/// Whether an error of this kind, met in that `context`, can be the rows' doing.
+fn counts(sqlstate: &str, context: Option<&str>) -> bool {
+    // A statement that is made of rows, for each of them: what one has made is in the next one's way.
+    let twice = matches!(sqlstate, "42P06" | "42P07" | "42701" | "42710");
+    let of_rows = matches!(sqlstate.get(..2), Some("22" | "23" | "21" | "P0" | "55" | "44" | "09" | "2B"));
+    of_rows && sqlstate != "55P03" || twice && context.is_some_and(|context| context.contains(" at EXECUTE"))
 }
 
 fn statements(rows: &[Row], schema: &Schema) -> Vec<String> {

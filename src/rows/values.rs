@@ -383,6 +383,10 @@ pub(super) fn precise(old: &Column, new: &Column) -> Option<String> {
             let zone = if old.kind == "timestamptz" { "+00" } else { "" };
             Some(format!("'2024-01-02 12:34:56.789{zone}'"))
         }
+        // The address of a host in its network is not kept.
+        (Sort::Other, Sort::Other) if (old.kind.as_str(), new.kind.as_str()) == ("inet", "cidr") => {
+            Some("'10.0.0.1/24'".to_owned())
+        }
         _ => None,
     }
 }
@@ -430,6 +434,10 @@ pub(super) fn edges(column: &Column) -> Vec<String> {
         Sort::Json => text(&["{}", "[]", "null", "\"a\"", "1", "{\"a\": null}"]),
         Sort::Bool => vec!["false".to_owned(), "true".to_owned()],
         Sort::Array => vec!["'{}'".to_owned(), array_of(column, 2)],
+        Sort::Other if column.kind == "inet" => text(&["10.0.0.1/24", "::1"]),
+        Sort::Other if column.kind == "interval" => text(&["0", "-1 day", "400 days"]),
+        Sort::Other if column.kind == "bytea" => text(&["", "\\xff"]),
+        Sort::Other if matches!(column.kind.as_str(), "time" | "timetz") => text(&["00:00", "24:00"]),
         Sort::Uuid | Sort::Range | Sort::Other => Vec::new(),
     }
 }

@@ -1,0 +1,1 @@
+ALTER TABLE hosts ALTER COLUMN address TYPE cidr USING address::cidr;

@@ -1,0 +1,1 @@
+INSERT INTO tenants VALUES (1, 'one'), (2, 'one');

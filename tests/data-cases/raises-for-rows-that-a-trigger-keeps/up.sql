@@ -1,0 +1,1 @@
+UPDATE documents SET title = 'untitled' WHERE title IS NULL;
