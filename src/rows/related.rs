@@ -11,6 +11,8 @@ use super::values::{self, Sort};
 
 /// How many rows of one table are tried with others that point to them.
 const PARENTS: usize = 16;
+/// How many tables that point to one have a row in such a set.
+const CHILDREN: usize = 12;
 /// How many values of one column are tried in such rows.
 const VALUES: usize = 3;
 
@@ -24,7 +26,8 @@ impl Aims<'_> {
                 let said = |number: &i16| table.columns.get(number).is_some_and(|column| self.says(&column.bare));
                 self.says("update") && key.parent_columns.iter().any(said) && self.is_behind("update", table)
             };
-            let children = self.pointing(at, |key| deletes || moves(key));
+            let mut children = self.pointing(at, |key| deletes && key.holds_parents || moves(key) && key.holds_keys);
+            children.truncate(CHILDREN);
             if children.is_empty() {
                 continue;
             }
@@ -44,6 +47,7 @@ impl Aims<'_> {
         for at in touched.iter().copied() {
             let mut children = self.pointing(at, |_| true);
             children.retain(|child| touched.contains(&child.table));
+            children.truncate(CHILDREN);
             if children.is_empty() {
                 continue;
             }

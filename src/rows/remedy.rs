@@ -554,6 +554,8 @@ mod tests {
             parent_columns: vec![1, 2],
             validated: true,
             period: true,
+            holds_parents: true,
+            holds_keys: true,
         };
         assert_eq!(
             orphans(&table("offers"), &key, &table("prices")).unwrap(),

@@ -148,6 +148,10 @@ pub struct Foreign {
     pub validated: bool,
     /// Its last column is a `PERIOD`, which parents cover together.
     pub period: bool,
+    /// It refuses to have a parent deleted that rows point to.
+    pub holds_parents: bool,
+    /// It refuses to have the key of such a parent changed.
+    pub holds_keys: bool,
 }
 
 /// A CHECK or an exclusion constraint; a key `WITHOUT OVERLAPS` is the latter.
@@ -328,15 +332,22 @@ impl Schema {
         let table = &mut self.tables[*at];
         let (oid, name, columns, validated) = (row.try_get(1)?, row.try_get(2)?, row.try_get(4)?, row.try_get(7)?);
         match row.try_get::<_, &str>(3)? {
-            "f" => table.foreign.push(Foreign {
-                oid,
-                name,
-                columns,
-                parent: row.try_get(5)?,
-                parent_columns: row.try_get(6)?,
-                validated,
-                period: row.try_get::<_, &str>(8)?.contains(", PERIOD "),
-            }),
+            "f" => {
+                let definition: &str = row.try_get(8)?;
+                // What is not said is NO ACTION.
+                let holds = |what: &str| !definition.contains(what) || definition.contains(&format!("{what}RESTRICT"));
+                table.foreign.push(Foreign {
+                    oid,
+                    name,
+                    columns,
+                    parent: row.try_get(5)?,
+                    parent_columns: row.try_get(6)?,
+                    validated,
+                    period: definition.contains(", PERIOD "),
+                    holds_parents: holds(" ON DELETE "),
+                    holds_keys: holds(" ON UPDATE "),
+                });
+            }
             "c" => table.checks.push(Condition { oid, name, columns, text: row.try_get(8)?, validated }),
             _ => table.exclusions.push(Condition { oid, name, columns, text: row.try_get(8)?, validated }),
         }
