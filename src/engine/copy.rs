@@ -1,5 +1,6 @@
 //! Copies of clusters, from a folder or from a pack: one file that holds a folder's files one after the other, and is read in one
-//! go where a thousand files would be looked for all over the disk.
+//! go where a thousand files would be looked for all over the disk. A pack has a checksum of each of them: a server would read
+//! most of what a disk or a power cut has done to its files as if it had been written so, and judge by it.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
@@ -7,6 +8,7 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use crc32fast::Hasher;
 use serde::{Deserialize, Serialize};
 
 use super::account::Account;
@@ -34,15 +36,19 @@ pub(super) struct Tree {
 #[derive(Debug, Clone)]
 enum Origin {
     File(PathBuf),
-    Part { pack: Arc<File>, start: u64, bytes: u64 },
+    Part { pack: Arc<File>, start: u64, bytes: u64, sum: u32 },
 }
 
-/// The end of a pack: what is in it, in the order of its bytes. Eight bytes with its length follow.
+/// The end of a pack: what is in it, in the order of its bytes: paths, lengths, checksums. Its own checksum follows in four bytes,
+/// and its length in eight.
 #[derive(Default, Serialize, Deserialize)]
 struct Index {
     folders: Vec<PathBuf>,
-    files: Vec<(PathBuf, u64)>,
+    files: Vec<(PathBuf, u64, u32)>,
 }
+
+/// The bytes behind an index.
+const TAIL: usize = 12;
 
 impl Tree {
     /// A folder that nobody writes to. Links in it are left out.
@@ -84,28 +90,30 @@ impl Tree {
         let torn = || Error::new(ErrorKind::Folder, format!("{} is not whole", path.display()), "");
         let read = || -> io::Result<(File, Option<Index>)> {
             let mut file = open(path)?;
-            let mut length = [0; 8];
-            let end = file.seek(SeekFrom::End(-8))?;
+            let (mut sum, mut length) = ([0; 4], [0; 8]);
+            let end = file.seek(SeekFrom::End(-(TAIL as i64)))?;
+            file.read_exact(&mut sum)?;
             file.read_exact(&mut length)?;
             let Some(start) = end.checked_sub(u64::from_le_bytes(length)) else { return Ok((file, None)) };
             file.seek(SeekFrom::Start(start))?;
             let mut index = Vec::new();
             Read::by_ref(&mut file).take(end - start).read_to_end(&mut index)?;
-            let index = serde_json::from_slice(&index).ok();
+            let same = crc32fast::hash(&index) == u32::from_le_bytes(sum);
+            let index = if same { serde_json::from_slice(&index).ok() } else { None };
             let whole = |index: &Index| {
-                index.files.iter().try_fold(0, |sum: u64, (_, bytes)| sum.checked_add(*bytes)) == Some(start)
+                index.files.iter().try_fold(0, |sum: u64, (_, bytes, _)| sum.checked_add(*bytes)) == Some(start)
             };
             Ok((file, index.filter(whole)))
         };
         let (pack, index) = read().map_err(|e| Error::io("read", path, e))?;
         let Index { folders, files } = index.ok_or_else(torn)?;
         let within = |path: &PathBuf| path.components().all(|part| matches!(part, Component::Normal(_)));
-        if !folders.iter().chain(files.iter().map(|(path, _)| path)).all(within) {
+        if !folders.iter().chain(files.iter().map(|(path, ..)| path)).all(within) {
             return Err(torn());
         }
         let (pack, mut start) = (Arc::new(pack), 0);
-        let part = |(path, bytes): (PathBuf, u64)| {
-            let origin = Origin::Part { pack: Arc::clone(&pack), start, bytes };
+        let part = |(path, bytes, sum): (PathBuf, u64, u32)| {
+            let origin = Origin::Part { pack: Arc::clone(&pack), start, bytes, sum };
             start += bytes;
             (path, origin)
         };
@@ -120,10 +128,13 @@ impl Tree {
             let (mut out, mut index) = (BufWriter::with_capacity(1 << 20, file), Index::default());
             index.folders.clone_from(&self.folders);
             for (path, origin) in &self.files {
-                index.files.push((path.clone(), origin.write_to(&mut out)?));
+                let mut summed = Summed { target: &mut out, sum: Hasher::new() };
+                let bytes = origin.write_to(&mut summed)?;
+                index.files.push((path.clone(), bytes, summed.sum.finalize()));
             }
             let index = serde_json::to_vec(&index)?;
             out.write_all(&index)?;
+            out.write_all(&crc32fast::hash(&index).to_le_bytes())?;
             out.write_all(&(index.len() as u64).to_le_bytes())?;
             out.flush()
         };
@@ -183,22 +194,45 @@ impl Rest {
 }
 
 impl Origin {
-    /// Writes the bytes, and says how many there were.
+    /// Writes the bytes, and says how many there were. An error where they are not those that were packed.
     fn write_to(&self, target: &mut impl Write) -> io::Result<u64> {
         match self {
             Origin::File(path) => io::copy(&mut open(path)?, target),
-            Origin::Part { pack, start, bytes } => {
+            Origin::Part { pack, start, bytes, sum } => {
+                let mut hasher = Hasher::new();
                 let mut buffer = vec![0; CHUNK.min(usize::try_from(*bytes).unwrap_or(CHUNK))];
                 let (mut at, end) = (*start, start + bytes);
                 while at < end {
                     let wanted = buffer.len().min(usize::try_from(end - at).unwrap_or(CHUNK));
                     pack.read_exact_at(&mut buffer[..wanted], at)?;
+                    hasher.update(&buffer[..wanted]);
                     target.write_all(&buffer[..wanted])?;
                     at += wanted as u64;
                 }
-                Ok(*bytes)
+                match hasher.finalize() == *sum {
+                    true => Ok(*bytes),
+                    false => Err(io::Error::new(io::ErrorKind::InvalidData, "it is not what was put away")),
+                }
             }
         }
+    }
+}
+
+/// Passes on what is written, and sums it up.
+struct Summed<W> {
+    target: W,
+    sum: Hasher,
+}
+
+impl<W: Write> Write for Summed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.target.write(bytes)?;
+        self.sum.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.target.flush()
     }
 }
 
@@ -311,12 +345,27 @@ mod tests {
             fs::write(&path, torn).unwrap();
             assert!(Tree::of_pack(&path).is_err(), "{} bytes", torn.len());
         }
-        let index = serde_json::to_vec(&(vec!["../elsewhere"], Vec::<(&str, u64)>::new())).unwrap();
-        let text =
-            String::from_utf8(index).unwrap().replacen('[', "{\"folders\":", 1).replacen(",[]]", ",\"files\":[]}", 1);
-        let length = (text.len() as u64).to_le_bytes();
-        fs::write(&path, [text.as_bytes(), &length].concat()).unwrap();
+        let text = b"{\"folders\":[\"../elsewhere\"],\"files\":[]}";
+        let (sum, length) = (crc32fast::hash(text).to_le_bytes(), (text.len() as u64).to_le_bytes());
+        fs::write(&path, [&text[..], &sum, &length].concat()).unwrap();
         assert!(Tree::of_pack(&path).is_err(), "a path that leads out");
+    }
+
+    #[test]
+    fn a_bit_of_a_pack_that_flipped_is_noticed_wherever_it_is() {
+        let root = tempfile::tempdir().unwrap();
+        let (from, to, path) = (folder(root.path()), root.path().join("to"), root.path().join("pack"));
+        Tree::of_folder(&from).unwrap().pack(&path).unwrap();
+        let whole = fs::read(&path).unwrap();
+        let end = whole.len();
+        for at in (0..end).step_by(end / 40).chain(end - 200..end) {
+            let mut other = whole.clone();
+            other[at] ^= 1 << (at % 8);
+            fs::write(&path, other).unwrap();
+            let copied = Tree::of_pack(&path).and_then(|tree| tree.copy(&to, &Account::own()));
+            assert!(copied.is_err(), "byte {at} of {end}");
+            let _ = fs::remove_dir_all(&to);
+        }
     }
 
     #[test]

@@ -35,6 +35,8 @@ struct About {
     fingerprint: String,
     /// What an upgrade of the server's program changes.
     program: Option<String>,
+    /// The hash of `contents`.
+    contents: String,
     /// Set when it was not known to be on the disk when this was written: it is whole for as long as the system runs.
     boot: Option<String>,
 }
@@ -49,7 +51,13 @@ impl Kept {
         let about: About = serde_json::from_slice(&fs::read(self.path.join("about.json")).ok()?).ok()?;
         let whole = about.boot.is_none() || about.boot == boot();
         let same = about.fingerprint == fingerprint && about.program == told::mark(&binaries.postgres());
-        if whole && same { fs::read(self.path.join("contents")).ok() } else { None }
+        let contents = if whole && same { fs::read(self.path.join("contents")).ok()? } else { return None };
+        if hash(&contents) == about.contents {
+            return Some(contents);
+        }
+        tracing::warn!("what was put away is damaged");
+        self.remove();
+        None
     }
 
     /// Copies the cluster to `data`, as far as its server needs it to start.
@@ -71,7 +79,8 @@ impl Kept {
         let data = folder.data();
         let wal = last_wal(binaries, &data, account).await?;
         let program = told::mark(&binaries.postgres());
-        let about = About { fingerprint: fingerprint.to_owned(), program, boot: None };
+        let contents = hash(&luggage.contents);
+        let about = About { fingerprint: fingerprint.to_owned(), program, contents, boot: None };
         let this = self.clone();
         seed::blocking(move || {
             slim(&data, &wal).map_err(|e| Error::io("thin out", &data, e))?;
@@ -118,6 +127,10 @@ impl Kept {
         let _ = fs::remove_file(self.path.join("about.json"));
         let _ = fs::remove_dir_all(&self.path);
     }
+}
+
+fn hash(contents: &[u8]) -> String {
+    blake3::hash(contents).to_hex().to_string()
 }
 
 /// The log's last segment, which a start reads; an error when the server was not stopped in order.
@@ -187,8 +200,11 @@ fn boot() -> Option<String> {
 /// Removes what was put away long ago, all but the newest, and what an interrupted run left.
 fn prune(parent: &Path) {
     let folders = fs::read_dir(parent).into_iter().flatten().flatten();
-    let mut known: Vec<(SystemTime, PathBuf)> =
-        folders.filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path()))).collect();
+    let mut known: Vec<(SystemTime, PathBuf)> = folders
+        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+        // From before the clock was set back: older than whatever is put away now.
+        .map(|(put, path)| (if put.elapsed().is_ok() { put } else { SystemTime::UNIX_EPOCH }, path))
+        .collect();
     known.sort();
     known.reverse();
     for (at, (modified, path)) in known.into_iter().enumerate() {

@@ -1,4 +1,5 @@
-//! The seed: a cluster as `initdb` leaves it, kept on disk and copied, so that `initdb` runs once per installation.
+//! The seed: a cluster as `initdb` leaves it, kept on disk as a [pack](Tree::pack) and copied, so that `initdb` runs once per
+//! installation.
 
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -19,7 +20,7 @@ use super::{Error, ErrorKind, Place};
 const KEPT: usize = 3;
 
 /// Raised when what is made of a seed changes.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// Where the seed of one installation is.
 #[derive(Debug, Clone)]
@@ -39,13 +40,13 @@ impl Seed {
     }
 
     pub(super) fn exists(&self) -> bool {
-        self.path.join("PG_VERSION").is_file()
+        self.path.is_file()
     }
 
     /// Copies the seed to `data`, as far as its server needs it to start.
     pub(super) async fn plant(&self, data: &Path, account: &Account) -> Result<Rest, Error> {
         let (from, to, account) = (self.path.clone(), data.to_owned(), account.clone());
-        blocking(move || Tree::of_folder(&from)?.plant(&to, &account)).await
+        blocking(move || Tree::of_pack(&from)?.plant(&to, &account)).await
     }
 
     /// Keeps what was set aside, instead of what was kept before. A disk may take longer for it than the whole start
@@ -53,7 +54,7 @@ impl Seed {
     pub(super) fn keep(&self, folder: &Folder) {
         let (seed, aside) = (self.clone(), folder.aside());
         tokio::task::spawn_blocking(move || {
-            let _ = fs::remove_dir_all(&seed.path);
+            remove(&seed.path);
             if let Err(error) = seed.store(&aside) {
                 tracing::warn!(%error, "the cluster is not kept for later starts");
             }
@@ -68,12 +69,12 @@ impl Seed {
         // Named after process and folder: two engines of one process may be at it at once.
         let name = blake3::hash(from.as_os_str().as_encoded_bytes()).to_hex();
         let draft = parent.join(format!(".{}-{}", std::process::id(), &name[..8]));
-        let _ = fs::remove_dir_all(&draft);
+        remove(&draft);
         let stored = Tree::of_folder(from)
-            .and_then(|tree| tree.copy(&draft, &Account::own()))
-            .and_then(|()| fs::rename(&draft, &self.path).map_err(|e| Error::io("make the folder", &self.path, e)));
+            .and_then(|tree| tree.pack(&draft))
+            .and_then(|()| fs::rename(&draft, &self.path).map_err(|e| Error::io("write", &self.path, e)));
         if stored.is_err() {
-            let _ = fs::remove_dir_all(&draft);
+            remove(&draft);
         }
         prune(parent);
         // Somebody else may have been faster with the same.
@@ -98,8 +99,13 @@ fn prune(parent: &Path) {
     let (drafts, seeds): (Vec<_>, Vec<_>) = seeds.into_iter().partition(|(_, path)| draft(path));
     let old = drafts.into_iter().filter(|(modified, _)| *modified < day);
     for (_, path) in seeds.into_iter().skip(KEPT).chain(old) {
-        let _ = fs::remove_dir_all(path);
+        remove(&path);
     }
+}
+
+/// Removes a seed, also one that is a folder, as an earlier migd kept them.
+fn remove(path: &Path) {
+    let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
 }
 
 /// Makes a new cluster in `data`, whose parent the server's user can reach.

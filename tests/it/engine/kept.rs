@@ -113,6 +113,43 @@ async fn a_cluster_that_is_cut_short_is_forgotten_too() {
 }
 
 #[tokio::test]
+async fn a_bit_that_flipped_in_what_was_put_away_is_noticed() {
+    for (harm, part) in [("cluster", 2), ("cluster", 3), ("contents", 2), ("about.json", 2), ("about.json", 10)] {
+        let (scratch, name) = put_away().await;
+        let file = path(&scratch).join(harm);
+        let mut bytes = fs::read(&file).unwrap();
+        let at = bytes.len() / part;
+        bytes[at] ^= 1;
+        fs::write(&file, bytes).unwrap();
+        let engine = scratch.start(&config()).await;
+        assert_eq!(engine.contents(), None, "{harm}");
+        let owner = connect(&*engine, "postgres", Role::Admin).await;
+        let left = format!("SELECT count(*)::text FROM pg_database WHERE datname = '{name}'");
+        assert_eq!(value(&owner, &left).await, "0", "{harm}");
+        drop(owner);
+        engine.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_put_away_before_the_clock_was_set_back_goes_first() {
+    let (scratch, _) = put_away().await;
+    let parent = path(&scratch).parent().unwrap().to_owned();
+    let later = std::time::SystemTime::now() + Duration::from_secs(365 * 24 * 3600);
+    for name in ["one", "two", "three"] {
+        fs::create_dir(parent.join(name)).unwrap();
+        fs::File::open(parent.join(name)).unwrap().set_modified(later).unwrap();
+    }
+    let engine = scratch.start(&config()).await;
+    let owner = connect(&*engine, "postgres", Role::Admin).await;
+    let databases = owner.query("SELECT oid FROM pg_database", &[]).await.unwrap();
+    let databases = databases.iter().map(|row| row.get(0)).collect();
+    drop(owner);
+    engine.put_away(Some(Luggage { contents: b"newer".to_vec(), databases })).await;
+    assert_eq!(fs::read(path(&scratch).join("contents")).unwrap(), b"newer");
+}
+
+#[tokio::test]
 async fn a_cluster_of_which_the_system_may_have_lost_a_part_is_not_used() {
     let (scratch, _) = put_away().await;
     let about = path(&scratch).join("about.json");

@@ -80,13 +80,19 @@ async fn a_seed_that_came_to_harm_is_made_anew() {
     let first = scratch.start(&config()).await;
     let seed = kept(&scratch).await;
     first.stop().await;
-    std::fs::write(seed.join("global/pg_control"), "").unwrap();
-    let engine = scratch.start(&config()).await;
-    assert!(engine.alive().await);
-    while seed.join("global/pg_control").metadata().map_or(0, |control| control.len()) == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
+    let whole = std::fs::read(&seed).unwrap();
+    // Cut short, and with one bit flipped: the server would start from that and answer by it.
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 1;
+    for harm in [&whole[..whole.len() / 2], &flipped] {
+        std::fs::write(&seed, harm).unwrap();
+        let engine = scratch.start(&config()).await;
+        assert!(engine.alive().await);
+        while std::fs::read(&seed).is_ok_and(|seed| seed == harm) || !seed.is_file() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        engine.stop().await;
     }
-    engine.stop().await;
 }
 
 #[tokio::test]
