@@ -8,6 +8,7 @@ use toml::{Table, Value};
 
 use super::layer::{self, Layer};
 use super::{Config, Error, validate};
+use crate::wire::env::meant;
 
 /// The repository's file, at the top of its work tree.
 pub const FILE: &str = "migd.toml";
@@ -77,7 +78,7 @@ impl Config {
 /// The user's own file, in the platform's configuration folder: that of whoever has `env`, who need not be who started
 /// this process.
 pub fn user_file(env: &BTreeMap<String, String>) -> PathBuf {
-    let absolute = |name: &str| env.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let absolute = |name: &str| env.get(name).map(|path| PathBuf::from(meant(path))).filter(|path| path.is_absolute());
     let below = if cfg!(target_os = "macos") { "Library/Application Support" } else { ".config" };
     let stated = absolute("XDG_CONFIG_HOME").filter(|_| !cfg!(target_os = "macos"));
     let folder = stated.or_else(|| absolute("HOME").map(|home| home.join(below))).map(|folder| folder.join("migd"));

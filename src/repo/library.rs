@@ -1,10 +1,12 @@
 //! Through libgit2.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use git2::{ErrorClass, ErrorCode, Index, IndexEntry, ObjectType, Oid, Repository, RepositoryOpenFlags};
 
 use super::{Blob, Entry, Error, Index as Staged, Location, Place, is_below, whole};
+use crate::wire::env::meant;
 
 /// `git add --intent-to-add`: the entry's path is known and its content is not staged.
 const INTENT_TO_ADD: u16 = 1 << 13;
@@ -22,10 +24,10 @@ pub(super) struct Library {
 impl Library {
     /// None as an error: libgit2 cannot, and the program should be asked.
     pub(super) fn open(location: &Location) -> Result<(Library, Place), Option<Error>> {
-        let env = |name: &str| location.git_env.get(name).filter(|value| !value.is_empty());
-        let path = |value: &String| location.cwd.join(value);
+        let env = |name: &str| location.git_env.get(name).filter(|value| !value.is_empty()).map(|value| meant(value));
+        let path = |value: OsString| location.cwd.join(value);
         let ceilings: Vec<PathBuf> =
-            env("GIT_CEILING_DIRECTORIES").map(|list| std::env::split_paths(list).collect()).unwrap_or_default();
+            env("GIT_CEILING_DIRECTORIES").map(|list| std::env::split_paths(&list).collect()).unwrap_or_default();
         let opened = match env("GIT_DIR").map(path) {
             Some(folder) => {
                 let flags = RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::NO_DOTGIT;
@@ -51,7 +53,7 @@ impl Library {
         let root = root.map(|root| root.canonicalize().unwrap_or(root));
         let base = super::base_of(&location.cwd, root.as_deref());
         let objects = env("GIT_OBJECT_DIRECTORY").map(|folder| base.join(folder)).into_iter();
-        let more = env("GIT_ALTERNATE_OBJECT_DIRECTORIES").map(|list| std::env::split_paths(list).collect::<Vec<_>>());
+        let more = env("GIT_ALTERNATE_OBJECT_DIRECTORIES").map(|list| std::env::split_paths(&list).collect::<Vec<_>>());
         for folder in objects.chain(more.into_iter().flatten().map(|folder| base.join(folder))) {
             let odb = repo.odb().map_err(|_| None)?;
             odb.add_disk_alternate(folder.to_str().ok_or(None)?).map_err(|_| None)?;

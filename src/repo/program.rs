@@ -1,14 +1,16 @@
 //! Through the git program: slower, and right for every repository that git itself can read.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Blob, Entry, Error, Index, Location, Place};
-use crate::wire;
+use crate::wire::{self, env::meant};
 
 /// The flag of an entry made by `git add --intent-to-add`.
 const INTENT_TO_ADD: u32 = 1 << 29;
@@ -57,19 +59,19 @@ impl Program {
             }
             other => other,
         })?;
-        let answer = text(answer);
-        let mut lines = answer.lines();
-        let mut next = || lines.next().map(PathBuf::from).ok_or_else(|| Error::Unreadable("git rev-parse".to_owned()));
-        let (git_dir, common_dir, bare) = (next()?, next()?, next()?);
-        let root = if bare == Path::new("true") {
-            None
-        } else {
-            let top = text(program.run(&["rev-parse", "--path-format=absolute", "--show-toplevel"])?);
-            Some(PathBuf::from(top.trim_end_matches('\n')))
+        let path = |name: &str| Ok(line(program.run(&["rev-parse", "--path-format=absolute", name])?));
+        let lines: Vec<&[u8]> = answer.split_inclusive(|byte| *byte == b'\n').collect();
+        let (git_dir, common_dir, bare) = match lines.as_slice() {
+            [git_dir, common_dir, bare] => (line(git_dir.to_vec()), line(common_dir.to_vec()), *bare == b"true\n"),
+            // A folder's name that goes over two lines.
+            _ => (path("--git-dir")?, path("--git-common-dir")?, answer.ends_with(b"\ntrue\n")),
         };
+        let root = if bare { None } else { Some(path("--show-toplevel")?) };
         let index = location.git_env.get("GIT_INDEX_FILE").filter(|path| !path.is_empty());
-        let index = index
-            .map_or_else(|| git_dir.join("index"), |path| super::base_of(&location.cwd, root.as_deref()).join(path));
+        let index = index.map_or_else(
+            || git_dir.join("index"),
+            |path| super::base_of(&location.cwd, root.as_deref()).join(meant(path)),
+        );
         let place =
             Place { cwd: location.cwd.clone(), env: location.git_env.clone(), git_dir, common_dir, root, index };
         Ok((program, place))
@@ -243,7 +245,7 @@ impl Program {
         for name in wire::env::sent().into_keys().filter(|name| name.starts_with("GIT_")) {
             command.env_remove(name);
         }
-        command.envs(self.env.iter().cloned());
+        command.envs(self.env.iter().map(|(name, value)| (name, meant(value))));
         for name in NOT_OURS {
             command.env_remove(name);
         }
@@ -303,6 +305,12 @@ fn drain(pipe: Option<impl Read>) -> Vec<u8> {
         let _ = pipe.read_to_end(&mut bytes);
     }
     bytes
+}
+
+/// A path that git prints.
+fn line(mut bytes: Vec<u8>) -> PathBuf {
+    bytes.pop_if(|last| *last == b'\n');
+    OsString::from_vec(bytes).into()
 }
 
 fn text(bytes: Vec<u8>) -> String {

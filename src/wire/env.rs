@@ -18,6 +18,7 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 
 /// The variable's value, none when it is unset, empty or no UTF-8.
 pub fn var(name: &str) -> Option<String> {
@@ -38,7 +39,7 @@ pub fn is_off() -> bool {
 /// user's configuration and container engine are.
 pub fn sent() -> BTreeMap<String, String> {
     env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, told(value))))
         .filter(|(name, _)| {
             name.starts_with("GIT_") || OVERRIDES.contains(&name.as_str()) || SURROUNDINGS.contains(&name.as_str())
         })
@@ -63,7 +64,22 @@ pub const SURROUNDINGS: &[&str] =
 
 /// This process's own [`SURROUNDINGS`].
 pub fn surroundings() -> BTreeMap<String, String> {
-    SURROUNDINGS.iter().filter_map(|name| Some(((*name).to_owned(), var(name)?))).collect()
+    SURROUNDINGS.iter().filter_map(|name| Some(((*name).to_owned(), told(var_os(name)?)))).collect()
+}
+
+/// A path or a variable's value as the wire has it: as it is where it is UTF-8; else a NUL, which none of them can have, and
+/// then each byte as the character of that number.
+pub fn told(value: OsString) -> String {
+    value.into_string().unwrap_or_else(|other| {
+        let bytes = other.into_vec();
+        std::iter::once('\0').chain(bytes.into_iter().map(char::from)).collect()
+    })
+}
+
+/// What [`told`] made a text of.
+pub fn meant(text: &str) -> OsString {
+    let bytes = text.strip_prefix('\0').and_then(|rest| rest.chars().map(|byte| u8::try_from(byte).ok()).collect());
+    bytes.map_or_else(|| OsString::from(text), OsString::from_vec)
 }
 
 /// The names of [`SURROUNDINGS`] that are not the same in both.
@@ -79,6 +95,15 @@ pub const ROWS_BUDGET: &str = "MIGD_ROWS_BUDGET";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_utf_8_comes_over_the_wire_as_it_was() {
+        for bytes in [b"/plain" as &[u8], "/caf\u{e9}".as_bytes(), b"/caf\xe9 \xff\x80/x", b"\xe9", b""] {
+            let value = OsString::from_vec(bytes.to_vec());
+            assert_eq!(meant(&told(value.clone())), value);
+        }
+        assert_eq!(meant("\0\u{20ac}"), OsString::from("\0\u{20ac}"), "nothing of ours");
+    }
 
     #[test]
     fn what_somebody_else_has_otherwise_is_named() {

@@ -39,9 +39,27 @@ pub enum Request {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// The client's working folder.
+    #[serde(with = "path")]
     pub cwd: PathBuf,
-    /// Its `GIT_*` variables and the `MIGD_*` that override the configuration.
+    /// Its `GIT_*` variables and the `MIGD_*` that override the configuration, as [`super::env::told`] writes them.
     pub env: BTreeMap<String, String>,
+}
+
+/// Paths that may be no UTF-8.
+mod path {
+    use std::path::{Path, PathBuf};
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::wire::env;
+
+    pub(super) fn serialize<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&env::told(path.as_os_str().to_owned()))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+        String::deserialize(deserializer).map(|text| env::meant(&text).into())
+    }
 }
 
 impl Place {

@@ -1,5 +1,9 @@
 //! Repositories that are not the plain kind: judged all the same, or refused with a reason.
 
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+
 use crate::support::realm::Realm;
 use crate::support::sandbox::{BROKEN, GOOD, GOOD_DOWN, Sandbox};
 
@@ -148,4 +152,43 @@ fn a_folder_with_spaces_quotes_and_umlauts_is_a_folder() {
     repo.migd(&["hook", "install"]).ok();
     repo.migration(1, "users", "CREATE TABLE users (id bigint PRIMARY KEY);\n", "DROP TABLE users;\n");
     judges(&repo);
+}
+
+#[test]
+fn a_folder_whose_name_is_no_utf_8_or_takes_two_lines_is_a_folder() {
+    for (name, split) in
+        [(b"caf\xe9" as &[u8], false), (b"caf\xe9", true), (b"two\nlines\n", false), (b"two\nlines\n", true)]
+    {
+        let outer = Sandbox::plain(&Realm::shared());
+        let name = OsStr::from_bytes(name);
+        fs::create_dir(outer.path().join(name)).unwrap();
+        let repo = outer.at(name);
+        repo.git(&["init", "--quiet", "."]);
+        repo.migd(&["hook", "install"]).ok();
+        repo.migration(1, "users", "CREATE TABLE users (id bigint PRIMARY KEY);\n", "DROP TABLE users;\n");
+        if split {
+            // Which only the git program reads.
+            repo.git(&["update-index", "--split-index"]);
+        }
+        judges(&repo);
+    }
+}
+
+#[test]
+fn an_index_in_a_folder_whose_name_is_no_utf_8_is_the_one_that_is_judged() {
+    let outer = Sandbox::plain(&Realm::shared());
+    let name = OsStr::from_bytes(b"caf\xe9");
+    fs::create_dir(outer.path().join(name)).unwrap();
+    let repo = outer.at(name);
+    repo.git(&["init", "--quiet", "."]);
+    repo.migd(&["hook", "install"]).ok();
+    repo.migration(1, "users", "CREATE TABLE users (id bigint PRIMARY KEY);\n", "DROP TABLE users;\n");
+    repo.git(&["commit", "--quiet", "--no-verify", "--message", "users"]);
+    repo.git(&["worktree", "add", "--quiet", "../linked"]);
+    let linked = outer.at("linked");
+    linked.migration(2, "age", GOOD, GOOD_DOWN);
+    linked.write("migrations/2_age.up.sql", BROKEN);
+    // Git names the index that `--all` makes by its whole path, which is in the first work tree's folder.
+    linked.commit(&["--all"]).status(1).says("relation \"persons\" does not exist");
+    linked.commit(&[]).ok().says("migd: migrations: pass");
 }
