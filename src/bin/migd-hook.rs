@@ -57,7 +57,7 @@ fn hook(copy: &Copied, name: &Path) -> ExitCode {
     match copy.original() {
         Original::Same => pre_commit(&migd),
         // Which also puts a copy of the new program in the place of this one.
-        Original::Replaced => hand_over(&migd),
+        Original::Replaced => hand_over(&migd, &[]),
         Original::Gone => {
             let _ = Command::new("migd-hook").arg("pre-commit").exec();
             // As bytes, because what formats a path would make this program larger.
@@ -81,7 +81,8 @@ fn pre_commit(migd: &Path) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let terminal = Terminal::of(&io::stderr());
-    ask(migd, |place| Request::Check(CheckRequest::of_hook(place, terminal))).unwrap_or_else(|| hand_over(migd))
+    ask(migd, |place| Request::Check(CheckRequest::of_hook(place, terminal)))
+        .unwrap_or_else(|with| hand_over(migd, with))
 }
 
 /// Tells the daemon that the repository has changed; starts none and never fails.
@@ -92,17 +93,22 @@ fn warm(migd: &Path) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Sends one request and prints the replies. None when the full program, `migd`, has to take over.
-fn ask(migd: &Path, request: impl FnOnce(Place) -> Request) -> Option<ExitCode> {
-    let envelope = Envelope { build: wire::endpoint::build_of(migd), request: request(Place::here().ok()?) };
-    let mut client = Client::send(&wire::endpoint::socket_of_user(), &envelope).ok()?;
+/// Sends one request and prints the replies. When the full program, `migd`, has to take over, what it is to be told.
+fn ask(migd: &Path, request: impl FnOnce(Place) -> Request) -> Result<ExitCode, &'static [&'static str]> {
+    const PLAIN: &[&str] = &[];
+    let place = Place::here().map_err(|_| PLAIN)?;
+    let envelope = Envelope { build: wire::endpoint::build_of(migd), request: request(place) };
+    let mut client = Client::send(&wire::endpoint::socket_of_user(), &envelope).map_err(|_| PLAIN)?;
+    let mut accepted = false;
     loop {
         match client.reply() {
-            Ok(Reply::Done { exit }) => return Some(ExitCode::from(exit)),
+            Ok(Reply::Done { exit }) => return Ok(ExitCode::from(exit)),
             Ok(Reply::Text { text }) => say(&mut io::stderr(), &text),
             Ok(Reply::Progress { text }) => say(&mut io::stderr(), &format!("migd: {text}\n")),
-            Ok(Reply::Mismatch { .. } | Reply::Busy | Reply::Refused { .. }) => return None,
-            Ok(_) => {}
+            Ok(Reply::Mismatch { .. } | Reply::Busy | Reply::Refused { .. }) => return Err(PLAIN),
+            Ok(other) => accepted |= matches!(other, Reply::Accepted { .. }),
+            // Whether the commit touches a set, and what it may do without a verdict, nobody has said yet.
+            Err(ClientError::Late { .. }) if !accepted => return Err(&["--unanswered"]),
             Err(ClientError::Late { waited, block }) => {
                 let kind = if block { "error" } else { "warning" };
                 // Tenths, because what formats a float would be 20 kB of this program.
@@ -117,16 +123,16 @@ fn ask(migd: &Path, request: impl FnOnce(Place) -> Request) -> Option<ExitCode> 
                     error.help(),
                 );
                 say(&mut io::stderr(), &text);
-                return Some(ExitCode::from(if block { 3 } else { 0 }));
+                return Ok(ExitCode::from(if block { 3 } else { 0 }));
             }
-            Err(_) => return None,
+            Err(_) => return Err(PLAIN),
         }
     }
 }
 
 /// Becomes `migd hook pre-commit`, which starts the daemon, or replaces it, when there is something to judge.
-fn hand_over(migd: &Path) -> ExitCode {
-    cannot_hand_over(&Command::new(migd).args(["hook", "pre-commit"]).exec())
+fn hand_over(migd: &Path, with: &[&str]) -> ExitCode {
+    cannot_hand_over(&Command::new(migd).args(["hook", "pre-commit"]).args(with).exec())
 }
 
 fn cannot_hand_over(error: &io::Error) -> ExitCode {
@@ -140,5 +146,5 @@ fn cannot_hand_over(error: &io::Error) -> ExitCode {
 
 /// Writes, and does not mind when nobody reads.
 fn say(stream: &mut impl Write, text: &str) {
-    let _ = stream.write_all(text.as_bytes());
+    let _ = wire::terminal::write(stream, text);
 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 use super::progress::Progress;
 use super::{Failure, print, runtime};
 use crate::daemon::{Reported, Service, spawn};
+use crate::judge::plan;
 use crate::render::{self, Format};
-use crate::verdict::Report;
+use crate::verdict::{Report, Verdict};
 use crate::wire::endpoint::private_dir;
 use crate::wire::file;
 use crate::wire::{CheckRequest, Endpoint, Place, Reply, Request, Selection, Terminal};
@@ -62,9 +63,18 @@ pub(super) fn run(args: &Args, endpoint: &Endpoint) -> Result<u8, Failure> {
         None => Selection::Staged,
     };
     let request = CheckRequest { sets: args.set.clone(), ..CheckRequest::new(place, selection) };
-    let (report, exit) = match args.no_daemon {
-        true => alone(&request, endpoint)?,
-        false => asked(request, endpoint)?,
+    let (repo, mode) = (request.place.cwd.to_string_lossy().into_owned(), plan::mode(&request.selection));
+    let judged = match args.no_daemon {
+        true => alone(&request, endpoint),
+        false => asked(request, endpoint),
+    };
+    let (report, exit) = match judged {
+        // Whatever reads the report is to find in it why there is no verdict.
+        Err(failure) if args.format != Format::Text && !failure.code.is_empty() => {
+            let verdict = Verdict::error(&*repo, "", mode, vec![failure.finding()]);
+            (Report::new(repo, mode, 0.0, vec![verdict]), failure.exit)
+        }
+        other => other?,
     };
     if args.save_scenario {
         super::scenario::save(&report)?;
@@ -73,7 +83,7 @@ pub(super) fn run(args: &Args, endpoint: &Endpoint) -> Result<u8, Failure> {
     let text = render::render(&report, args.format, &terminal);
     match &args.output {
         Some(path) => write(path, &text)?,
-        None => print(&text),
+        None => print(&text)?,
     }
     Ok(exit)
 }

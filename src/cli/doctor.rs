@@ -94,7 +94,7 @@ pub(super) fn run(endpoint: &Endpoint) -> Result<u8, Failure> {
         }
     }
     lines.extend(ends(endpoint));
-    print(&text(&lines, &Terminal::of(&io::stdout())));
+    print(&text(&lines, &Terminal::of(&io::stdout())))?;
     Ok(if lines.iter().any(|line| line.state == State::Bad) { 3 } else { 0 })
 }
 

@@ -1,19 +1,22 @@
 //! How a command fails: one line of what, one of what to do, and the exit status.
 
-use std::io::{self, Write};
+use std::io;
 
 use anstyle::{AnsiColor, Style};
 
 use crate::daemon::spawn;
 use crate::judge;
 use crate::render::line;
-use crate::wire::Terminal;
+use crate::verdict::{Finding, Severity};
+use crate::wire::{Terminal, terminal};
 
 /// Why a command ends without having done what it should.
 #[derive(Debug)]
 pub(crate) struct Failure {
     /// What.
     pub(crate) message: String,
+    /// The finding code that names it; empty where none does.
+    pub(crate) code: &'static str,
     /// What to do; empty when nobody can say.
     pub(crate) help: String,
     /// 2 usage or configuration, 3 could not judge.
@@ -23,12 +26,12 @@ pub(crate) struct Failure {
 impl Failure {
     /// The command line or the configuration is wrong.
     pub(crate) fn usage(message: impl Into<String>, help: impl Into<String>) -> Failure {
-        Failure { message: message.into(), help: help.into(), exit: 2 }
+        Failure { message: message.into(), code: "", help: help.into(), exit: 2 }
     }
 
     /// It could not be done.
     pub(crate) fn broken(message: impl Into<String>, help: impl Into<String>) -> Failure {
-        Failure { message: message.into(), help: help.into(), exit: 3 }
+        Failure { message: message.into(), code: "", help: help.into(), exit: 3 }
     }
 
     pub(crate) fn print(&self, terminal: &Terminal) {
@@ -39,23 +42,29 @@ impl Failure {
             }
             false => Default::default(),
         };
-        let mut text = format!("migd: {red}error{reset}: {}\n", line(&self.message, terminal.unicode));
+        let code = if self.code.is_empty() { String::new() } else { format!(" [{}]", self.code) };
+        let mut text = format!("migd: {red}error{reset}: {}{code}\n", line(&self.message, terminal.unicode));
         for help in self.help.lines() {
             text.push_str(&format!("migd: help: {}\n", line(help, terminal.unicode)));
         }
-        let _ = io::stderr().write_all(text.as_bytes());
+        let _ = terminal::write(&mut io::stderr(), &text);
+    }
+
+    /// The same, for a report.
+    pub(crate) fn finding(&self) -> Finding {
+        Finding::new(self.code, Severity::Error, &*self.message).help(&*self.help)
     }
 }
 
 impl From<judge::Error> for Failure {
     fn from(error: judge::Error) -> Self {
         let exit = if error.is_usage() { 2 } else { 3 };
-        Failure { message: format!("{error} [{}]", error.code()), help: error.help(), exit }
+        Failure { message: error.to_string(), code: error.code(), help: error.help(), exit }
     }
 }
 
 impl From<spawn::Error> for Failure {
     fn from(error: spawn::Error) -> Self {
-        Failure::broken(format!("{error} [{}]", error.code()), error.help())
+        Failure { code: error.code(), ..Failure::broken(error.to_string(), error.help()) }
     }
 }

@@ -1,7 +1,7 @@
 //! `migd hook`: install, uninstall, and run what `migd-hook` hands over.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::daemon::{Service, service, spawn};
 use crate::hooks::{self, Hooks};
 use crate::repo::{Location, Repo};
 use crate::wire::file;
-use crate::wire::{self, CheckRequest, Endpoint, Place, Reply, Request, Terminal};
+use crate::wire::{self, CheckRequest, ClientError, Endpoint, Place, Reply, Request, Terminal};
 
 /// The file in the state folder that has what was said of hooks that cannot be renewed, and how many lines of it are kept.
 const UNRENEWED: &str = "unrenewed";
@@ -34,7 +34,11 @@ enum Action {
     /// Remove it and leave what was there before
     Uninstall,
     /// Judge the staged migrations as the hook does
-    PreCommit,
+    PreCommit {
+        /// migd-hook has asked the daemon, which did not answer
+        #[arg(long, hide = true)]
+        unanswered: bool,
+    },
 }
 
 /// What the hook is.
@@ -50,15 +54,15 @@ pub(super) enum Form {
 
 pub(super) fn run(args: &Args, endpoint: &Endpoint) -> Result<u8, Failure> {
     match args.action {
-        Action::Install { form } => install(form).map(|lines| say(&lines)),
-        Action::Uninstall => uninstall().map(|lines| say(&lines)),
-        Action::PreCommit => pre_commit(endpoint),
+        Action::Install { form } => install(form).and_then(|lines| say(&lines)),
+        Action::Uninstall => uninstall().and_then(|lines| say(&lines)),
+        Action::PreCommit { unanswered } => pre_commit(endpoint, unanswered),
     }
 }
 
-fn say(lines: &[String]) -> u8 {
-    lines.iter().for_each(|line| print(&format!("{line}\n")));
-    0
+fn say(lines: &[String]) -> Result<u8, Failure> {
+    lines.iter().try_for_each(|line| print(&format!("{line}\n")))?;
+    Ok(0)
 }
 
 /// Installs the hooks into the repository of the current folder. What was done, line by line.
@@ -97,8 +101,9 @@ impl From<hooks::Error> for Failure {
     }
 }
 
-/// What `migd-hook` does, with everything that it leaves to this program: no daemon yet, one of another build.
-fn pre_commit(endpoint: &Endpoint) -> Result<u8, Failure> {
+/// What `migd-hook` does, with everything that it leaves to this program: no daemon yet, one of another build, one that does not
+/// answer.
+fn pre_commit(endpoint: &Endpoint, unanswered: bool) -> Result<u8, Failure> {
     if wire::env::is_off() {
         note("off for this commit (MIGD=0), nothing was judged");
         return Ok(0);
@@ -116,13 +121,16 @@ fn pre_commit(endpoint: &Endpoint) -> Result<u8, Failure> {
         Err(failure) => return Err(way_around(failure)),
     };
     let mut stderr = io::stderr();
-    let asked = spawn::ask_within(budget, endpoint, &Request::Check(request), |reply| match reply {
-        Reply::Progress { text } => note(&text),
-        Reply::Text { text } => {
-            let _ = stderr.write_all(text.as_bytes());
-        }
-        _ => {}
-    });
+    let asked = match unanswered {
+        true => Err(ClientError::Late { waited: wire::client::ACCEPT, block: !lenient }.into()),
+        false => spawn::ask_within(budget, endpoint, &Request::Check(request), |reply| match reply {
+            Reply::Progress { text } => note(&text),
+            Reply::Text { text } => {
+                let _ = wire::terminal::write(&mut stderr, &text);
+            }
+            _ => {}
+        }),
+    };
     match asked {
         Ok(exit) => Ok(exit),
         Err(error) if lenient => {

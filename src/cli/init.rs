@@ -17,10 +17,10 @@ pub(super) fn run(args: &Args, endpoint: &Endpoint) -> Result<u8, Failure> {
     let place = Place::here()
         .map_err(|error| Failure::usage(format!("the current folder cannot be read: {error}"), "change to another"))?;
     for line in crate::setup::configure(&place)? {
-        print(&format!("{line}\n"));
+        print(&format!("{line}\n"))?;
     }
     for line in hook::install(None)? {
-        print(&format!("{line}\n"));
+        print(&format!("{line}\n"))?;
     }
     if args.no_start {
         return Ok(0);
@@ -31,7 +31,8 @@ pub(super) fn run(args: &Args, endpoint: &Endpoint) -> Result<u8, Failure> {
         Reply::Progress { text } => progress.say(&text),
         Reply::Text { text } => {
             progress.clear();
-            print(&text);
+            // What the daemon has done is done, whoever reads of it.
+            let _ = print(&text);
         }
         _ => {}
     })

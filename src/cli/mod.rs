@@ -17,7 +17,7 @@ mod status;
 mod watch;
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -26,7 +26,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 pub(crate) use failure::Failure;
 
 use crate::lsp;
-use crate::wire::{Endpoint, Terminal};
+use crate::wire::{Endpoint, Terminal, terminal};
 
 /// Judges PostgreSQL migrations at commit time, on a real, warm server.
 #[derive(Debug, Parser)]
@@ -118,7 +118,7 @@ fn run(command: Command) -> Result<u8, Failure> {
         Command::Hook(args) => hook::run(&args, &endpoint),
         Command::Explain { code } => {
             let text = explain::explain(code.as_deref(), &Terminal::of(&io::stdout()));
-            print(&text.map_err(|error| Failure::usage(error.to_string(), error.hint()))?);
+            print(&text.map_err(|error| Failure::usage(error.to_string(), error.hint()))?)?;
             Ok(0)
         }
         Command::Doctor => doctor::run(&endpoint),
@@ -129,14 +129,14 @@ fn run(command: Command) -> Result<u8, Failure> {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "migd", &mut script);
-            print(&String::from_utf8_lossy(&script));
+            print(&String::from_utf8_lossy(&script))?;
             Ok(0)
         }
         Command::Man => {
             let mut page = Vec::new();
             let rendered = clap_mangen::Man::new(Cli::command()).render(&mut page);
             rendered.map_err(|error| Failure::broken(format!("cannot write the manual page: {error}"), ""))?;
-            print(&String::from_utf8_lossy(&page));
+            print(&String::from_utf8_lossy(&page))?;
             Ok(0)
         }
         Command::Daemon => lifecycle::daemon(endpoint),
@@ -146,7 +146,7 @@ fn run(command: Command) -> Result<u8, Failure> {
                 Ok(pages + 1)
             });
             let written = written.map_err(|error| Failure::broken(format!("cannot write the pages: {error}"), ""))?;
-            print(&format!("{written} pages written\n"));
+            print(&format!("{written} pages written\n"))?;
             Ok(0)
         }
     }
@@ -157,15 +157,20 @@ pub fn command() -> clap::Command {
     Cli::command()
 }
 
-/// Writes to standard output. A reader that has gone away is no error.
-fn print(text: &str) {
-    let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+/// Writes to standard output. A reader that has gone away is no error; a disk that is full is one, because an exit status with half
+/// a report says something else than the whole.
+fn print(text: &str) -> Result<(), Failure> {
+    match terminal::write(&mut io::stdout().lock(), text) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::broken(format!("cannot write to standard output: {error}"), "see where it leads"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Writes one line to standard error.
 fn note(text: &str) {
-    let _ = writeln!(io::stderr(), "migd: {text}");
+    let _ = terminal::write(&mut io::stderr(), &format!("migd: {text}\n"));
 }
 
 /// A runtime for what needs one in this process.

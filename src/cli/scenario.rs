@@ -73,9 +73,9 @@ fn run_files(files: &[PathBuf], sets: &[String], no_daemon: bool, endpoint: &End
     };
     let terminal = Terminal::of(&io::stdout());
     let scenarios = || report.verdicts.iter().flat_map(|verdict| &verdict.scenarios);
-    scenarios().for_each(|scenario| print(&told(scenario, &terminal)));
+    scenarios().try_for_each(|scenario| print(&told(scenario, &terminal)))?;
     if exit != 0 {
-        print(&render::render(&report, Format::Text, &terminal));
+        print(&render::render(&report, Format::Text, &terminal))?;
     } else if scenarios().next().is_none() {
         note("there is no scenario");
     }
@@ -118,7 +118,7 @@ fn new(version: &str, set: Option<&str>, endpoint: &Endpoint) -> Result<u8, Fail
     runtime.shutdown_timeout(Duration::from_secs(2));
     let draft = draft?;
     match create(&root.join(&draft.path), &draft.text)? {
-        true => print(&format!("wrote {}\n", draft.path)),
+        true => print(&format!("wrote {}\n", draft.path))?,
         false => {
             let help = "it is yours: remove it, or give it another name";
             return Err(Failure::usage(format!("{} is there already", draft.path), help));

@@ -39,7 +39,7 @@ pub(super) fn run(args: &Args, endpoint: &Endpoint) -> Result<u8, Failure> {
             Some(Ok(repository)) => serde_json::to_value(repository).unwrap_or_default(),
             _ => serde_json::Value::Null,
         };
-        print(&format!("{object}\n"));
+        print(&format!("{object}\n"))?;
         return Ok(0);
     }
     let terminal = Terminal::of(&io::stdout());
@@ -64,7 +64,7 @@ pub(super) fn run(args: &Args, endpoint: &Endpoint) -> Result<u8, Failure> {
         Some(Err(Error::Repo(_))) | None => {}
         Some(Err(error)) => text.push_str(&format!("sets        {}\n", line(&error.to_string(), terminal.unicode))),
     }
-    print(&text);
+    print(&text)?;
     Ok(0)
 }
 

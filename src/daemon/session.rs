@@ -13,8 +13,9 @@ use super::status::{Status, memory_of};
 use super::{Admitted, Daemon, attach};
 use crate::config::Unavailable;
 use crate::engine::Progress;
+use crate::judge::plan;
 use crate::render::{self, Format};
-use crate::verdict::{Mode, Report};
+use crate::verdict::Report;
 use crate::wire::message::{CheckRequest, Envelope, Place, Reply, Request, Wanted};
 use crate::wire::{Selection, env, frame};
 
@@ -94,7 +95,8 @@ async fn check(daemon: &Arc<Daemon>, stream: &mut UnixStream, request: &CheckReq
     let prepared = match daemon.service.prepare(request).await {
         Ok(prepared) => prepared,
         Err(error) => {
-            let report = service::failed(&error, &request.place.cwd.to_string_lossy(), mode(request), started);
+            let report =
+                service::failed(&error, &request.place.cwd.to_string_lossy(), plan::mode(&request.selection), started);
             report.verdicts.iter().for_each(|verdict| daemon.service.gave(verdict));
             // Without the repository's configuration, the user's own still says what an unjudged commit may do.
             let lenient = request.hook && unavailable(request) == Unavailable::Warn;
@@ -181,14 +183,6 @@ async fn answer(stream: &mut UnixStream, request: &CheckRequest, report: &Report
         }
     };
     send(stream, &reply).await
-}
-
-fn mode(request: &CheckRequest) -> Mode {
-    match request.selection {
-        Selection::Staged | Selection::Base(_) => Mode::Staged,
-        Selection::Worktree => Mode::Worktree,
-        Selection::All => Mode::All,
-    }
 }
 
 fn unavailable(request: &CheckRequest) -> Unavailable {

@@ -192,13 +192,18 @@ pub fn sets(repo: &Repo, config: &Config) -> Result<Vec<Set>, Error> {
     Ok(found.into_iter().map(set).collect())
 }
 
-/// Finds out what is to be judged.
-pub fn plan(repo: &Repo, config: Config, kept: &Kept, query: &Query<'_>) -> Result<Plan, Error> {
-    let mode = match query.selection {
+/// Which tree `selection` has judged.
+pub fn mode(selection: &Selection) -> Mode {
+    match selection {
         Selection::Staged | Selection::Base(_) => Mode::Staged,
         Selection::Worktree => Mode::Worktree,
         Selection::All => Mode::All,
-    };
+    }
+}
+
+/// Finds out what is to be judged.
+pub fn plan(repo: &Repo, config: Config, kept: &Kept, query: &Query<'_>) -> Result<Plan, Error> {
+    let mode = mode(query.selection);
     let all = sets(repo, &config)?;
     let known = all.len();
     for name in query.sets {

@@ -10,7 +10,7 @@ use super::message::{Envelope, Reply};
 use super::{endpoint, frame};
 
 /// How long the daemon may take to say that it has understood.
-const ACCEPT: Duration = Duration::from_secs(5);
+pub const ACCEPT: Duration = Duration::from_secs(5);
 /// How much longer than its own budget the daemon may take before the client gives up on it.
 const GRACE: Duration = Duration::from_secs(2);
 

@@ -1,6 +1,7 @@
 //! What the author's terminal can show.
 
-use std::io::IsTerminal;
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -62,10 +63,53 @@ impl Terminal {
     }
 }
 
+/// Writes all of `text`, and waits where there is no room for it now: another program may have made the terminal or the pipe one
+/// that does not wait, and what a plain write could not place would be lost.
+pub fn write(stream: &mut impl Write, text: &str) -> io::Result<()> {
+    let mut rest = text.as_bytes();
+    loop {
+        let written = if rest.is_empty() { stream.flush().map(|()| 0) } else { stream.write(rest) };
+        match written {
+            Ok(_) if rest.is_empty() => return Ok(()),
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(written) => rest = &rest[written..],
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(Duration::from_millis(1)),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 /// POSIX's order: `LC_ALL`, then `LC_CTYPE`, then `LANG`.
 fn locale_is_utf8() -> bool {
     ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| env::var(name)).is_some_and(|locale| {
         let locale = locale.to_ascii_lowercase();
         locale.contains("utf-8") || locale.contains("utf8")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn what_a_stream_has_no_room_for_is_written_when_it_has() {
+        let (mut ours, mut theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let text = "a line\n".repeat(1 << 18);
+        let all = std::thread::scope(|threads| {
+            let reader = threads.spawn(|| {
+                std::thread::sleep(Duration::from_millis(50));
+                let mut all = String::new();
+                theirs.read_to_string(&mut all).map(|_| all)
+            });
+            write(&mut ours, &text).unwrap();
+            drop(ours);
+            reader.join().unwrap().unwrap()
+        });
+        assert!(all == text, "{} of {} bytes", all.len(), text.len());
+    }
 }

@@ -133,6 +133,37 @@ fn json_of_an_error_is_one_object_too() {
 }
 
 #[test]
+fn json_without_a_daemon_is_one_object_that_says_why() {
+    let repo = Sandbox::new();
+    repo.migration(2, "age", GOOD, GOOD_DOWN);
+    for format in ["json", "jsonl"] {
+        let mut command = repo.command(repo.realm().migd());
+        command.env("MIGD_RUNTIME_DIR", "/proc/nowhere").args(["check", "--format", format]);
+        let report = run(command, "").status(3).json();
+        assert_eq!((&report["outcome"], &report["mode"]), (&"error".into(), &"staged".into()), "{report}");
+        assert_eq!(report["findings"][0]["code"], "daemon.start", "{report}");
+    }
+    let outside = Sandbox::plain(&Realm::shared());
+    let report = outside.check(&["--no-daemon"]);
+    assert_eq!(report["findings"][0]["code"], "config.not-a-repository", "as with a daemon: {report}");
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_no_report_that_passes() {
+    let repo = Sandbox::new();
+    for arguments in [&["check"] as &[&str], &["check", "--format", "sarif"], &["completions", "bash"]] {
+        let mut command = repo.command(repo.realm().migd());
+        command.args(arguments);
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let child = command.stdout(full).stderr(std::process::Stdio::piped()).spawn().unwrap();
+        let ended = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert_eq!(ended.status.code(), Some(3), "{arguments:?}: {said}");
+        assert!(said.contains("cannot write to standard output: No space left"), "{said}");
+    }
+}
+
+#[test]
 fn output_goes_to_the_file_that_is_named() {
     let repo = three_states();
     let ran = repo.migd(&["check", "--format", "json", "--output", "verdict.json"]).status(1);

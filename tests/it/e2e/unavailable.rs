@@ -1,5 +1,8 @@
 //! No verdict can be had: `hook.unavailable` decides about the commit, and the way around is named.
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use crate::support::sandbox::{GOOD, GOOD_DOWN, Sandbox};
 
 /// A repository with a migration to judge, and an engine that cannot be had.
@@ -92,4 +95,26 @@ fn a_user_without_a_daemon_folder_is_told_what_to_set() {
     command.env("MIGD_RUNTIME_DIR", "/proc/nowhere").args(["commit", "--quiet", "--message", "x"]);
     let ran = crate::support::realm::run(command, "").failed();
     ran.says("migd: error").says("migd doctor").says("--no-verify");
+}
+
+#[test]
+fn a_daemon_that_does_not_answer_keeps_no_commit_that_need_not_be_judged() {
+    let repo = Sandbox::alone();
+    repo.migd(&["start"]).ok();
+    let pid = repo.migd(&["status", "--json"]).ok().json()["pid"].as_i64().expect("a daemon runs");
+    let pid = Pid::from_raw(pid.try_into().unwrap());
+    kill(pid, Signal::SIGSTOP).unwrap();
+    repo.write("README.md", "no migration\n");
+    repo.git(&["add", "README.md"]);
+    let untouched = repo.commit(&[]);
+    repo.configure("[hook]\nunavailable = \"warn\"\n");
+    repo.migration(2, "age", GOOD, GOOD_DOWN);
+    let lenient = repo.commit(&[]);
+    repo.configure("[hook]\nunavailable = \"block\"\n");
+    repo.migration(3, "more", "ALTER TABLE users ADD COLUMN more integer;\n", "ALTER TABLE users DROP COLUMN more;\n");
+    let blocked = repo.commit(&[]);
+    kill(pid, Signal::SIGCONT).unwrap();
+    untouched.ok().does_not_say("migd");
+    lenient.ok().says("daemon gave no answer").says("committing without a verdict");
+    blocked.status(1).says("[daemon.silent]").says("--no-verify");
 }
