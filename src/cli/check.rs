@@ -119,7 +119,11 @@ pub(super) fn alone(request: &CheckRequest, endpoint: &Endpoint) -> Result<(Repo
             reported = work => Some(reported),
             _ = tokio::signal::ctrl_c() => None,
         };
-        service.stop().await;
+        // A second one ends this, too.
+        tokio::select! {
+            () = service.stop() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
         Ok::<_, Failure>(reported)
     });
     progress.clear();

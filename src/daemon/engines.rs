@@ -35,7 +35,7 @@ struct Slot {
     place: Place,
     /// Its server is this process's alone, in one of several places.
     alone: bool,
-    bench: tokio::sync::Mutex<Option<Arc<Bench>>>,
+    bench: Arc<tokio::sync::Mutex<Option<Arc<Bench>>>>,
     seen: Mutex<Seen>,
 }
 
@@ -76,41 +76,32 @@ impl Engines {
     pub(super) async fn bench(&self, config: &Config, progress: &Progress) -> Result<Arc<Bench>, Error> {
         let slot = self.slot(config);
         self.make_room(&slot).await;
-        let mut held = slot.bench.lock().await;
+        let mut held = Arc::clone(&slot.bench).lock_owned().await;
         if self.stopped.load(Ordering::SeqCst) {
             return Err(Error::Lost("migd is about to end".to_owned()));
         }
-        if let Some(bench) = &*held {
-            if bench.pool().engine().alive().await {
-                slot.touch(config.daemon.engine_idle, true);
-                return Ok(Arc::clone(bench));
-            }
-            tracing::warn!("the server is gone, starting another");
+        if let Some(bench) = &*held
+            && bench.pool().engine().alive().await
+        {
+            slot.touch(config.daemon.engine_idle, true);
+            return Ok(Arc::clone(bench));
+        }
+        let (daemon, progress) = (config.daemon.clone(), Arc::clone(progress));
+        let (verdicts, pace) = (Arc::clone(&self.verdicts), Arc::clone(&self.pace));
+        // To its end, whoever has gone meanwhile: half a start would leave a server that nobody has.
+        let start = async move {
             if let Some(bench) = held.take() {
+                tracing::warn!("the server is gone, starting another");
                 bench.pool().engine().stop().await;
             }
-        }
-        let started = Instant::now();
-        let engine = match slot.alone {
-            true => engine::start_once(&slot.config, &slot.place, progress).await?,
-            false => engine::start(&slot.config, &slot.place, progress).await?,
+            let pool = slot.start(daemon.clones, pace, verdicts.build(), &progress).await?;
+            let bench = Arc::new(Bench::new(pool, verdicts));
+            *held = Some(Arc::clone(&bench));
+            slot.touch(daemon.engine_idle, true);
+            Ok(bench)
         };
-        let info = engine.info();
-        tracing::info!(kind = info.kind, version = info.version, ms = started.elapsed().as_millis(), "engine started");
-        let adopted = info.adopted || info.shared;
-        servers::remember(&self.place.state, &name(&slot.config), &Server::of(info));
-        let study: Study = Box::new(|lease| Box::pin(judge::study(lease)));
-        let contents = engine.contents();
-        let pool = Pool::studied(engine, config.daemon.clones, Arc::clone(&self.pace), study);
-        if let Some(contents) = contents {
-            pool.restore(&contents, self.verdicts.build()).await?;
-        } else if adopted {
-            pool.sweep().await?;
-        }
-        let bench = Arc::new(Bench::new(pool, Arc::clone(&self.verdicts)));
-        *held = Some(Arc::clone(&bench));
-        slot.touch(config.daemon.engine_idle, true);
-        Ok(bench)
+        let started = tokio::spawn(start).await;
+        started.unwrap_or_else(|broken| Err(Error::Lost(format!("the server's start broke off: {broken}"))))
     }
 
     /// What each engine that `config` allows needs. Starts nothing.
@@ -205,7 +196,7 @@ impl Engines {
                 config: config.engine.clone(),
                 place: place(),
                 alone: self.alone,
-                bench: tokio::sync::Mutex::new(None),
+                bench: Arc::default(),
                 seen: Mutex::new(Seen { used: Instant::now(), rest: config.daemon.engine_idle, running: false }),
             })
         });
@@ -259,19 +250,59 @@ impl Slot {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn stop(&self, build: &str) {
-        // Until the server is gone: whoever wants the next one waits for that.
-        let mut held = self.bench.lock().await;
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).running = false;
-        if let Some(bench) = held.take() {
-            let pool = bench.pool();
-            match self.alone {
-                true => pool.engine().stop().await,
-                false => pool.engine().put_away(pool.keep(build).await).await,
-            }
+    /// Starts a server, with what is known of its databases.
+    async fn start(
+        &self,
+        clones: usize,
+        pace: Arc<Pace>,
+        build: &str,
+        progress: &Progress,
+    ) -> Result<Arc<Pool>, Error> {
+        let started = Instant::now();
+        let engine = match self.alone {
+            true => engine::start_once(&self.config, &self.place, progress).await?,
+            false => engine::start(&self.config, &self.place, progress).await?,
+        };
+        let info = engine.info();
+        tracing::info!(kind = info.kind, version = info.version, ms = started.elapsed().as_millis(), "engine started");
+        let adopted = info.adopted || info.shared;
+        servers::remember(&self.place.state, &name(&self.config), &Server::of(info));
+        let study: Study = Box::new(|lease| Box::pin(judge::study(lease)));
+        let contents = engine.contents();
+        let pool = Pool::studied(engine, clones, pace, study);
+        let known = match contents {
+            Some(contents) => pool.restore(&contents, build).await,
+            None if adopted => pool.sweep().await,
+            None => Ok(()),
+        };
+        if known.is_err() {
+            // Nobody has it, and nobody would stop it.
+            pool.engine().stop().await;
         }
-        if !self.alone {
-            engine::forsake(&self.place).await;
+        known.map(|()| pool).map_err(Error::from)
+    }
+
+    /// Stops the server, if there is one, and puts it away.
+    async fn stop(self: &Arc<Self>, build: &str) {
+        // Until the server is gone: whoever wants the next one waits for that.
+        let mut held = Arc::clone(&self.bench).lock_owned().await;
+        let (slot, build) = (Arc::clone(self), build.to_owned());
+        // To its end, whatever else the caller turns to: the next server is not to find this one half put away.
+        let stop = async move {
+            slot.seen.lock().unwrap_or_else(PoisonError::into_inner).running = false;
+            if let Some(bench) = held.take() {
+                let pool = bench.pool();
+                match slot.alone {
+                    true => pool.engine().stop().await,
+                    false => pool.engine().put_away(pool.keep(&build).await).await,
+                }
+            }
+            if !slot.alone {
+                engine::forsake(&slot.place).await;
+            }
+        };
+        if let Err(error) = tokio::spawn(stop).await {
+            tracing::error!(%error, "stopping a server broke off");
         }
     }
 }

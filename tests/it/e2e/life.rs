@@ -2,9 +2,12 @@
 //! judged right without anybody's help.
 
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -386,4 +389,43 @@ fn a_ctrl_c_during_a_check_without_a_daemon_leaves_no_server() {
     kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
     assert!(!child.wait().unwrap().success());
     eventually("nothing is left", || repo.realm().is_empty());
+}
+
+#[test]
+fn a_ctrl_c_while_scenarios_wait_for_a_server_leaves_none() {
+    let repo = Sandbox::alone();
+    repo.write("migrations/scenarios/one.slt", "migrate latest\n\nstatement ok\nSELECT 1\n");
+    for pause in [0, 20, 50, 100, 200] {
+        let mut command = repo.command(repo.realm().migd());
+        command.args(["scenario", "run", "--no-daemon"]).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        eventually("a server is being started", || !repo.realm().data_folders().is_empty());
+        thread::sleep(Duration::from_millis(pause));
+        kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+        child.wait().unwrap();
+        eventually(&format!("nothing is left, {pause} ms later"), || repo.realm().is_empty());
+    }
+}
+
+#[test]
+fn a_server_is_put_away_however_often_somebody_comes_meanwhile() {
+    let repo = Sandbox::alone();
+    repo.configure("[daemon]\nengine_idle = \"1s\"\n");
+    repo.migration(2, "born", BORN, "ALTER TABLE users DROP COLUMN born;\n");
+    repo.commit(&[]).ok().says(PASS);
+    let server = server(&repo);
+    let socket = repo.realm().runtime().join("daemon.sock");
+    // Each has the daemon turn from what it was at.
+    eventually("the server has ended", || {
+        for _ in 0..10 {
+            drop(UnixStream::connect(&socket));
+            thread::sleep(Duration::from_millis(1));
+        }
+        !is_running(server)
+    });
+    eventually("it is put away, and nothing is left where it ran", || {
+        let kept = fs::read_dir(repo.realm().state().join("kept")).into_iter().flatten().flatten();
+        kept.into_iter().any(|kept| kept.path().join("about.json").is_file()) && repo.realm().data_folders().is_empty()
+    });
+    judges(&repo);
 }
