@@ -152,7 +152,13 @@ pub fn kept_configuration(
             Err(error) => return Err(Error::unreadable(CONFIG_FILE, &error)),
         };
     }
-    let user = std::fs::read_to_string(crate::config::user_file(overrides)).ok();
+    let path = crate::config::user_file(overrides);
+    let user = match std::fs::read_to_string(&path) {
+        Ok(text) => Some(text),
+        // None there, or in a folder that is somebody else's.
+        Err(_) if path.metadata().is_err() => None,
+        Err(error) => return Err(Error::unreadable(&path.display().to_string(), &error)),
+    };
     let mut key = blake3::Hasher::new();
     let variables = OVERRIDES.iter().map(|name| overrides.get(*name).map(String::as_str));
     for part in [user.as_deref(), text.as_deref()].into_iter().chain(variables) {

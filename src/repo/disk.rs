@@ -1,5 +1,8 @@
 //! The files of the work tree, links followed as a runner follows them, as far as they stay inside of the repository.
 
+use std::fs::OpenOptions;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// A file on disk.
@@ -64,6 +67,23 @@ fn take(root: &Path, folder: &Path, shown: &str, folders: bool, around: &mut Vec
 /// Where `path` leads, if that is inside of the repository.
 fn inside(root: &Path, path: &Path) -> Option<PathBuf> {
     path.canonicalize().ok().filter(|real| real.starts_with(root))
+}
+
+/// How large a file may be that is read as a whole, in bytes: more than any that is judged.
+const LARGEST: u64 = 256 << 20;
+
+/// Reads a file. What is none (a pipe that nobody writes to, a device without an end) is an error, and not waited for.
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let file = OpenOptions::new().read(true).custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits()).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {} MB", LARGEST >> 20)));
+    }
+    Ok(bytes)
 }
 
 /// Whether a path leads to a file inside of the repository.

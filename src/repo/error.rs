@@ -23,6 +23,9 @@ pub enum Error {
     /// The index, or another part of git's own files, cannot be read.
     #[error("git's files cannot be read: {0}")]
     Unreadable(String),
+    /// A file of the work tree cannot be read.
+    #[error("{0} cannot be read: {1}")]
+    File(String, std::io::Error),
     /// There is no such revision.
     #[error("there is no commit called `{0}`")]
     Revision(String),
@@ -47,7 +50,7 @@ impl Error {
             Error::Owner(_) | Error::IndexGone(_) | Error::Unreadable(_) | Error::NoProgram(_) | Error::Unsupported => {
                 "config.unreadable-index"
             }
-            Error::Revision(_) | Error::Unrelated(_) => "config.invalid",
+            Error::Revision(_) | Error::Unrelated(_) | Error::File(..) => "config.invalid",
         }
     }
 
@@ -64,6 +67,7 @@ impl Error {
             Error::Unreadable(_) | Error::Unsupported => {
                 "`git status` shows whether git itself can read them".to_owned()
             }
+            Error::File(..) => "let your user read it, or move it out of the set".to_owned(),
             Error::Revision(_) => {
                 "see `git branch --all`; `history.upstream` in migd.toml names the upstream".to_owned()
             }

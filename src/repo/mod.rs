@@ -363,14 +363,15 @@ impl Repo {
         }
         let unwritten = self.unwritten(root).filter(|path| prefixes.iter().any(|prefix| is_below(path, prefix)));
         paths.extend(unwritten.map(|path| (path, false)));
+        // None where it has gone meanwhile.
         let read = |(path, is_link): (String, bool)| {
             if let Some(bytes) = self.overlays.get(&path) {
-                return Some((path, Seen::Read(bytes.clone(), None)));
+                return Some(Ok((path, Seen::Read(bytes.clone(), None))));
             }
             let file = root.join(&path);
             if is_link {
                 let target = std::fs::read_link(file).ok()?.into_os_string().into_encoded_bytes();
-                return Some((path, Seen::Link(target)));
+                return Some(Ok((path, Seen::Link(target))));
             }
             // What was a file when it was staged may be a pipe by now, or lead elsewhere.
             let meta = file.symlink_metadata().ok()?;
@@ -381,11 +382,16 @@ impl Repo {
             meta.is_file().then_some(())?;
             let mark = Mark::of(&meta);
             if let Some(known) = mark.as_ref().and_then(|mark| known(&path, mark)) {
-                return Some((path, Seen::Known(known)));
+                return Some(Ok((path, Seen::Known(known))));
             }
-            Some((path, Seen::Read(std::fs::read(file).ok()?, mark)))
+            match disk::read(&file) {
+                Ok(bytes) => Some(Ok((path, Seen::Read(bytes, mark)))),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+                // A chain without it is another one.
+                Err(error) => Some(Err(Error::File(path, error))),
+            }
         };
-        Ok(paths.into_iter().filter_map(read).collect())
+        paths.into_iter().filter_map(read).collect()
     }
 
     /// The full object name of the commit that `rev` names.
@@ -502,7 +508,7 @@ impl Repo {
     pub fn work_file(&self, path: &str) -> std::io::Result<Vec<u8>> {
         match (self.overlays.get(path), &self.place.root) {
             (Some(bytes), _) => Ok(bytes.clone()),
-            (None, Some(root)) => std::fs::read(root.join(path)),
+            (None, Some(root)) => disk::read(&root.join(path)),
             (None, None) => Err(std::io::ErrorKind::NotFound.into()),
         }
     }

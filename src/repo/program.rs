@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,6 +18,8 @@ use crate::wire::{self, env::meant};
 const INTENT_TO_ADD: u32 = 1 << 29;
 /// How long one command may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+const TOO_LATE: &str = "git did not answer in time";
 
 /// Variables that speak about the command that the client ran, and would change what the commands here mean.
 const NOT_OURS: [&str; 5] =
@@ -32,7 +36,8 @@ pub(super) struct Program {
 struct Reader {
     child: Child,
     input: ChildStdin,
-    output: std::io::BufReader<ChildStdout>,
+    /// A pair of sockets and no pipe, because waiting for these can have a bound: git may ask another machine for what it lacks.
+    output: std::io::BufReader<UnixStream>,
 }
 
 impl Drop for Reader {
@@ -175,7 +180,10 @@ impl Program {
             Some(reader) => reader,
             None => self.start_reader()?,
         };
-        let blob = reader.read(id, max).map_err(|error| Error::Unreadable(format!("git cat-file: {error}")))?;
+        let blob = reader.read(id, max).map_err(|error| match error.kind() {
+            ErrorKind::WouldBlock => Error::Unreadable(TOO_LATE.to_owned()),
+            _ => Error::Unreadable(format!("git cat-file: {error}")),
+        })?;
         if blob.bytes.is_some() {
             // After an object that was not read to its end, the process is of no more use.
             *held = Some(reader);
@@ -184,15 +192,17 @@ impl Program {
     }
 
     fn start_reader(&self) -> Result<Reader, Error> {
+        let (output, theirs) = UnixStream::pair().map_err(Error::NoProgram)?;
+        output.set_read_timeout(Some(PATIENCE)).map_err(Error::NoProgram)?;
         let mut child = self
             .command(&["cat-file", "--batch"])
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+            .stdout(Stdio::from(OwnedFd::from(theirs)))
             .stderr(Stdio::null())
             .spawn()
             .map_err(Error::NoProgram)?;
-        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(Error::Unreadable("git cat-file has no pipes".to_owned()));
+        let Some(input) = child.stdin.take() else {
+            return Err(Error::Unreadable("git cat-file has no pipe".to_owned()));
         };
         Ok(Reader { child, input, output: std::io::BufReader::new(output) })
     }
@@ -232,7 +242,7 @@ impl Program {
         });
         match child.wait() {
             Ok(status) if status.success() => Ok(out),
-            _ if Instant::now() > deadline => Err(Error::Unreadable("git did not answer in time".to_owned())),
+            _ if Instant::now() > deadline => Err(Error::Unreadable(TOO_LATE.to_owned())),
             _ => {
                 let said = text(err);
                 Err(Error::Unreadable(said.trim().trim_start_matches("fatal: ").to_owned()))

@@ -1,5 +1,7 @@
 //! Files that are not what a migration should be: each is judged with a clear finding, at its line.
 
+use std::fs;
+
 use serde_json::Value;
 
 use crate::support::sandbox::{GOOD, GOOD_DOWN, Sandbox};
@@ -463,4 +465,24 @@ fn how_to_come_by_an_extension_that_the_server_lacks_is_said() {
     repo.git(&["add", "-A"]);
     let found = findings_of(&repo);
     assert!(found.iter().all(|finding| finding["code"] != "apply.error"), "{found:#?}");
+}
+
+#[test]
+fn what_is_no_file_is_not_waited_for() {
+    let repo = Sandbox::new();
+    let path = repo.path().join("migd.toml");
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    repo.migd(&["check", "--worktree"]).status(2).says("cannot read migd.toml: it is not a file");
+    fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+    repo.migd(&["check", "--worktree"]).status(2).says("cannot read migd.toml: it is not a file");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_not_left_out_of_the_chain() {
+    let repo = Sandbox::new();
+    repo.write("migrations/2_huge.up.sql", "");
+    let file = fs::File::options().write(true).open(repo.path().join("migrations/2_huge.up.sql")).unwrap();
+    file.set_len(1 << 40).unwrap();
+    repo.migd(&["check", "--worktree"]).status(2).says("migrations/2_huge.up.sql cannot be read: it has more than");
 }

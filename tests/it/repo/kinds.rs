@@ -529,3 +529,18 @@ fn a_merge_of_upstream_that_is_being_committed_shares_all_of_it() {
         assert_eq!(repo.merge_heads(), [tip.as_str()], "{how}");
     }
 }
+
+#[test]
+fn an_object_that_git_would_have_to_fetch_is_waited_for_within_bounds() {
+    let sandbox = Sandbox::new();
+    sandbox.git_in("repo", &["config", "uploadpack.allowFilter", "true"]);
+    let url = format!("file://{}", sandbox.path("repo").display());
+    sandbox.git_in("", &["clone", "-q", "--no-checkout", "--filter=blob:none", &url, "partial"]);
+    sandbox.git_in("partial", &["remote", "set-url", "origin", "ssh://nobody@nowhere.invalid/repo"]);
+    let location = sandbox.location_with("partial", &[("GIT_SSH_COMMAND", "sleep 20;")]);
+    for (how, repo) in sandbox.both(&location) {
+        let entries = repo.tree(&repo.head().unwrap().unwrap(), &all()).unwrap();
+        let error = repo.read(&entries[0].id, 1000).unwrap_err();
+        assert!(error.to_string().contains("git did not answer in time"), "{how}: {error}");
+    }
+}
