@@ -111,18 +111,20 @@ fn probed(probe: ProbeLine) -> Line {
 fn folders(endpoint: &Endpoint) -> Vec<Line> {
     let look = |what: &str, path: &Path, variable: &str| {
         // That it is there does not say that anything can be written into it.
-        let written = private_dir(path).and_then(|()| tempfile::NamedTempFile::new_in(path)?.write_all(&[0; 4096]));
-        match written {
+        let own = private_dir(path);
+        let written = || tempfile::NamedTempFile::new_in(path)?.write_all(&[0; 4096]);
+        let help = if own.is_ok() { "free some space" } else { "move away what is there" };
+        match own.and_then(|()| written()) {
             Ok(()) => Line::good(what, path.display().to_string()),
             Err(error) => {
-                let help = format!("free some space, or set {variable} to a folder of your own");
+                let help = format!("{help}, or set {variable} to a folder of your own");
                 Line::bad(what, format!("{}: {error}", path.display()), help).code("daemon.start")
             }
         }
     };
     let state = look("state folder", &endpoint.state, "MIGD_STATE_DIR");
     // A daemon that has its log open goes on without another byte.
-    let full = state.state == State::Bad && endpoint.log().exists();
+    let full = state.state == State::Bad && endpoint.log().is_file() && private_dir(&endpoint.state).is_ok();
     let state = if full { Line { state: State::Weak, ..state } } else { state };
     vec![look("runtime folder", &endpoint.runtime, "MIGD_RUNTIME_DIR"), state]
 }

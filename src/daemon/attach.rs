@@ -64,7 +64,10 @@ pub(super) async fn watch(daemon: &Arc<Daemon>, stream: &mut UnixStream, place: 
                 // The reader was too slow, and gets the state as it is now.
                 Err(RecvError::Lagged(_)) => {
                     drop(changes);
-                    let Some(anew) = live.board.read(repo) else { return Ok(3) };
+                    let Some(anew) = live.board.read(repo) else {
+                        send(stream, &Reply::Text { text: busy.to_owned() }).await?;
+                        return Ok(3);
+                    };
                     (present, changes) = anew;
                     continue;
                 }

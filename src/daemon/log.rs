@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -20,7 +21,37 @@ pub(super) fn start(path: &Path) -> io::Result<()> {
     let filter = filter.unwrap_or_else(|| EnvFilter::new("warn,migd=info"));
     let subscriber =
         tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(Mutex::new(file)).finish();
-    tracing::subscriber::set_global_default(subscriber).map_err(io::Error::other)
+    tracing::subscriber::set_global_default(subscriber).map_err(io::Error::other)?;
+    // What breaks off is caught where it happens, and would be known nowhere.
+    std::panic::set_hook(Box::new(|broken| tracing::error!("{broken}")));
+    Ok(())
+}
+
+/// While this lives, nothing goes to standard error: whoever started the daemon reads there why it ended at once, and closes it
+/// when it is up.
+pub(super) struct Quiet {
+    before: Option<OwnedFd>,
+}
+
+impl Quiet {
+    pub(super) fn begin() -> Quiet {
+        let silence = || {
+            let before = nix::unistd::dup(io::stderr()).ok()?;
+            nix::unistd::dup2_stderr(OpenOptions::new().write(true).open("/dev/null").ok()?).ok()?;
+            // For nobody whom the daemon starts: it would be open for as long as that runs.
+            rustix::io::fcntl_setfd(&before, rustix::io::FdFlags::CLOEXEC).ok()?;
+            Some(before)
+        };
+        Quiet { before: silence() }
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        if let Some(before) = self.before.take() {
+            let _ = nix::unistd::dup2_stderr(before);
+        }
+    }
 }
 
 struct Rotating {

@@ -77,6 +77,7 @@ pub(crate) struct Daemon {
 
 /// Runs the daemon in the foreground until it is asked to stop or has nothing to do.
 pub fn run(endpoint: Endpoint) -> Result<(), Error> {
+    let _quiet = log::Quiet::begin();
     endpoint.prepare().map_err(Error::io("cannot make the runtime folder"))?;
     endpoint::private_dir(&endpoint.state).map_err(Error::io("cannot make the state folder"))?;
     let lock = take_lock(&endpoint)?;

@@ -1,8 +1,8 @@
 //! The client's side of the daemon's life: find it, start it, replace one of another build, stop it.
 
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,8 @@ use crate::wire::{Breaker, Client, ClientError, Endpoint, Envelope, Reply, Reque
 
 /// How long a new daemon may take to listen, and an old one to leave.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// How much is read of what a daemon says that ends at once, in bytes.
+const WORDS: u64 = 4096;
 /// How often is looked.
 const LOOK: Duration = Duration::from_millis(2);
 
@@ -22,6 +24,9 @@ pub enum Error {
     /// It did not listen in time, or ended at once.
     #[error("the daemon did not start listening; its log is {0}")]
     Silent(String),
+    /// It ended at once, for this reason.
+    #[error("the daemon cannot be started: {0}")]
+    Ended(String),
     /// The one of another build does not leave.
     #[error("the daemon that runs{} does not stop", process(*.0))]
     Stays(Option<u32>),
@@ -37,7 +42,7 @@ impl Error {
     /// The finding code that names it.
     pub fn code(&self) -> &'static str {
         match self {
-            Error::Start(_) | Error::Silent(_) => "daemon.start",
+            Error::Start(_) | Error::Silent(_) | Error::Ended(_) => "daemon.start",
             Error::Stays(_) => "daemon.stays",
             Error::Client(error) => error.code(),
             Error::Abandoned => "daemon.lost",
@@ -48,6 +53,7 @@ impl Error {
     pub fn help(&self) -> String {
         match self {
             Error::Start(_) => "is `migd` installed whole? `migd doctor` looks at everything it needs".to_owned(),
+            Error::Ended(_) => "mend what it names; `migd doctor` looks at everything it needs".to_owned(),
             Error::Silent(_) => "`migd logs` shows why; `migd doctor` looks at everything it needs".to_owned(),
             Error::Stays(pid) => end(*pid),
             Error::Client(error) => error.help().to_owned(),
@@ -252,7 +258,7 @@ fn ensure_within(patience: Duration, endpoint: &Endpoint) -> Result<bool, Error>
     let program = endpoint::program().map_err(Error::Start)?;
     let spawn = || {
         let mut command = Command::new(&program);
-        command.arg("daemon").current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.arg("daemon").current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         // For glibc: threads that share their heaps give back more of what a judgement took.
         command.env("MALLOC_ARENA_MAX", "1");
         command.spawn().map_err(Error::Start)
@@ -271,11 +277,22 @@ fn ensure_within(patience: Duration, endpoint: &Endpoint) -> Result<bool, Error>
                 std::thread::sleep(LOOK * 10);
                 child = spawn()?;
             }
-            Ok(Some(_)) => break,
+            Ok(Some(_)) => return Err(ended(child, endpoint)),
             _ => std::thread::sleep(LOOK),
         }
     }
     Err(Error::Silent(endpoint.log().display().to_string()))
+}
+
+/// Why a daemon that is no more ended at once, in its own words.
+fn ended(child: Child, endpoint: &Endpoint) -> Error {
+    let mut said = Vec::new();
+    let _ = child.stderr.map(|words| words.take(WORDS).read_to_end(&mut said));
+    let said = String::from_utf8_lossy(&said);
+    match said.lines().find(|line| !line.trim().is_empty()) {
+        Some(line) => Error::Ended(line.strip_prefix("migd: error: ").unwrap_or(line).to_owned()),
+        None => Error::Silent(endpoint.log().display().to_string()),
+    }
 }
 
 /// Stops the daemon that runs, and waits until it has let go of its lock. Whether one ran.

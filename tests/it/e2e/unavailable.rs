@@ -1,5 +1,7 @@
 //! No verdict can be had: `hook.unavailable` decides about the commit, and the way around is named.
 
+use std::fs;
+
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -117,4 +119,32 @@ fn a_daemon_that_does_not_answer_keeps_no_commit_that_need_not_be_judged() {
     untouched.ok().does_not_say("migd");
     lenient.ok().says("daemon gave no answer").says("committing without a verdict");
     blocked.status(1).says("[daemon.silent]").says("--no-verify");
+}
+
+#[test]
+fn a_daemon_that_cannot_start_says_why() {
+    let repo = Sandbox::alone();
+    let there = [
+        ("state/daemon.log", "cannot open the log: Is a directory"),
+        ("run/daemon.sock", "cannot remove the stale socket"),
+    ];
+    for (path, why) in there {
+        let path = repo.realm().folder().join(path);
+        fs::create_dir(&path).unwrap();
+        repo.migd(&["start"]).status(3).says(why).says("[daemon.start]");
+        fs::remove_dir(&path).unwrap();
+    }
+    repo.migd(&["start"]).ok();
+}
+
+#[test]
+fn a_configuration_of_the_user_that_cannot_be_read_is_not_passed_over() {
+    let repo = Sandbox::alone();
+    repo.migration(2, "age", GOOD, GOOD_DOWN);
+    let path = repo.realm().folder().join("home/.config/migd/config.toml");
+    let text = fs::read(&path).unwrap();
+    fs::write(&path, [&text, b"# caf\xe9\n" as &[u8]].concat()).unwrap();
+    repo.commit(&[]).failed().says("cannot read").says("config.toml");
+    fs::write(&path, text).unwrap();
+    repo.commit(&[]).ok().says("migd: migrations: pass");
 }
