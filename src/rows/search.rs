@@ -12,7 +12,7 @@ use super::remedy::Remedy;
 use super::row::Row;
 use super::schema::Schema;
 use super::script::Script;
-use super::smaller::SMALLER;
+use super::smaller::Smaller;
 use super::{Breaking, Error, Found, Job, Stuck, lost, mend, script};
 use crate::pool::Held;
 use crate::trace::apply::Bench;
@@ -233,7 +233,8 @@ impl Search<'_> {
         if self.signs.contains(&sign) {
             return Ok(());
         }
-        let rows = self.smaller(rows, &aim.extra, &script, &sign).await;
+        let smaller = Smaller { search: self, script: &script, extra: &aim.extra, sign: &sign };
+        let rows = smaller.plainest(rows).await;
         self.confirm(&rows, &aim.extra).await?;
         self.signs.insert(sign);
         Ok(())
@@ -396,7 +397,7 @@ impl Search<'_> {
         let (Some(up), Some(down)) = (&self.script, down) else { return rows };
         let both = format!("{}{}", up.text(), down.text());
         match self.replay(&rows, &[], &both).await {
-            Some(sign) => self.fewer(rows, &[], &both, &sign, &mut SMALLER.clone()).await,
+            Some(sign) => Smaller { search: self, script: &both, extra: &[], sign: &sign }.fewest(rows).await,
             None => rows,
         }
     }
