@@ -32,6 +32,9 @@ pub(super) struct Value {
 /// From here on typical values are none that ordinary rows have.
 const UNLIKE: usize = 10;
 
+/// How many columns are read at once: a query gives no more than 1664 values, and each column takes three.
+const AT_ONCE: usize = 500;
+
 /// One table with rows in it.
 struct Watched {
     at: usize,
@@ -177,30 +180,32 @@ impl Losses<'_> {
         let key = key(table, now)?;
         let numbers: Vec<i16> =
             table.columns.keys().copied().filter(|number| now.columns.contains_key(number)).collect();
-        let mut picks = vec![key];
-        for number in &numbers {
-            let name = &now.columns.get(number)?.name;
-            picks.extend([as_before(table, now, *number)?, format!("{name}::text")]);
-            picks.push(match self.is_retyped(table, *number) {
-                true => format!("pg_catalog.to_jsonb({name})::text"),
-                false => "NULL".to_owned(),
-            });
-        }
-        let sql = format!("SAVEPOINT migd_read; SELECT {} FROM {name} LIMIT 1000", picks.join(", "));
-        let client = self.session.client();
-        let Ok(messages) = client.simple_query(&sql).await else {
-            let _ = client.batch_execute("ROLLBACK TO SAVEPOINT migd_read").await;
-            return None;
-        };
         let mut rows = Rows::new();
-        for message in messages {
-            let SimpleQueryMessage::Row(row) = message else { continue };
-            let text = |at: usize| row.get(at).map(str::to_owned);
-            let value = |(n, number): (usize, &i16)| {
-                let [old, own, json] = [1, 2, 3].map(|part| text(part + 3 * n));
-                (*number, Value { old, own, json })
+        for numbers in numbers.chunks(AT_ONCE) {
+            let mut picks = vec![key.clone()];
+            for number in numbers {
+                let name = &now.columns.get(number)?.name;
+                picks.extend([as_before(table, now, *number)?, format!("{name}::text")]);
+                picks.push(match self.is_retyped(table, *number) {
+                    true => format!("pg_catalog.to_jsonb({name})::text"),
+                    false => "NULL".to_owned(),
+                });
+            }
+            let sql = format!("SAVEPOINT migd_read; SELECT {} FROM {name} LIMIT 1000", picks.join(", "));
+            let client = self.session.client();
+            let Ok(messages) = client.simple_query(&sql).await else {
+                let _ = client.batch_execute("ROLLBACK TO SAVEPOINT migd_read").await;
+                return None;
             };
-            rows.insert(text(0)?, numbers.iter().enumerate().map(value).collect());
+            for message in messages {
+                let SimpleQueryMessage::Row(row) = message else { continue };
+                let text = |at: usize| row.get(at).map(str::to_owned);
+                let value = |(n, number): (usize, &i16)| {
+                    let [old, own, json] = [1, 2, 3].map(|part| text(part + 3 * n));
+                    (*number, Value { old, own, json })
+                };
+                rows.entry(text(0)?).or_default().extend(numbers.iter().enumerate().map(value));
+            }
         }
         Some(rows)
     }
