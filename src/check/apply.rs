@@ -181,6 +181,7 @@ fn server(source: &Source, range: Option<std::ops::Range<usize>>, error: &Server
         .then(|| "a merge has left its marks here: keep one of the two sides, or both, without the marks".to_owned())
         .or_else(|| newer::advice(error, text))
         .or_else(|| elsewhere(error))
+        .or_else(|| meant(error))
         .or_else(|| slips::advice(error, text))
         .or_else(|| missing::advice(error))
         .or_else(|| taken_role(error, source, range.as_ref()))
@@ -213,6 +214,15 @@ fn elsewhere(error: &ServerError) -> Option<String> {
         "{named}. Where production's role finds it by a setting of its own, say so in the set's `setup_sql`: \
          `ALTER ROLE CURRENT_USER SET search_path = {first}, public`"
     ))
+}
+
+/// Which constraints the table has that may be meant.
+fn meant(error: &ServerError) -> Option<String> {
+    match error.meant.as_slice() {
+        [] => None,
+        [one] => Some(format!("the table has {one}: is that the one?")),
+        several => Some(format!("the table has {}: is one of them meant?", several.join(", "))),
+    }
 }
 
 /// Where the file has taken a role, which may not make anything in a schema: whoever takes it, it has no rights but its own.

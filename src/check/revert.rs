@@ -169,7 +169,7 @@ fn presence(failure: &Failure) -> Option<Presence> {
 fn is_explained(source: &Source, failure: &Failure) -> bool {
     let Cause::Server(error) = &failure.cause else { return false };
     let statement = failure.range.clone().and_then(|range| source.text.get(range)).unwrap_or_default();
-    newer::advice(error, statement).or_else(|| slips::advice(error, statement)).is_some()
+    !error.meant.is_empty() || newer::advice(error, statement).or_else(|| slips::advice(error, statement)).is_some()
 }
 
 /// The way out for a down that the server refuses. What helps an up (`setup_sql`, CASCADE) does not help here: up has just

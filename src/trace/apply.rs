@@ -90,6 +90,7 @@ pub async fn run(bench: Bench<'_>, source: &Source, bookkeeping: &[String]) -> R
         Err(Stop::Failed(mut failure)) => {
             if let Cause::Server(error) = &mut failure.cause {
                 error.elsewhere = missing::elsewhere(bench.observer, error).await;
+                error.meant = missing::meant(bench.observer, error).await;
             }
             run.failure = Some(failure);
             if !bench.runner.is_closed() {

@@ -124,6 +124,8 @@ pub struct ServerError {
     pub constraint: Option<String>,
     /// Schemas that have something of the name that is missing, as identifiers.
     pub elsewhere: Vec<String>,
+    /// Constraints that may be meant by one that a table does not have, each with its definition.
+    pub meant: Vec<String>,
     /// The version of the server that says it, as in `17.5`; empty where nobody has asked.
     pub server: String,
 }
@@ -156,6 +158,7 @@ impl From<&tokio_postgres::error::DbError> for ServerError {
             column: error.column().map(str::to_owned),
             constraint: error.constraint().map(str::to_owned),
             elsewhere: Vec::new(),
+            meant: Vec::new(),
             server: String::new(),
         }
     }

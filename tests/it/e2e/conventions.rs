@@ -162,6 +162,31 @@ fn what_is_missing_and_another_schema_has_is_said_with_that_schema() {
 }
 
 #[test]
+fn a_constraint_that_a_table_does_not_have_is_said_with_the_one_that_may_be_meant() {
+    let repo = staged(&[
+        ("migd.toml", "[[migrations]]\npath = \"migrations\"\nlayout = \"golang-migrate\"\n"),
+        (
+            "migrations/1_orders.up.sql",
+            "CREATE TABLE orders (id bigint PRIMARY KEY, user_id bigint CONSTRAINT buyer REFERENCES orders);\n",
+        ),
+        ("migrations/1_orders.down.sql", "DROP TABLE orders;\n"),
+    ]);
+    repo.git(&["commit", "--quiet", "--no-verify", "--message", "the chain"]);
+    let meant = "the table has buyer (FOREIGN KEY (user_id) REFERENCES public.orders(id)): is that the one?";
+    let drop = "ALTER TABLE orders DROP CONSTRAINT fk_orders_user_id;\n";
+    let rename = "ALTER TABLE orders RENAME CONSTRAINT orders_user_id_fkey TO a;\n";
+    for (up, down, code) in [
+        (drop, "SELECT 1;\n", "apply.error"),
+        (rename, "SELECT 1;\n", "apply.error"),
+        ("ALTER TABLE orders ADD n int;\n", drop, "revert.fails"),
+    ] {
+        repo.migration(2, "it", up, down);
+        let found = findings(&repo);
+        assert_eq!((&found[0]["code"], &found[0]["help"]), (&code.into(), &meant.into()), "{found:#?}");
+    }
+}
+
+#[test]
 fn a_down_that_goose_refuses_is_not_said_to_be_missing() {
     let repo = staged(&[(
         "db/00001_users.sql",
