@@ -144,6 +144,7 @@ impl<'a> Site<'a> {
             self.point(&wish, foreign, &mut row, &fixed, above).await?;
         }
         self.insert(&wish, &mut row, &fixed, above).await?;
+        self.insist(&wish, &mut row).await?;
         self.rows.push(row);
         Ok(self.rows.len() - 1)
     }

@@ -1,5 +1,6 @@
 //! Rows of the chain's own, changed: a table that takes no further row has those that migrations have put in, and
-//! production may have given them other values since.
+//! production may have given them other values since. And rows that a trigger gives other values when they are put in, and
+//! that an UPDATE can give theirs.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +8,7 @@ use tokio_postgres::SimpleQueryMessage;
 
 use super::baseline::{Refusal, Site, Wish};
 use super::row::{Old, Row};
-use super::schema::{Table, Unique};
+use super::schema::{Column, Table, Unique};
 use super::values::{self, Sort};
 
 impl Site<'_> {
@@ -54,6 +55,62 @@ impl Site<'_> {
         values.retain(|number, value| of.as_ref().is_none_or(|old| old.values.get(number) != Some(value)));
         self.rows.push(row);
         Ok(())
+    }
+
+    /// Gives `row`, which was just put in, by an UPDATE what a trigger has put other values in the place of, and what the wish
+    /// demands something of. Where that is refused, or no UPDATE finds the row alone, it stays as it is.
+    pub(super) async fn insist(&self, wish: &Wish, row: &mut Row) -> Result<(), Refusal> {
+        let schema = self.schema;
+        let table = &schema.tables[wish.table];
+        let mut given: Vec<(i16, &Column, String)> = Vec::new();
+        for number in wish.demands.iter().flat_map(|(_, columns)| columns).copied().collect::<BTreeSet<i16>>() {
+            if let (Some(column), Some(value), false) =
+                (table.columns.get(&number), row.values.get(&number), table.is_key(number))
+            {
+                given.push((number, column, value.clone()));
+            }
+        }
+        if given.is_empty() || table.triggers.is_none() {
+            return Ok(());
+        }
+        let holds: Vec<String> = wish.demands.iter().map(|(text, _)| format!("({text})")).collect();
+        let other = |(_, column, value): &(i16, &Column, String)| {
+            format!(", {}::text IS DISTINCT FROM ({value}::{})::text", column.name, column.declared)
+        };
+        let others: String = given.iter().map(other).collect();
+        let sql = format!("SELECT ({}) IS TRUE{others} FROM {}{}", holds.join(" AND "), table.name, row.place(table));
+        let found = self.tried(&sql).await?;
+        let [stored] = found.as_slice() else { return Ok(()) };
+        if stored.first().is_none_or(|holds| holds == "t") {
+            return Ok(());
+        }
+        let lost = given.into_iter().zip(stored.iter().skip(1)).filter(|(_, other)| *other == "t");
+        row.again = lost.map(|((number, _, value), _)| (number, value)).collect();
+        let Some(update) = row.update(schema) else { return Ok(()) };
+        if self.tried(&format!("{update} RETURNING true")).await?.len() != 1 {
+            row.again.clear();
+        }
+        Ok(())
+    }
+
+    /// The rows that a statement gives, as texts without NULLs; none where the server refuses it.
+    async fn tried(&self, sql: &str) -> Result<Vec<Vec<String>>, Refusal> {
+        let client = self.session.client();
+        match client.simple_query(&format!("SAVEPOINT migd_row; {sql}; RELEASE SAVEPOINT migd_row")).await {
+            Ok(messages) => {
+                let row = |message| match message {
+                    SimpleQueryMessage::Row(row) => {
+                        Some((0..row.len()).map(|at| row.get(at).unwrap_or_default().to_owned()).collect())
+                    }
+                    _ => None,
+                };
+                Ok(messages.into_iter().filter_map(row).collect())
+            }
+            Err(_) => {
+                let back = client.batch_execute("ROLLBACK TO SAVEPOINT migd_row").await;
+                back.map(|()| Vec::new()).map_err(|_| Refusal::Lost)
+            }
+        }
     }
 
     /// The row of a table that comes after `skipped` others; none where there is none, or nothing tells it from the others.

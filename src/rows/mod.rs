@@ -85,7 +85,7 @@ pub struct Found {
 /// Rows that the schema before accepts and that make the migration fail.
 #[derive(Debug, Clone)]
 pub struct Breaking {
-    /// INSERT statements, and UPDATE statements for rows that the chain itself has inserted.
+    /// INSERT statements, and UPDATE statements for rows that the chain itself has inserted, or a trigger has given other values.
     pub setup: Vec<String>,
     /// How it fails.
     pub failure: Failure,

@@ -15,6 +15,8 @@ pub(super) struct Row {
     pub(super) of: Option<Old>,
     /// What production has done before: partitions that no migration makes.
     pub(super) ahead: Vec<String>,
+    /// What an UPDATE gives it right after it is put in, because a trigger gives it other values.
+    pub(super) again: BTreeMap<i16, String>,
 }
 
 /// A row that is there already.
@@ -29,7 +31,7 @@ pub(super) struct Old {
 impl Row {
     /// A new one, with nothing but defaults.
     pub(super) fn new(table: usize) -> Row {
-        Row { table, values: BTreeMap::new(), of: None, ahead: Vec::new() }
+        Row { table, values: BTreeMap::new(), of: None, ahead: Vec::new(), again: BTreeMap::new() }
     }
 
     /// What a column has, as far as that is known.
@@ -55,9 +57,28 @@ impl Row {
         self.of.is_none() || self.given().next().is_some()
     }
 
-    /// As statements, with what was done before.
+    /// As statements, with what was done before and is done again.
     pub(super) fn statements(&self, schema: &Schema) -> impl Iterator<Item = String> {
-        self.ahead.iter().cloned().chain([self.statement(schema)])
+        self.ahead.iter().cloned().chain([self.statement(schema)]).chain(self.update(schema))
+    }
+
+    /// The UPDATE behind the INSERT, where there is one.
+    pub(super) fn update(&self, schema: &Schema) -> Option<String> {
+        let table = &schema.tables[self.table];
+        let set = |(number, value): (&i16, &String)| Some(format!("{} = {value}", table.columns.get(number)?.name));
+        let set: Vec<String> = self.again.iter().filter_map(set).collect();
+        (!set.is_empty()).then(|| format!("UPDATE {} SET {}{}", table.name, set.join(", "), self.place(table)))
+    }
+
+    /// The condition that finds it by its key, from its ` WHERE` on; empty where no key is known.
+    pub(super) fn place(&self, table: &Table) -> String {
+        let known = |number: &i16| {
+            let value = self.values.get(number).filter(|value| *value != "NULL")?;
+            Some(format!("{} = {value}", table.columns.get(number)?.name))
+        };
+        let mut keys = table.unique.iter().filter(|key| !key.expression && key.predicate.is_none());
+        let found = keys.find_map(|key| key.columns.iter().map(known).collect::<Option<Vec<_>>>());
+        found.filter(|parts| !parts.is_empty()).map_or(String::new(), |parts| format!(" WHERE {}", parts.join(" AND ")))
     }
 
     /// As a statement; empty where an old row stays as it is.

@@ -106,6 +106,9 @@ impl<'a> Trial<'a> {
     async fn sparser(&mut self) {
         for at in 0..self.rows.len() {
             let table = self.table(&self.rows[at]);
+            if !self.rows[at].again.is_empty() {
+                self.keep(|rows| rows[at].again.clear()).await;
+            }
             for number in self.rows[at].values.keys().copied().collect::<Vec<i16>>() {
                 if self.rows[at].may_lack(table, number) {
                     self.keep(|rows| drop(rows[at].values.remove(&number))).await;

@@ -1,0 +1,1 @@
+ALTER TABLE posts ADD CHECK (status IN ('new', 'done'));
