@@ -140,13 +140,17 @@ impl<'a> Site<'a> {
                 row.values.insert(*number, value);
             }
         }
+        let mut owed = Vec::new();
         for foreign in &table.foreign {
-            self.point(&wish, foreign, &mut row, &fixed, above).await?;
+            owed.extend(self.point(&wish, foreign, &mut row, &fixed, above).await?);
         }
+        let at = self.rows.len();
+        self.hold(&owed).await?;
         self.insert(&wish, &mut row, &fixed, above).await?;
         self.insist(&wish, &mut row).await?;
         self.rows.push(row);
-        Ok(self.rows.len() - 1)
+        self.pay(at, owed, above).await?;
+        Ok(at)
     }
 
     /// What a column gets that nothing is wished of; none for its default.
@@ -174,7 +178,8 @@ impl<'a> Site<'a> {
         (!wish.sparse).then(|| values::typical(column, wish.n))
     }
 
-    /// Points a foreign key of `row` to a row of its parent, which is made when there is none.
+    /// Points a foreign key of `row` to a row of its parent, which is made when there is none. The parent's that is to be put in
+    /// behind it, where it cannot be put in before.
     async fn point(
         &mut self,
         wish: &Wish,
@@ -182,16 +187,16 @@ impl<'a> Site<'a> {
         row: &mut Row,
         fixed: &BTreeSet<i16>,
         above: &mut Vec<usize>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Option<Wish>, Refusal> {
         let schema = self.schema;
         let table = &schema.tables[wish.table];
         let null = |row: &Row, number: &i16| row.values.get(number).is_some_and(|value| value == "NULL");
         let settable = foreign.columns.iter().all(|number| self.settable(wish.table, *number));
         if !settable || foreign.columns.iter().any(|number| null(row, number)) {
-            return Ok(());
+            return Ok(None);
         }
         if foreign.columns.iter().all(|number| fixed.contains(number)) {
-            return Ok(());
+            return Ok(None);
         }
         let nullable = foreign.columns.iter().any(|number| {
             table.columns.get(number).is_some_and(|column| !column.not_null && !wish.filled.contains(number))
@@ -206,9 +211,9 @@ impl<'a> Site<'a> {
         };
         if nullable && (wish.sparse || self.learned.get(&(wish.table, foreign.columns[0])) == Some(&None)) {
             leave(row);
-            return Ok(());
+            return Ok(None);
         }
-        let Some(parent) = schema.find(foreign.parent) else { return Ok(()) };
+        let Some(parent) = schema.find(foreign.parent) else { return Ok(None) };
         if parent == wish.table {
             if nullable {
                 leave(row);
@@ -219,7 +224,7 @@ impl<'a> Site<'a> {
                     }
                 }
             }
-            return Ok(());
+            return Ok(None);
         }
         // One parent for all, unless every row needs one of its own.
         let own = table.unique.iter().any(|unique| {
@@ -233,28 +238,32 @@ impl<'a> Site<'a> {
             None if !may_be_made(parent, above) || !self.is_old(parent) => {
                 leave(row);
                 // A deferred key may point to the row that is being made.
-                for (own, theirs) in foreign.columns.iter().zip(&foreign.parent_columns) {
-                    let column = schema.tables[parent].columns.get(theirs);
-                    if let (false, Some(column)) = (nullable || fixed.contains(own), column) {
-                        row.values.insert(*own, values::key(column, n));
-                    }
+                if !nullable {
+                    self.point_ahead(foreign, parent, n, row, fixed).await?;
                 }
-                return Ok(());
+                return Ok(None);
             }
             None => {
                 let wanted = Wish { table: parent, n, ..Wish::default() };
-                match self.put_above(wish.table, wanted, above).await {
+                match self.put_above(wish.table, wanted.clone(), above).await {
                     Ok(at) => at,
                     Err(Refusal::Refused(..) | Refusal::There) if nullable => {
                         leave(row);
-                        return Ok(());
+                        return Ok(None);
+                    }
+                    // It may point back to this one, and this one's key be the one that can wait.
+                    Err(Refusal::Refused(table, why)) => {
+                        return match self.point_ahead(foreign, parent, n, row, fixed).await? {
+                            true => Ok(Some(wanted)),
+                            false => Err(Refusal::Refused(table, why)),
+                        };
                     }
                     Err(other) => return Err(other),
                 }
             }
         };
         self.take_key(foreign, at, row, fixed);
-        Ok(())
+        Ok(None)
     }
 
     /// Puts in what a row of `table` points to.

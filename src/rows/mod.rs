@@ -3,6 +3,7 @@
 mod aim;
 mod baseline;
 mod changed;
+mod circle;
 mod collide;
 mod edit;
 mod fate;
@@ -85,7 +86,8 @@ pub struct Found {
 /// Rows that the schema before accepts and that make the migration fail.
 #[derive(Debug, Clone)]
 pub struct Breaking {
-    /// INSERT statements, and UPDATE statements for rows that the chain itself has inserted, or a trigger has given other values.
+    /// INSERT statements, and UPDATE statements for rows that the chain itself has inserted, or a trigger has given other
+    /// values. Between BEGIN and COMMIT where one comes before the row that it points to.
     pub setup: Vec<String>,
     /// How it fails.
     pub failure: Failure,

@@ -17,6 +17,8 @@ pub(super) struct Row {
     pub(super) ahead: Vec<String>,
     /// What an UPDATE gives it right after it is put in, because a trigger gives it other values.
     pub(super) again: BTreeMap<i16, String>,
+    /// It points to a row that is put in after it: keys that lead in a circle, checked when both are there.
+    pub(super) early: bool,
 }
 
 /// A row that is there already.
@@ -28,10 +30,20 @@ pub(super) struct Old {
     pub(super) place: String,
 }
 
+/// `statements` over `rows`, as they can be run one by one: where a row comes before the one that it points to, in one
+/// transaction that checks its keys at the end.
+pub(super) fn runnable(rows: &[Row], statements: Vec<String>) -> Vec<String> {
+    if !rows.iter().any(|row| row.early) {
+        return statements;
+    }
+    let begin = ["BEGIN", "SET CONSTRAINTS ALL DEFERRED"].map(str::to_owned);
+    begin.into_iter().chain(statements).chain(["COMMIT".to_owned()]).collect()
+}
+
 impl Row {
     /// A new one, with nothing but defaults.
     pub(super) fn new(table: usize) -> Row {
-        Row { table, values: BTreeMap::new(), of: None, ahead: Vec::new(), again: BTreeMap::new() }
+        Row { table, values: BTreeMap::new(), of: None, ahead: Vec::new(), again: BTreeMap::new(), early: false }
     }
 
     /// What a column has, as far as that is known.

@@ -3,6 +3,7 @@
 use super::Error;
 use super::aim::Aims;
 use super::baseline::{Refusal, Site, Wish};
+use super::row::runnable;
 use super::schema::Schema;
 use crate::engine::session::Session;
 
@@ -37,7 +38,8 @@ pub async fn sample(session: &Session, before: &Schema, after: &Schema, text: &s
             Err(Refusal::There | Refusal::Lost) => {}
         }
     }
-    sample.setup = site.rows.iter().map(|row| row.statement(before)).collect();
+    let statements = site.rows.iter().map(|row| row.statement(before)).collect();
+    sample.setup = runnable(&site.rows, statements);
     client.batch_execute("ROLLBACK").await?;
     Ok(sample)
 }

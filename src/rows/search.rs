@@ -9,7 +9,7 @@ use tokio_postgres::SimpleQueryMessage;
 use super::aim::{Aim, Aims};
 use super::baseline::{Refusal, Site, Wish};
 use super::remedy::Remedy;
-use super::row::Row;
+use super::row::{Row, runnable};
 use super::schema::Schema;
 use super::script::Script;
 use super::smaller::Smaller;
@@ -179,7 +179,11 @@ impl Search<'_> {
             if !site.is_old(*at) {
                 continue;
             }
-            if let Err(Refusal::Refused(table, why)) = site.put(&Wish { table: *at, ..Wish::default() }).await {
+            let mut put = site.put(&Wish { table: *at, ..Wish::default() }).await;
+            if put.is_ok() && site.rows.iter().any(|row| row.early) {
+                put = site.settle(*at).await.map(|()| 0);
+            }
+            if let Err(Refusal::Refused(table, why)) = put {
                 let named = self.job.before.tables[*at].name.clone();
                 // The chain's own row may be the only one that it takes: the migration meets that.
                 let sql = format!("SELECT EXISTS (SELECT FROM {named})");
@@ -267,7 +271,8 @@ impl Search<'_> {
             return false;
         }
         let sql = format!(
-            "{}{}SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED",
+            "{}{}{}SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED",
+            if rows.iter().any(|row| row.early) { "SET CONSTRAINTS ALL DEFERRED; " } else { "" },
             joined(&statements(rows, self.job.before)),
             joined(extra)
         );
@@ -348,8 +353,7 @@ impl Search<'_> {
         let Some(fresh) = job.pool.lease(job.prefix).await? else { return Err(Error::Template) };
         let mut setup = statements(rows, job.before);
         setup.extend(extra.iter().cloned());
-        let accepted = fresh.runner.client().batch_execute(&format!("BEGIN; {}COMMIT", joined(&setup))).await;
-        if accepted.is_err() || fresh.runner.client().batch_execute("DISCARD ALL").await.is_err() {
+        if !committed(&fresh, rows, &setup).await || fresh.runner.client().batch_execute("DISCARD ALL").await.is_err() {
             return Ok(());
         }
         let bench = Bench { runner: &fresh.runner, observer: &fresh.observer, limits: &job.limits };
@@ -367,6 +371,7 @@ impl Search<'_> {
         let query = self.counting(query, rows, extra).await;
         let recipes = self.recipes(&remedy, &failure, rows, extra).await;
         let about = remedy.about();
+        let setup = runnable(rows, setup);
         self.found.breaking.push(Breaking { setup, failure, known, about, query, recipes });
         Ok(())
     }
@@ -378,7 +383,7 @@ impl Search<'_> {
         let Some(fresh) = job.pool.lease(job.prefix).await? else { return Err(Error::Template) };
         let client = fresh.runner.client();
         let bench = Bench { runner: &fresh.runner, observer: &fresh.observer, limits: &job.limits };
-        if client.batch_execute(&format!("BEGIN; {}COMMIT", joined(&setup))).await.is_err()
+        if !committed(&fresh, rows, &setup).await
             || client.batch_execute("DISCARD ALL").await.is_err()
             || !trace::run(bench, job.source, job.bookkeeping).await?.ok()
             || client.batch_execute("DISCARD ALL").await.is_err()
@@ -387,7 +392,7 @@ impl Search<'_> {
         }
         let failure = trace::run(bench, down, job.reverted).await?.failure;
         let of_rows = |failure: &Failure| matches!(&failure.cause, Cause::Server(error) if counts(&error.sqlstate, error.context.as_deref()));
-        Ok(failure.filter(of_rows).map(|failure| Stuck { setup, failure }))
+        Ok(failure.filter(of_rows).map(|failure| Stuck { setup: runnable(rows, setup), failure }))
     }
 
     /// Those of `rows`, over which down fails, that are needed for it.
@@ -427,6 +432,12 @@ fn counts(sqlstate: &str, context: Option<&str>) -> bool {
     let twice = matches!(sqlstate, "42P06" | "42P07" | "42701" | "42710");
     let of_rows = matches!(sqlstate.get(..2), Some("22" | "23" | "21" | "P0" | "55" | "44" | "09" | "2B"));
     of_rows && sqlstate != "55P03" || twice && context.is_some_and(|context| context.contains(" at EXECUTE"))
+}
+
+/// Commits `setup`, which puts `rows` in; whether they are accepted.
+async fn committed(held: &Held, rows: &[Row], setup: &[String]) -> bool {
+    let deferred = if rows.iter().any(|row| row.early) { "SET CONSTRAINTS ALL DEFERRED; " } else { "" };
+    held.runner.client().batch_execute(&format!("BEGIN; {deferred}{}COMMIT", joined(setup))).await.is_ok()
 }
 
 fn statements(rows: &[Row], schema: &Schema) -> Vec<String> {

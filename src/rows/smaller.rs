@@ -96,6 +96,14 @@ impl<'a> Trial<'a> {
     }
 
     async fn fewer(&mut self) {
+        // Rows that point to each other in a circle go together or not at all.
+        for at in (0..self.rows.len()).rev() {
+            for last in at + 1..self.rows.len() {
+                if self.rows[at].early && last - at + 1 < self.rows.len() {
+                    self.keep(|rows| drop(rows.drain(at..=last))).await;
+                }
+            }
+        }
         for at in (0..self.rows.len()).rev() {
             if self.rows.len() > 1 {
                 self.keep(|rows| drop(rows.remove(at))).await;

@@ -1,0 +1,3 @@
+CREATE TABLE teams (id int PRIMARY KEY, lead_id int NOT NULL);
+CREATE TABLE people (id int PRIMARY KEY, team_id int NOT NULL REFERENCES teams DEFERRABLE, nick text);
+ALTER TABLE teams ADD FOREIGN KEY (lead_id) REFERENCES people (id) DEFERRABLE;
