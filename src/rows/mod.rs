@@ -10,6 +10,7 @@ mod fate;
 mod kept;
 mod lost;
 mod mend;
+mod overlap;
 mod related;
 mod remedy;
 mod row;

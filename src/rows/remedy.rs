@@ -1,6 +1,7 @@
 //! What a failure is about, as SQL: the query that counts the rows that are in the way, and the ways out to be tried.
 
 use super::edit::{actions, constraint_name, replaced, with_defaults};
+use super::overlap::overlap;
 use super::schema::{Column, Condition, Foreign, Schema, Table, Unique};
 use super::values::{self, Sort};
 use crate::sql::identifier;
@@ -41,7 +42,8 @@ impl Remedy<'_> {
         }
         if state == "23P01" {
             let (table, exclusion) = self.condition(self.after, |table| &table.exclusions)?;
-            same(self.before.get(table.oid)?, table, &exclusion.columns)?;
+            let read = table.columns.iter().filter(|(_, column)| column.is_named_in(&exclusion.text));
+            same(self.before.get(table.oid)?, table, &read.map(|(number, _)| *number).collect::<Vec<i16>>())?;
             let pairs = overlap(table, exclusion)?;
             return Some(format!("SELECT count(*) FROM {} AS a JOIN {0} AS b ON {pairs}", table.name));
         }
@@ -428,19 +430,6 @@ fn demands(key: &Unique) -> Vec<String> {
     }
     all.dedup();
     all
-}
-
-/// That rows `a` and `b` exclude each other, `a` the earlier one; none where the constraint is no plain list of columns.
-fn overlap(table: &Table, exclusion: &Condition) -> Option<String> {
-    let (_, list) = exclusion.text.split_once('(')?;
-    let list = list.strip_suffix(')')?;
-    let mut all = vec!["a.ctid < b.ctid".to_owned()];
-    for element in list.split(", ") {
-        let (column, operator) = element.split_once(" WITH ")?;
-        table.columns.values().find(|own| own.name == column)?;
-        all.push(format!("a.{column} {operator} b.{column}"));
-    }
-    Some(all.join(" AND "))
 }
 
 /// The values of `old` that the type of `new` does not take.

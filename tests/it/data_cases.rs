@@ -446,3 +446,24 @@ async fn each_column_of_one_statement_gets_a_default() {
     assert!(finding.counterexample.as_ref().unwrap().recipes.is_empty(), "{}", said(&judged.findings));
     judge.engine.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_exclusion_constraint_with_a_condition_or_an_expression_has_a_way_out() {
+    let judge = Judge::new().await;
+    let before =
+        ["CREATE TABLE stays (id int PRIMARY KEY, during int4range, since date, till date, ok boolean)".to_owned()];
+    for exclusion in [
+        "USING gist (during WITH &&) WHERE (NOT ok)",
+        "USING gist (during WITH &&) WHERE (ok) DEFERRABLE",
+        "USING gist (daterange(since, till, '[]') WITH &&)",
+        "USING gist (daterange(since, till, '[]') WITH &&) WHERE (ok AND since < '2030-01-01')",
+    ] {
+        let up = format!("ALTER TABLE stays ADD EXCLUDE {exclusion}");
+        let judged = judge.judge(&before, &up).await;
+        let finding = judged.findings.iter().find(|finding| finding.code == "data.exclusion").unwrap();
+        assert!(!finding.counterexample.as_ref().unwrap().recipes.is_empty(), "{}", said(&judged.findings));
+        assert!(finding.query.is_some(), "{up}");
+        judge.paste(&before, &up, &judged, finding).await;
+    }
+    judge.engine.stop().await;
+}
