@@ -358,7 +358,8 @@ fn code(error: &ServerError, seed: bool) -> &'static str {
         "22001" => "data.too-long",
         "22003" | "22008" | "22012" | "22015" => "data.out-of-range",
         "21000" => "data.cardinality",
-        state if state.starts_with("22") => "data.cast",
+        // Class 42 has what is no `tsquery`.
+        state if state.starts_with("22") || state == "42601" => "data.cast",
         state if state.starts_with("P0") => "data.raises",
         _ => "data.fails",
     }

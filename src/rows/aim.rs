@@ -355,6 +355,15 @@ impl<'a> Aims<'a> {
             if let Some(width) = values::width(new) {
                 edges.insert(0, values::quote(&"a".repeat(width + 1)));
             }
+            if let Some(text) = values::awkward(new.kind.trim_start_matches('_')) {
+                match values::sort(column) {
+                    Sort::Text => edges.insert(0, values::quote(text)),
+                    Sort::Array => {
+                        edges.push(values::quote(&format!("{{\"{}\"}}", text.replace('\\', "\\\\"))));
+                    }
+                    _ => {}
+                }
+            }
             if let Some(domain) = &new.domain {
                 edges.extend(values::candidates(column, domain, 0));
             }
@@ -450,6 +459,10 @@ impl<'a> Aims<'a> {
                     list.extend(literals.iter().flat_map(|key| values::under(key)));
                 }
                 list.extend(values::edges(column));
+                if values::sort(column) == Sort::Text {
+                    let said = ["xml", "tsquery", "tsvector", "bytea"].into_iter().filter(|kind| self.says(kind));
+                    list.extend(said.filter_map(values::awkward).filter_map(|text| values::fitting(column, text)));
+                }
                 if !column.not_null {
                     list.push("NULL".to_owned());
                 }

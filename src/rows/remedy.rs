@@ -81,14 +81,15 @@ impl Remedy<'_> {
             }
             _ => {
                 let (table, old, new) = self.retyped()?;
-                Some((table.name.clone(), vec![refused(old, new)?]))
+                Some((table.name.clone(), vec![refused(old, new, error.major())?]))
             }
         }
     }
 
     /// The table and the column that the failure is about, where the server does not name them.
     pub(super) fn about(&self) -> Option<(String, String)> {
-        let (table, column, _) = self.retyped().filter(|_| self.error.sqlstate.starts_with("22"))?;
+        let (table, column, _) =
+            self.retyped().filter(|_| matches!(self.error.sqlstate.get(..2), Some("22" | "42")))?;
         Some((table.name.replace('"', ""), column.bare.clone()))
     }
 
@@ -432,8 +433,8 @@ fn demands(key: &Unique) -> Vec<String> {
     all
 }
 
-/// The values of `old` that the type of `new` does not take.
-fn refused(old: &Column, new: &Column) -> Option<String> {
+/// The values of `old` that the type of `new` does not take, as a server of this major version can tell them.
+fn refused(old: &Column, new: &Column, major: Option<u32>) -> Option<String> {
     let name = &old.name;
     let text = format!("{name}::text");
     match (values::sort(old), values::sort(new)) {
@@ -455,6 +456,10 @@ fn refused(old: &Column, new: &Column) -> Option<String> {
         (Sort::Integer(_) | Sort::Number, Sort::Number) => {
             let (digits, scale) = values::precision(new)?;
             Some(format!("abs({name}) >= 1e{}", digits - scale))
+        }
+        (Sort::Text, Sort::Other) if new.kind == "xml" => Some(format!("NOT xml_is_well_formed_content({text})")),
+        (Sort::Text, Sort::Other) if major >= Some(16) => {
+            Some(format!("NOT pg_input_is_valid({text}, {})", values::quote(&new.declared)))
         }
         _ => None,
     }

@@ -253,12 +253,12 @@ impl Search<'_> {
         };
         let error = outcome.err()?;
         let error = error.as_db_error()?;
-        let sqlstate = error.code().code();
         let what = error
             .constraint()
             .or(error.column())
             .map_or_else(|| error.message().chars().filter(|c| c.is_alphabetic()).take(30).collect(), str::to_owned);
-        counts(sqlstate, error.where_()).then(|| (sqlstate.to_owned(), what))
+        let error = ServerError::from(error);
+        counts(&error).then_some((error.sqlstate, what))
     }
 
     pub(super) async fn replay(&self, rows: &[Row], extra: &[String], script: &str) -> Option<Sign> {
@@ -360,7 +360,7 @@ impl Search<'_> {
         let run = trace::run(bench, job.source, job.bookkeeping).await?;
         let Some(failure) = run.failure else { return Ok(()) };
         let Cause::Server(error) = &failure.cause else { return Ok(()) };
-        if !counts(&error.sqlstate, error.context.as_deref()) || self.is_said(&failure) {
+        if !counts(error) || self.is_said(&failure) {
             return Ok(());
         }
         drop(fresh);
@@ -391,7 +391,7 @@ impl Search<'_> {
             return Ok(None);
         }
         let failure = trace::run(bench, down, job.reverted).await?.failure;
-        let of_rows = |failure: &Failure| matches!(&failure.cause, Cause::Server(error) if counts(&error.sqlstate, error.context.as_deref()));
+        let of_rows = |failure: &Failure| matches!(&failure.cause, Cause::Server(error) if counts(error));
         Ok(failure.filter(of_rows).map(|failure| Stuck { setup: runnable(rows, setup), failure }))
     }
 
@@ -426,12 +426,17 @@ impl Search<'_> {
     }
 }
 
-/// Whether an error of this kind, met in that `context`, can be the rows' doing.
-fn counts(sqlstate: &str, context: Option<&str>) -> bool {
+/// Whether an error can be the rows' doing.
+fn counts(error: &ServerError) -> bool {
+    let sqlstate = error.sqlstate.as_str();
     // A statement that is made of rows, for each of them: what one has made is in the next one's way.
     let twice = matches!(sqlstate, "42P06" | "42P07" | "42701" | "42710");
+    // What is no text search of the user's has the code of what is no SQL.
+    let search = sqlstate == "42601" && error.message.starts_with("syntax error in ts");
     let of_rows = matches!(sqlstate.get(..2), Some("22" | "23" | "21" | "P0" | "55" | "44" | "09" | "2B"));
-    of_rows && sqlstate != "55P03" || twice && context.is_some_and(|context| context.contains(" at EXECUTE"))
+    of_rows && sqlstate != "55P03"
+        || search
+        || twice && error.context.as_ref().is_some_and(|context| context.contains(" at EXECUTE"))
 }
 
 /// Commits `setup`, which puts `rows` in; whether they are accepted.

@@ -253,7 +253,10 @@ pub(super) fn candidates(column: &Column, text: &str, n: usize) -> Vec<String> {
             let lengths = literals.iter().filter_map(|literal| literal.parse::<usize>().ok()).filter(|n| *n <= 256);
             all.extend(lengths.map(|length| format!("'\\x{}'", format!("{:02x}", n + 1).repeat(length))));
         }
-        Sort::Uuid | Sort::Other => all.extend((0..3).map(|n| typical(column, n))),
+        Sort::Uuid | Sort::Other => {
+            all.extend((0..3).map(|n| typical(column, n)));
+            all.extend(edges(column));
+        }
     }
     let fits = |value: &String| {
         width(column).is_none_or(|width| sort(column) != Sort::Text || value.chars().count() <= width + 2)
@@ -399,6 +402,16 @@ pub(super) fn under(key: &str) -> Vec<String> {
     values.iter().map(|value| quote(&format!("{{\"{key}\": {value}}}"))).collect()
 }
 
+/// A text that a type refuses which takes most others, by the type's name in the catalog.
+pub(super) fn awkward(kind: &str) -> Option<&'static str> {
+    match kind {
+        "xml" | "tsquery" => Some("Tom & Jerry's <3"),
+        "tsvector" => Some("'round"),
+        "bytea" => Some("C:\\new"),
+        _ => None,
+    }
+}
+
 /// What only a program would write.
 pub(super) fn is_odd(value: &str) -> bool {
     matches!(value, "'NaN'" | "'Infinity'" | "'infinity'")
@@ -434,11 +447,16 @@ pub(super) fn edges(column: &Column) -> Vec<String> {
         Sort::Json => text(&["{}", "[]", "null", "\"a\"", "1", "{\"a\": null}"]),
         Sort::Bool => vec!["false".to_owned(), "true".to_owned()],
         Sort::Array => vec!["'{}'".to_owned(), array_of(column, 2)],
-        Sort::Other if column.kind == "inet" => text(&["10.0.0.1/24", "::1"]),
-        Sort::Other if column.kind == "interval" => text(&["0", "-1 day", "400 days"]),
-        Sort::Other if column.kind == "bytea" => text(&["", "\\xff"]),
-        Sort::Other if matches!(column.kind.as_str(), "time" | "timetz") => text(&["00:00", "24:00"]),
-        Sort::Uuid | Sort::Range | Sort::Other => Vec::new(),
+        Sort::Other => text(match column.kind.as_str() {
+            "inet" => &["10.0.0.1/24", "::1"],
+            "cidr" => &["::/0"],
+            "interval" => &["0", "-1 day", "400 days"],
+            "time" | "timetz" => &["00:00", "24:00"],
+            "varbit" => &["", "1010"],
+            "bytea" => &["", "\\xff"],
+            _ => &[],
+        }),
+        Sort::Uuid | Sort::Range => Vec::new(),
     }
 }
 

@@ -1,0 +1,1 @@
+ALTER TABLE notes ALTER COLUMN parts TYPE xml[] USING parts::xml[];

@@ -1,0 +1,1 @@
+ALTER TABLE files ALTER COLUMN path TYPE bytea USING path::bytea;

@@ -1,0 +1,2 @@
+ALTER TABLE alerts ADD COLUMN query tsquery;
+UPDATE alerts SET query = websearch_to_tsquery('simple', search);

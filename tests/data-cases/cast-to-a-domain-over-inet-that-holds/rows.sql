@@ -1,0 +1,1 @@
+INSERT INTO hosts VALUES (1, '10.0.0.1/8');

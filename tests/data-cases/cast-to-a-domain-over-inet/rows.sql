@@ -1,0 +1,1 @@
+INSERT INTO hosts VALUES (1, '::1');

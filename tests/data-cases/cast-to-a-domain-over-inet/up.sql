@@ -1,0 +1,1 @@
+ALTER TABLE hosts ALTER COLUMN address TYPE v4;

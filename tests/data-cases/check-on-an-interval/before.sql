@@ -1,0 +1,1 @@
+CREATE TABLE breaks (id int PRIMARY KEY, lasts interval NOT NULL);

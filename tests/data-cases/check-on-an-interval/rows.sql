@@ -1,0 +1,1 @@
+INSERT INTO breaks VALUES (1, '-1 hour');

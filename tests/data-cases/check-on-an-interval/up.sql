@@ -1,0 +1,1 @@
+ALTER TABLE breaks ADD CHECK (lasts > '0');
