@@ -416,6 +416,20 @@ pub struct Recipe {
     /// What belongs into a later migration.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub later: Vec<String>,
+    /// What has to be done about other statements, which would fail as well.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub also: Vec<Amendment>,
+}
+
+/// What a recipe does about another statement than the one that fails first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Amendment {
+    /// The other statement, as it stands in the file.
+    pub statement: String,
+    /// Where the statements belong.
+    pub place: RecipePlace,
+    /// The statements, without semicolons at their ends.
+    pub sql: Vec<String>,
 }
 
 /// Where a recipe's statements belong.

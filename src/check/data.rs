@@ -12,7 +12,7 @@ use crate::rows::schema::Table;
 use crate::rows::{Breaking, Loss, Lost};
 use crate::sql::lexer::{Lexer, TokenKind};
 use crate::trace::{Cause, ServerError};
-use crate::verdict::{Counterexample, Finding, Recipe, RecipePlace, Severity};
+use crate::verdict::{Amendment, Counterexample, Finding, Recipe, RecipePlace, Severity};
 
 /// What the search for rows found.
 pub(super) struct Data;
@@ -93,7 +93,18 @@ fn tried(recipes: &[Recipe]) -> Option<String> {
             RecipePlace::Before => "before the statement",
             RecipePlace::Instead => "in its place",
         };
-        let sql: String = recipe.sql.iter().map(|sql| format!("\n  {};", sql.trim().replace('\n', "\n  "))).collect();
+        let listed = |all: &[String]| -> String {
+            all.iter().map(|sql| format!("\n  {};", sql.trim().replace('\n', "\n  "))).collect()
+        };
+        let further = |also: &Amendment| {
+            let place = match also.place {
+                RecipePlace::Before => "before",
+                RecipePlace::Instead => "in the place of",
+            };
+            let statement = also.statement.split_whitespace().collect::<Vec<_>>().join(" ");
+            format!("\n  -- and {place} `{statement}`:{}", listed(&also.sql))
+        };
+        let sql = listed(&recipe.sql) + &recipe.also.iter().map(further).collect::<String>();
         let later: String = recipe.later.iter().map(|sql| format!("\n  {sql};")).collect();
         let later = if later.is_empty() { later } else { format!("\n  -- and in a later migration:{later}") };
         let or = if n == 0 { "tried over these rows, the migration passes with this" } else { "\nor, tried too, this" };

@@ -82,16 +82,43 @@ pub(super) fn candidates(finding: &Finding, text: &str, byte: usize) -> Vec<Rewr
 fn prescribed(recipe: &Recipe, text: &str, statement: &Statement) -> Rewrite {
     let later: String =
         recipe.later.iter().map(|sql| format!("-- in a later migration: {}\n", one_line(sql))).collect();
-    let sql = recipe.sql.iter().map(|sql| sql.trim()).collect::<Vec<_>>().join(";\n");
     let mut how = recipe.how.chars();
-    let title = how.next().map(|first| first.to_uppercase().chain(how).collect()).unwrap_or_default();
-    match recipe.place {
+    let title: String = how.next().map(|first| first.to_uppercase().chain(how).collect()).unwrap_or_default();
+    let first = change(recipe.place, &recipe.sql, &later, text, &statement.range);
+    // Behind it, each of the others once.
+    let script = sql::split(text);
+    let mut rest = script.statements.iter().filter(|own| own.range.start > statement.range.start);
+    let mut others: Vec<Rewrite> = recipe
+        .also
+        .iter()
+        .filter_map(|also| {
+            let found = rest.find(|own| text[own.range.clone()] == also.statement)?;
+            Some(change(also.place, &also.sql, "", text, &found.range))
+        })
+        .collect();
+    others.insert(0, first);
+    // One change over all of them.
+    let range = others[0].range.start..others.last().map_or(0, |last| last.range.end);
+    let (mut out, mut done) = (String::new(), range.start);
+    for other in others {
+        out.push_str(&text[done..other.range.start]);
+        out.push_str(&other.text);
+        done = other.range.end;
+    }
+    Rewrite { title, range, text: out }
+}
+
+/// What puts `sql` in its place by the statement at `range`.
+fn change(place: RecipePlace, sql: &[String], later: &str, text: &str, range: &Range<usize>) -> Rewrite {
+    let sql = sql.iter().map(|sql| sql.trim()).collect::<Vec<_>>().join(";\n");
+    let title = String::new();
+    match place {
         RecipePlace::Before => {
-            let at = above(text, Some(statement.range.start));
+            let at = above(text, Some(range.start));
             Rewrite { title, range: at..at, text: format!("{later}{sql};\n") }
         }
         // The semicolon behind the statement stays.
-        RecipePlace::Instead => Rewrite { title, range: statement.range.clone(), text: format!("{later}{sql}") },
+        RecipePlace::Instead => Rewrite { title, range: range.clone(), text: format!("{later}{sql}") },
     }
 }
 
@@ -122,7 +149,7 @@ fn line_start(text: &str, byte: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::{Counterexample, Severity};
+    use crate::verdict::{Amendment, Counterexample, Severity};
 
     fn unique() -> Finding {
         let help = "merge them; if production has no such rows: `-- migd: assume data.unique(users.nick) -- why`";
@@ -179,6 +206,7 @@ mod tests {
             how: how.to_owned(),
             place,
             sql: vec![sql.to_owned()],
+            also: Vec::new(),
             later: later.iter().map(|sql| (*sql).to_owned()).collect(),
         };
         finding.counterexample = Some(Counterexample {
@@ -210,5 +238,29 @@ mod tests {
         let found = directive_mended(&unknown, text, 0);
         assert_eq!(found[0].applied(text), text.replace("uniqe", "unique"));
         assert_eq!(found[1].applied(text), "SELECT 1;\n");
+    }
+
+    #[test]
+    fn a_way_out_changes_each_statement_that_it_speaks_of() {
+        let up =
+            "ALTER TABLE a ADD b int NOT NULL;\nSELECT 1;\nUPDATE a SET c = 1;\nALTER TABLE a ADD c int NOT NULL;\n";
+        let also = |statement: &str, place, sql: &str| Amendment {
+            statement: statement.to_owned(),
+            place,
+            sql: vec![sql.to_owned()],
+        };
+        let recipe = Recipe {
+            how: "add it with a default".to_owned(),
+            place: RecipePlace::Instead,
+            sql: vec!["B".to_owned()],
+            later: Vec::new(),
+            also: vec![
+                also("UPDATE a SET c = 1", RecipePlace::Before, "U"),
+                also("ALTER TABLE a ADD c int NOT NULL", RecipePlace::Instead, "C"),
+            ],
+        };
+        let script = sql::split(up);
+        let rewrite = prescribed(&recipe, up, &script.statements[0]);
+        assert_eq!(rewrite.applied(up), "B;\nSELECT 1;\nU;\nUPDATE a SET c = 1;\nC;\n");
     }
 }

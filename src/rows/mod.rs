@@ -20,6 +20,7 @@ mod script;
 mod search;
 mod smaller;
 mod values;
+mod way_out;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -520,11 +520,11 @@ fn filter(conditions: &[String]) -> String {
 }
 
 fn before(how: &str, sql: Vec<String>) -> Recipe {
-    Recipe { how: how.to_owned(), place: RecipePlace::Before, sql, later: Vec::new() }
+    Recipe { how: how.to_owned(), place: RecipePlace::Before, sql, later: Vec::new(), also: Vec::new() }
 }
 
 fn instead(how: &str, sql: Vec<String>, later: Vec<String>) -> Recipe {
-    Recipe { how: how.to_owned(), place: RecipePlace::Instead, sql, later }
+    Recipe { how: how.to_owned(), place: RecipePlace::Instead, sql, later, also: Vec::new() }
 }
 
 #[cfg(test)]

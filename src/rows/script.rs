@@ -73,16 +73,23 @@ impl Script {
         self.parts.iter().map(|(_, text)| format!("{text}\n;\n")).collect()
     }
 
-    /// The same where `recipe` is followed at the statement at `range`; none where there is no such statement.
-    pub(super) fn with(&self, range: &Range<usize>, recipe: &Recipe) -> Option<String> {
-        self.parts.iter().find(|(own, _)| own == range)?;
-        let added: String = recipe.sql.iter().map(|sql| format!("{sql};\n")).collect();
-        let text = |(own, text): &(Range<usize>, String)| match recipe.place {
-            _ if own != range => format!("{text}\n;\n"),
-            RecipePlace::Before => format!("{added}{text}\n;\n"),
-            RecipePlace::Instead => added.clone(),
+    /// Its statements, each with its bytes in the file, where `recipes` are followed at the statements at these bytes; none where
+    /// there is no such statement.
+    pub(super) fn with(&self, recipes: &[(Range<usize>, Recipe)]) -> Option<Vec<(Range<usize>, String)>> {
+        let is_there = |range: &Range<usize>| self.parts.iter().any(|(own, _)| own == range);
+        if !recipes.iter().all(|(range, _)| is_there(range)) {
+            return None;
+        }
+        let followed = |(own, text): &(Range<usize>, String)| {
+            let recipe = recipes.iter().find(|(range, _)| range == own).map(|(_, recipe)| recipe);
+            let added: String = recipe.iter().flat_map(|recipe| &recipe.sql).map(|sql| format!("{sql};\n")).collect();
+            let text = match recipe.map(|recipe| recipe.place) {
+                Some(RecipePlace::Instead) => added,
+                _ => format!("{added}{text}\n;\n"),
+            };
+            (own.clone(), text)
         };
-        Some(self.parts.iter().map(text).collect())
+        Some(self.parts.iter().map(followed).collect())
     }
 }
 

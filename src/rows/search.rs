@@ -17,12 +17,9 @@ use super::{Breaking, Error, Found, Job, Stuck, lost, mend, script};
 use crate::pool::Held;
 use crate::trace::apply::Bench;
 use crate::trace::{self, Cause, Failure, ServerError};
-use crate::verdict::Recipe;
 
 /// How many different failures of one migration are said.
 const SAID: usize = 4;
-/// How many ways out are shown for one failure.
-const RECIPES: usize = 2;
 /// How many sets of rows are tried where each needs a clone of its own.
 const ON_CLONES: usize = 6;
 /// How many sets are tried whatever the budget, so that a busy machine does not let pass what a quiet one refuses.
@@ -94,9 +91,9 @@ pub async fn search(job: &Job<'_>) -> Result<Found, Error> {
 
 pub(super) struct Search<'a> {
     pub(super) job: &'a Job<'a>,
-    held: &'a Held,
+    pub(super) held: &'a Held,
     /// The migration as one text that can be rolled back; none where there is no such.
-    script: Option<Script>,
+    pub(super) script: Option<Script>,
     /// Whether rows may get partitions that are made up.
     opens: bool,
     deadline: Instant,
@@ -266,7 +263,7 @@ impl Search<'_> {
     }
 
     /// Puts the rows in, in a new transaction; whether they are accepted.
-    async fn place(&self, rows: &[Row], extra: &[String]) -> bool {
+    pub(super) async fn place(&self, rows: &[Row], extra: &[String]) -> bool {
         if !self.begin().await {
             return false;
         }
@@ -277,28 +274,6 @@ impl Search<'_> {
             joined(extra)
         );
         self.held.runner.client().batch_execute(&sql).await.is_ok()
-    }
-
-    /// The ways out that make the migration pass over these rows.
-    async fn recipes(&self, remedy: &Remedy<'_>, failure: &Failure, rows: &[Row], extra: &[String]) -> Vec<Recipe> {
-        let mut passed = Vec::new();
-        let (Some(script), Some(range)) = (&self.script, &failure.range) else { return passed };
-        for recipe in remedy.recipes() {
-            let Some(mended) = script.with(range, &recipe) else { break };
-            if self.place(rows, extra).await && self.passes(&mended).await {
-                passed.push(recipe);
-            }
-            if passed.len() == RECIPES {
-                break;
-            }
-        }
-        passed
-    }
-
-    async fn passes(&self, script: &str) -> bool {
-        let client = self.held.runner.client();
-        client.batch_execute(script).await.is_ok()
-            && client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").await.is_ok()
     }
 
     /// `query`, if it counts something over these rows.
@@ -427,7 +402,7 @@ impl Search<'_> {
 }
 
 /// Whether an error can be the rows' doing.
-fn counts(error: &ServerError) -> bool {
+pub(super) fn counts(error: &ServerError) -> bool {
     let sqlstate = error.sqlstate.as_str();
     // A statement that is made of rows, for each of them: what one has made is in the next one's way.
     let twice = matches!(sqlstate, "42P06" | "42P07" | "42701" | "42710");

@@ -193,11 +193,19 @@ impl Judge {
 
 /// `up` with a recipe for the statement at `range`.
 fn followed(up: &str, range: Range<usize>, recipe: &Recipe) -> String {
-    let sql: String = recipe.sql.iter().map(|sql| format!("{sql};\n")).collect();
-    match recipe.place {
-        RecipePlace::Before => format!("{}{sql}{}", &up[..range.start], &up[range.start..]),
-        RecipePlace::Instead => format!("{}{sql}{}", &up[..range.start], &up[range.end..]),
+    let placed = |place: RecipePlace, sql: &[String], statement: &str| {
+        let sql: String = sql.iter().map(|sql| format!("{sql};\n")).collect();
+        match place {
+            RecipePlace::Before => format!("{sql}{statement}"),
+            RecipePlace::Instead => sql,
+        }
+    };
+    let mut rest = up[range.end..].to_owned();
+    for also in &recipe.also {
+        assert!(rest.contains(&also.statement), "{rest} has no {}", also.statement);
+        rest = rest.replacen(&also.statement, &placed(also.place, &also.sql, &also.statement), 1);
     }
+    format!("{}{}{rest}", &up[..range.start], placed(recipe.place, &recipe.sql, &up[range]))
 }
 
 async fn count(client: &tokio_postgres::Client, query: &str) -> i64 {
@@ -464,6 +472,28 @@ async fn an_exclusion_constraint_with_a_condition_or_an_expression_has_a_way_out
         assert!(!finding.counterexample.as_ref().unwrap().recipes.is_empty(), "{}", said(&judged.findings));
         assert!(finding.query.is_some(), "{up}");
         judge.paste(&before, &up, &judged, finding).await;
+    }
+    judge.engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn statements_that_each_fail_have_one_way_out_together() {
+    let judge = Judge::new().await;
+    let before = ["CREATE TABLE shops (id bigint PRIMARY KEY, name text, opened date)".to_owned()];
+    for up in [
+        "ALTER TABLE shops ADD COLUMN town text NOT NULL;\nALTER TABLE shops ADD COLUMN size int NOT NULL;",
+        "ALTER TABLE shops ALTER name SET NOT NULL;\nSELECT 1;\nALTER TABLE shops ADD COLUMN size int NOT NULL;\n\
+         ALTER TABLE shops ALTER opened SET NOT NULL;",
+    ] {
+        let judged = judge.judge(&before, up).await;
+        let finding = judged.findings.iter().find(|finding| finding.code == "data.not-null").unwrap();
+        let recipes = &finding.counterexample.as_ref().unwrap().recipes;
+        let [recipe] = recipes.as_slice() else { panic!("{recipes:?}") };
+        assert!(!recipe.also.is_empty(), "{recipe:?}");
+        for sql in recipe.also.iter().flat_map(|also| &also.sql) {
+            assert!(finding.help.as_ref().unwrap().contains(sql), "{}", said(&judged.findings));
+        }
+        judge.paste(&before, up, &judged, finding).await;
     }
     judge.engine.stop().await;
 }
