@@ -68,7 +68,7 @@ impl<'a> Aims<'a> {
                     let checks = table.checks.iter().chain(&table.exclusions).map(|check| (check.oid, check.validated));
                     foreign.chain(checks).chain(table.unique.iter().map(|key| (key.oid, true))).collect()
                 };
-                after.columns != table.columns || keys(after) != keys(table)
+                after.columns != table.columns || after.bounds != table.bounds || keys(after) != keys(table)
             })
         };
         let touched = |at: &usize| {
@@ -96,6 +96,7 @@ impl<'a> Aims<'a> {
             self.exclusions(*at, after, &mut all);
             self.empty(*at, &mut all);
         }
+        self.bounds(&touched, &mut all);
         self.copies(&touched, &mut all);
         self.children(&touched, &mut all);
         for at in &touched {

@@ -11,6 +11,7 @@ mod kept;
 mod lost;
 mod mend;
 mod overlap;
+mod partition;
 mod related;
 mod remedy;
 mod row;

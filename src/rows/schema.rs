@@ -69,6 +69,8 @@ pub struct Table {
     pub exclusions: Vec<Condition>,
     /// The bounds of its partitions, as SQL.
     pub bounds: Vec<String>,
+    /// The columns that they are bounds of; 0 for an expression.
+    pub partitioned_by: Vec<i16>,
     /// The columns that its index scans can begin with.
     pub led: Vec<Vec<i16>>,
     /// The texts of its triggers' functions; none where it has no triggers of its own.
@@ -207,7 +209,9 @@ const COLUMNS: &str = "
                WHERE k.contypid = t.oid AND k.contype = 'c') END,
            CASE c.relkind WHEN 'p' THEN ARRAY(
                SELECT pg_get_expr(p.relpartbound, p.oid) FROM pg_inherits h JOIN pg_class p ON p.oid = h.inhrelid
-               WHERE h.inhparent = c.oid AND p.relpartbound IS NOT NULL ORDER BY p.relname) END
+               WHERE h.inhparent = c.oid AND p.relpartbound IS NOT NULL ORDER BY p.relname) END,
+           CASE c.relkind WHEN 'p' THEN (
+               SELECT k.partattrs::int2[] FROM pg_partitioned_table k WHERE k.partrelid = c.oid) END
     FROM pg_class c
     JOIN pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -296,6 +300,7 @@ impl Schema {
                     unique: Vec::new(),
                     exclusions: Vec::new(),
                     bounds: row.try_get::<_, Option<_>>(18)?.unwrap_or_default(),
+                    partitioned_by: row.try_get::<_, Option<_>>(19)?.unwrap_or_default(),
                     led: Vec::new(),
                     triggers: None,
                 };
