@@ -284,8 +284,9 @@ impl<'a> Site<'a> {
         let parent = &self.rows[at];
         let table = &self.schema.tables[parent.table];
         let value = |theirs: &i16| {
-            // What a sequence has filled, or the server computed, is known to the server alone.
+            // What a sequence has filled, or the server or a trigger computed, is known to the server alone.
             let made = table.columns.get(theirs).and_then(|column| match column.sequence {
+                _ if parent.remade.contains(theirs) => Some(looked_up(table, column, parent)),
                 true => Some(format!("(SELECT max({}) FROM {})", column.name, table.name)),
                 false if column.generated => Some(looked_up(table, column, parent)),
                 false => None,
@@ -317,7 +318,10 @@ impl<'a> Site<'a> {
         for attempt in 0..MENDS {
             let sql = format!("SAVEPOINT migd_row; {}; RELEASE SAVEPOINT migd_row", row.statement(schema));
             let error = match self.session.client().batch_execute(&sql).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    row.remade = self.remade(row).await;
+                    return Ok(());
+                }
                 Err(error) => error,
             };
             let Some(error) = error.as_db_error().cloned() else { return Err(Refusal::Lost) };
@@ -326,7 +330,9 @@ impl<'a> Site<'a> {
             let said = error.message().to_owned();
             let mended = match error.code().code() {
                 "23514" => {
-                    self.obey(wish, row, fixed, &mut conditions, &error, attempt).await || self.open(row, &error).await
+                    self.obey(wish, row, fixed, &mut conditions, &error, attempt).await
+                        || self.open(row, &error).await
+                        || self.unfold(wish, row, fixed)
                 }
                 "23505" => {
                     self.differ(row, fixed, table, &error, attempt)
@@ -337,9 +343,11 @@ impl<'a> Site<'a> {
                 // A default that reads the sequence wants it used.
                 "55000" if attempt == 0 => mend::leave_sequences(row, fixed, table),
                 "23502" if self.fill(wish, row, fixed, error.column()) => true,
-                // What a trigger or a function makes of a text may be what is refused.
+                // What a trigger or a function makes of a text, or of a member of JSON, may be what is refused.
+                "23502" | "P0001" if self.unfold(wish, row, fixed) => true,
                 "23502" | "P0001" if self.reword(wish, row, fixed, attempt) => true,
                 "22023" if mend::reshape(row, fixed, table, &said) => true,
+                code if code.starts_with("22") && self.unfold(wish, row, fixed) => true,
                 code if code.starts_with("22") && self.reword(wish, row, fixed, attempt) => true,
                 // A value is not one of its type, or too long: leave out what can be.
                 code if code.starts_with("22") => {
@@ -534,7 +542,7 @@ pub(super) fn may_be_made(table: usize, above: &[usize]) -> bool {
 /// The value that the server has computed for `column` in `row`, as a query that finds the row by what it was given.
 fn looked_up(table: &Table, column: &Column, row: &Row) -> String {
     let told = row.values.iter().filter_map(|(number, value)| {
-        let known = table.columns.get(number).filter(|_| value != "NULL")?;
+        let known = table.columns.get(number).filter(|_| value != "NULL" && !row.remade.contains(number))?;
         let comparable = matches!(known.kind.as_str(), "text" | "varchar" | "int2" | "int4" | "int8" | "uuid" | "bool");
         comparable.then(|| format!("{} = {value}", known.name))
     });

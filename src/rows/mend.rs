@@ -1,7 +1,10 @@
 //! What can be done about a row that the server refuses, besides giving it the values that a CHECK asks for.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
+use regex::Regex;
+use tokio_postgres::SimpleQueryMessage;
 use tokio_postgres::error::DbError;
 
 use super::baseline::{Site, Wish, may_be_made};
@@ -61,6 +64,62 @@ impl Site<'_> {
             row.values.insert(*number, values::typical(column, wish.n));
         }
         free
+    }
+
+    /// Gives JSON the members that the table's triggers read: what they make of none is refused elsewhere.
+    pub(super) fn unfold(&self, wish: &Wish, row: &mut Row, fixed: &BTreeSet<i16>) -> bool {
+        let table = &self.schema.tables[wish.table];
+        let Some(read) = table.triggers.as_deref().map(members).filter(|read| !read.is_empty()) else { return false };
+        let is_json = |column: &Column| values::sort(column) == Sort::Json;
+        let mut unfolded = false;
+        for (number, column) in table.columns.iter().filter(|(_, column)| is_json(column)) {
+            let other = |name: &str| table.columns.values().any(|own| is_json(own) && own.bare == name);
+            let own: Vec<_> = read.iter().filter(|of| of.column == column.bare || !other(&of.column)).collect();
+            if own.is_empty() || fixed.contains(number) || !self.settable(wish.table, *number) {
+                continue;
+            }
+            let forms = FORMS.iter().map(|form| object(&own, form, wish.n));
+            let next = match row.values.get(number).map(String::as_str) {
+                None | Some("NULL" | "'{}'") => forms.clone().next(),
+                Some(now) => forms.clone().skip_while(|form| form != now).nth(1),
+            };
+            if let Some(value) = next {
+                row.values.insert(*number, value);
+                unfolded = true;
+            }
+        }
+        unfolded
+    }
+
+    /// The columns of a row just put in to which a trigger gave another value, of those that other tables refer to.
+    pub(super) async fn remade(&self, row: &Row) -> BTreeSet<i16> {
+        let table = &self.schema.tables[row.table];
+        let mut remade = BTreeSet::new();
+        let Some(text) = table.triggers.as_deref().filter(|_| row.of.is_none()) else { return remade };
+        let words = values::words(text);
+        let referred = |number: &i16| {
+            let mut keys = self.schema.tables.iter().flat_map(|other| &other.foreign);
+            keys.any(|key| key.parent == table.oid && key.parent_columns.contains(number))
+        };
+        for (number, value) in row.values.iter().filter(|(number, value)| *value != "NULL" && referred(number)) {
+            let Some(column) = table.columns.get(number) else { continue };
+            if !words.contains(&column.bare.to_lowercase()) {
+                continue;
+            }
+            let sql = format!("SAVEPOINT migd_row; SELECT FROM {} WHERE {} = {value} LIMIT 1", table.name, column.name);
+            let client = self.session.client();
+            match client.simple_query(&format!("{sql}; RELEASE SAVEPOINT migd_row")).await {
+                Ok(found) => {
+                    if !found.iter().any(|message| matches!(message, SimpleQueryMessage::Row(_))) {
+                        remade.insert(*number);
+                    }
+                }
+                Err(_) => {
+                    let _ = client.batch_execute("ROLLBACK TO SAVEPOINT migd_row").await;
+                }
+            }
+        }
+        remade
     }
 
     /// Gives texts the form of a version, a number, …
@@ -168,6 +227,52 @@ impl Site<'_> {
     }
 }
 
+/// A member of JSON that a function reads: `NEW.meta ->> 'age'`.
+#[derive(Debug, PartialEq, Eq)]
+struct Member {
+    /// The name that the path begins with.
+    column: String,
+    name: String,
+    /// The type that it is made, in lower case.
+    cast: Option<String>,
+}
+
+/// The members of JSON that a text reads.
+fn members(text: &str) -> Vec<Member> {
+    static MEMBER: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r#"(\w+)"?\s*\)?\s*->>?\s*'([^'\\]{1,60})'(?:\s*\)?\s*::\s*"?(\w+))?"#).ok());
+    let found = MEMBER.as_ref().into_iter().flat_map(|member| member.captures_iter(text));
+    let mut members: Vec<Member> = Vec::new();
+    for caught in found {
+        let cast = caught.get(3).map(|cast| cast.as_str().to_lowercase());
+        let member = Member { column: caught[1].to_owned(), name: caught[2].to_owned(), cast };
+        if members.iter().all(|known| (&known.column, &known.name) != (&member.column, &member.name)) {
+            members.push(member);
+        }
+    }
+    members
+}
+
+/// What members are tried with whose type is not said; `N` is the row's number.
+const FORMS: [&str; 5] = ["annN", "N", "annN@example.com", "00000000-0000-4000-8000-00000000000N", "true"];
+
+/// A JSON object with these members, as a literal.
+fn object(members: &[&Member], form: &str, n: usize) -> String {
+    let value = |member: &&Member| {
+        let form = match member.cast.as_deref() {
+            Some("int" | "int2" | "int4" | "int8" | "integer" | "bigint" | "smallint" | "numeric" | "float") => "N",
+            Some("bool" | "boolean") => "true",
+            Some("uuid") => FORMS[3],
+            Some("date" | "timestamp" | "timestamptz") => "2024-01-01",
+            Some("json" | "jsonb") => "{}",
+            _ => form,
+        };
+        (member.name.clone(), serde_json::Value::from(form.replace('N', &(n + 1).to_string())))
+    };
+    let members: serde_json::Map<String, serde_json::Value> = members.iter().map(value).collect();
+    values::quote(&serde_json::Value::from(members).to_string())
+}
+
 /// Leaves the columns that a sequence fills to it; whether there were any.
 pub(super) fn leave_sequences(row: &mut Row, fixed: &BTreeSet<i16>, table: &Table) -> bool {
     let values = row.values.len();
@@ -216,7 +321,19 @@ pub(super) fn reshape(row: &mut Row, fixed: &BTreeSet<i16>, table: &Table, said:
 
 #[cfg(test)]
 mod tests {
-    use super::may_open;
+    use super::{Member, may_open, members};
+
+    #[test]
+    fn members_of_json_are_found_with_the_types_that_they_are_made() {
+        let member = |column: &str, name: &str, cast: Option<&str>| Member {
+            column: column.to_owned(),
+            name: name.to_owned(),
+            cast: cast.map(str::to_owned),
+        };
+        let text = "INSERT INTO p VALUES (new.meta->>'handle', (NEW.\"Meta\" ->> 'age') :: INT, v -> 'on')";
+        let found = [member("meta", "handle", None), member("Meta", "age", Some("int")), member("v", "on", None)];
+        assert_eq!(members(text), found);
+    }
 
     #[test]
     fn a_migration_that_looks_at_partitions_gets_none_that_is_made_up() {

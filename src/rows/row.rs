@@ -1,6 +1,6 @@
 //! One row of a counterexample: put in, or one that the chain itself has put in, changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::schema::{Column, Schema, Table};
 
@@ -19,6 +19,8 @@ pub(super) struct Row {
     pub(super) again: BTreeMap<i16, String>,
     /// It points to a row that is put in after it: keys that lead in a circle, checked when both are there.
     pub(super) early: bool,
+    /// The columns to which a trigger gave other values than they were given.
+    pub(super) remade: BTreeSet<i16>,
 }
 
 /// A row that is there already.
@@ -43,11 +45,22 @@ pub(super) fn runnable(rows: &[Row], statements: Vec<String>) -> Vec<String> {
 impl Row {
     /// A new one, with nothing but defaults.
     pub(super) fn new(table: usize) -> Row {
-        Row { table, values: BTreeMap::new(), of: None, ahead: Vec::new(), again: BTreeMap::new(), early: false }
+        Row {
+            table,
+            values: BTreeMap::new(),
+            of: None,
+            ahead: Vec::new(),
+            again: BTreeMap::new(),
+            early: false,
+            remade: BTreeSet::new(),
+        }
     }
 
     /// What a column has, as far as that is known.
     pub(super) fn value(&self, number: i16) -> Option<&String> {
+        if self.remade.contains(&number) {
+            return None;
+        }
         self.values.get(&number).or_else(|| self.of.as_ref()?.values.get(&number))
     }
 

@@ -109,6 +109,8 @@ pub struct Column {
     pub labels: Vec<String>,
     /// The conditions of its domain.
     pub domain: Option<String>,
+    /// Of a composite type, the kinds of its fields: a category of the catalog, or the first label of an enum behind `E`.
+    pub fields: Vec<String>,
 }
 
 impl Column {
@@ -211,7 +213,13 @@ const COLUMNS: &str = "
                SELECT pg_get_expr(p.relpartbound, p.oid) FROM pg_inherits h JOIN pg_class p ON p.oid = h.inhrelid
                WHERE h.inhparent = c.oid AND p.relpartbound IS NOT NULL ORDER BY p.relname) END,
            CASE c.relkind WHEN 'p' THEN (
-               SELECT k.partattrs::int2[] FROM pg_partitioned_table k WHERE k.partrelid = c.oid) END
+               SELECT k.partattrs::int2[] FROM pg_partitioned_table k WHERE k.partrelid = c.oid) END,
+           CASE b.typtype WHEN 'c' THEN ARRAY(
+               SELECT CASE WHEN x.typtype = 'e' THEN 'E' || (
+                          SELECT e.enumlabel FROM pg_enum e WHERE e.enumtypid = x.oid ORDER BY e.enumsortorder LIMIT 1)
+                      WHEN x.typname IN ('uuid', 'json', 'jsonb') THEN x.typname::text ELSE x.typcategory::text END
+               FROM pg_attribute f JOIN pg_type x ON x.oid = f.atttypid
+               WHERE f.attrelid = b.typrelid AND f.attnum > 0 AND NOT f.attisdropped ORDER BY f.attnum) END
     FROM pg_class c
     JOIN pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -327,6 +335,7 @@ impl Schema {
             generated: row.try_get(15)?,
             labels: row.try_get::<_, Option<_>>(16)?.unwrap_or_default(),
             domain: row.try_get(17)?,
+            fields: row.try_get::<_, Option<_>>(20)?.unwrap_or_default(),
         };
         self.tables[at].columns.insert(row.try_get(3)?, column);
         Ok(())
@@ -487,6 +496,7 @@ mod tests {
             generated: false,
             labels: Vec::new(),
             domain: None,
+            fields: Vec::new(),
         };
         for (bare, expression, named) in [
             ("name", "lower(name)", true),

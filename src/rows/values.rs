@@ -135,6 +135,7 @@ pub(super) fn typical(column: &Column, n: usize) -> String {
                 _ => quote(&name),
             }
         }
+        Sort::Other if !column.fields.is_empty() => composite(&column.fields, n),
         Sort::Other => match column.kind.as_str() {
             "time" | "timetz" => format!("'{:02}:00:00'", n % 24),
             "interval" => format!("'{} days'", n + 1),
@@ -166,6 +167,22 @@ pub(super) fn typical(column: &Column, n: usize) -> String {
             _ => "''".to_owned(),
         },
     }
+}
+
+/// A value of a composite type.
+fn composite(fields: &[String], n: usize) -> String {
+    let one = |field: &String| match field.as_str() {
+        "N" => (n + 1).to_string(),
+        "B" => "true".to_owned(),
+        "D" => "2024-01-01".to_owned(),
+        "A" | "json" | "jsonb" => "{}".to_owned(),
+        "uuid" => format!("00000000-0000-4000-8000-{:012}", n + 1),
+        "S" => format!("a{n}"),
+        label if label.starts_with('E') => format!("\"{}\"", label[1..].replace(['"', '\\'], "")),
+        // NULL.
+        _ => String::new(),
+    };
+    quote(&format!("({})", fields.iter().map(one).collect::<Vec<_>>().join(",")))
 }
 
 /// A value for a key: out of the way of what sequences and seeds give.

@@ -1,0 +1,1 @@
+INSERT INTO packages (name, version) VALUES ('shop', '(1,2,beta)');

@@ -1,0 +1,1 @@
+INSERT INTO users VALUES ('00000000-0000-4000-8000-000000000001', '{"handle": "ann", "age": 40}');
