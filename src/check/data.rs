@@ -53,6 +53,9 @@ fn breaking(source: &Source, rows: &Breaking, subject: &Subject<'_>) -> Option<F
     if code == "data.raises" && error.context.as_deref().is_some_and(own) {
         finding.severity = Severity::Warning;
     }
+    if code == "data.not-null" && misses_a_seed(statement, &rows.setup) {
+        finding.severity = Severity::Warning;
+    }
     // The other row is the chain's own, found by its name: production would have to have that very name by chance.
     if code == "data.cardinality" && finds_a_seed(statement, &rows.setup) {
         finding.severity = Severity::Warning;
@@ -76,7 +79,7 @@ fn breaking(source: &Source, rows: &Breaking, subject: &Subject<'_>) -> Option<F
         Some(tried) => format!("{tried}\nif production has no such rows: {assumed}"),
         None => format!(
             "{}; if production has no such rows: {assumed}",
-            help(code, error, finding.table.as_deref(), statement)
+            help(code, error, (finding.table.as_deref(), finding.columns.first().map(String::as_str)), statement)
         ),
     });
     let setup = rows.setup.iter().map(|statement| format!("{statement};")).collect();
@@ -191,6 +194,9 @@ fn loss(subject: &Subject<'_>, loss: &Loss) -> Option<Finding> {
         Lost::NotReverted => None,
         _ => place(subject, table, loss.column.as_deref(), words),
     };
+    let moved =
+        matches!(loss.what, Lost::Rows(..)) && range.as_ref().is_some_and(|at| is_read_before(subject, table, at));
+    let message = if moved { format!("{message}, which the migration reads first") } else { message };
     let statement = range.clone().and_then(|range| source.text.get(range)).unwrap_or_default();
     let kind = if loss.what == Lost::NotReverted { "allow" } else { "assume" };
     let target = if loss.what == Lost::NotReverted { String::new() } else { format!("({target})") };
@@ -202,6 +208,8 @@ fn loss(subject: &Subject<'_>, loss: &Loss) -> Option<Finding> {
         Lost::Values | Lost::Precision if deliberate => finding.severity = Severity::Note,
         Lost::Collapsed | Lost::Turned => finding.severity = Severity::Note,
         Lost::Read(_) => finding.severity = Severity::Warning,
+        // What is put elsewhere first is looked at, and not forgotten.
+        Lost::Rows(..) if moved => finding.severity = Severity::Warning,
         _ if whole => finding.severity = Severity::Error,
         _ => {}
     }
@@ -224,6 +232,22 @@ fn place(subject: &Subject<'_>, table: &str, column: Option<&str>, words: &[&str
         words.iter().any(|word| has(word)) && column.as_deref().is_none_or(has) && table.is_none_or(has)
     };
     ranges().find(|range| says(range, Some(&table))).or_else(|| ranges().find(|range| says(range, None)))
+}
+
+/// Whether an INSERT before `at` reads from the table.
+fn is_read_before(subject: &Subject<'_>, table: &str, at: &std::ops::Range<usize>) -> bool {
+    let text = &subject.migration.up.text;
+    let bare = table.rsplit('.').next().unwrap_or(table).trim_matches('"').to_lowercase();
+    let before = subject.up.iter().flat_map(|up| &up.statements).filter(|statement| statement.range.end <= at.start);
+    before.filter_map(|statement| text.get(statement.range.clone())).any(|statement| {
+        let mut words = statement.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$').map(str::to_lowercase);
+        let (mut puts, mut from) = (false, false);
+        words.any(|word| {
+            puts |= word == "insert";
+            from |= puts && matches!(word.as_str(), "from" | "join");
+            from && word == bare
+        })
+    })
 }
 
 /// Whoever writes a function or a CASE into a conversion, or puts another value in its place, knows that values change: only
@@ -324,6 +348,11 @@ fn finds_a_seed(statement: &str, setup: &[String]) -> bool {
     setup.iter().any(|row| !texts(row).is_disjoint(&looked))
 }
 
+/// Whether fixed rows look by its name for a row that the chain inserts, and production would have to have renamed that.
+fn misses_a_seed(statement: &str, setup: &[String]) -> bool {
+    is_seed(statement) && setup.iter().all(|row| row.starts_with("UPDATE "))
+}
+
 /// An UPDATE that gives one known row another fixed key: `SET name = 'b' WHERE name = 'a'`.
 fn is_renaming(statement: &str) -> bool {
     static RENAMING: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -384,16 +413,32 @@ fn adds(statement: &str, column: Option<&str>) -> bool {
     Regex::new(&pattern).is_ok_and(|pattern| pattern.is_match(statement))
 }
 
+/// The word that says what a statement does, in lower case: of one that begins with WITH, what stands behind its queries.
+fn verb(statement: &str) -> Option<String> {
+    let mut depth = 0usize;
+    let mut words = Lexer::new(statement, 0).filter_map(|token| {
+        match token.kind {
+            TokenKind::Open => depth += 1,
+            TokenKind::Close => depth = depth.saturating_sub(1),
+            TokenKind::Word if depth == 0 => return Some(statement[token.start..token.end].to_ascii_lowercase()),
+            _ => {}
+        }
+        None
+    });
+    let first = words.next()?;
+    let changes = |word: &String| matches!(word.as_str(), "insert" | "update" | "delete" | "merge" | "select");
+    if first == "with" { words.find(changes) } else { Some(first) }
+}
+
 /// The recipe for a class of failures.
-fn help(code: &str, error: &ServerError, table: Option<&str>, statement: &str) -> String {
+fn help(code: &str, error: &ServerError, (table, column): (Option<&str>, Option<&str>), statement: &str) -> String {
     let table = table.unwrap_or("the table");
     let what = error.constraint.as_deref().unwrap_or("it");
     // Of a function or a block, the statement in it.
     let inner = error.context.as_deref().and_then(|context| context.strip_prefix("SQL statement \""));
     let own = inner.unwrap_or(statement);
-    let first =
-        Lexer::new(own, 0).find(|token| token.kind == TokenKind::Word).map(|token| &own[token.start..token.end]);
-    let begins = |word: &str| first.is_some_and(|first| first.eq_ignore_ascii_case(word));
+    let verb = verb(own);
+    let begins = |word: &str| verb.as_deref() == Some(word);
     match code {
         // What is refused is the statement, not the constraint: NOT VALID would let nothing pass.
         "data.foreign-key" if error.message.starts_with("update or delete on ") && begins("update") => format!(
@@ -410,6 +455,12 @@ fn help(code: &str, error: &ServerError, table: Option<&str>, statement: &str) -
         "data.foreign-key" if begins("update") => format!(
             "give {table} only keys that have a parent (`WHERE EXISTS (SELECT FROM …)`), or insert the parents first"
         ),
+        "data.foreign-key" if begins("alter") && column.is_some_and(|column| adds(statement, Some(column))) => {
+            format!(
+                "every row that is there gets the new column's default, and what {what} refers to has no such row: insert it \
+                 before, or add the column without a default and without NOT NULL, fill it, and add {what} then"
+            )
+        }
         "data.foreign-key" => format!(
             "first delete the rows of {table} without a parent, or set their key to NULL; or add {what} as NOT VALID, \
              clean up, and VALIDATE it in a later migration"
@@ -430,6 +481,10 @@ fn help(code: &str, error: &ServerError, table: Option<&str>, statement: &str) -
             "leave out the rows that have NULL there (WHERE … IS NOT NULL), or give them a value (coalesce)".to_owned()
         }
         "data.not-null" => "first fill the NULLs (UPDATE … SET … WHERE … IS NULL), or delete those rows".to_owned(),
+        // A new row is held to what is NOT VALID too.
+        "data.check" if begins("insert") || begins("update") => {
+            format!("leave out the rows that break {what}, or give them values that it allows (CASE, nullif(…, ''))")
+        }
         "data.check" => format!("first mend the rows that break {what}; or add it as NOT VALID and VALIDATE it later"),
         "data.exclusion" => format!("first resolve the rows of {table} that exclude each other"),
         // `jsonb_build_object(NULL, …)`, `string_to_array(…)[…]` and the like: no conversion, but a value that a function refuses.
@@ -485,12 +540,16 @@ mod tests {
     fn what_helps_depends_on_what_the_statement_does() {
         let said = |code: &str, sqlstate: &str, column: &str, statement: &str| {
             let (sqlstate, column) = (sqlstate.to_owned(), Some(column.to_owned()));
-            help(code, &ServerError { sqlstate, column, ..ServerError::default() }, Some("t"), statement)
+            help(code, &ServerError { sqlstate, column, ..ServerError::default() }, (Some("t"), None), statement)
         };
         let of_null = |statement: &str| said("data.not-null", "23502", "owner", statement);
         assert!(of_null("ALTER TABLE t ADD COLUMN \"owner\" int NOT NULL").contains("with a DEFAULT"));
         assert!(of_null("ALTER TABLE t ADD owners int, ALTER owner SET NOT NULL").contains("fill the NULLs"));
         assert!(of_null("-- from old\nINSERT INTO t SELECT owner FROM old").contains("coalesce"));
+        let of_check = |statement: &str| said("data.check", "23514", "owner", statement);
+        assert!(of_check("ALTER TABLE t ADD CHECK (owner > 0)").contains("NOT VALID"));
+        let copied = of_check("WITH old AS (UPDATE o SET x = 1 RETURNING x) INSERT INTO t SELECT x FROM old");
+        assert!(copied.contains("leave out") && !copied.contains("NOT VALID"), "{copied}");
         let of_key = |statement: &str| said("data.unique", "23505", "owner", statement);
         assert!(of_key("INSERT INTO t SELECT owner FROM old").contains("ON CONFLICT"));
         assert!(of_key("UPDATE t SET owner = lower(owner)").contains("get the same key"));
@@ -499,15 +558,26 @@ mod tests {
         let of_foreign = |statement: &str, message: &str| {
             let error =
                 ServerError { sqlstate: "23503".to_owned(), message: message.to_owned(), ..ServerError::default() };
-            help("data.foreign-key", &error, Some("t"), statement)
+            help("data.foreign-key", &error, (Some("t"), Some("owner")), statement)
         };
         let (lacks, has) = ("insert or update on table \"t\" violates", "update or delete on table \"p\" violates");
         assert!(of_foreign("ALTER TABLE t ADD FOREIGN KEY (owner) REFERENCES p", lacks).contains("NOT VALID"));
+        let added = of_foreign("ALTER TABLE t ADD COLUMN owner int NOT NULL REFERENCES p DEFAULT 7", lacks);
+        assert!(added.contains("the new column's default") && !added.contains("delete"), "{added}");
         let insert = of_foreign("INSERT INTO t SELECT owner FROM old", lacks);
         assert!(insert.contains("leave out the rows") && !insert.contains("NOT VALID"), "{insert}");
         assert!(of_foreign("UPDATE t SET owner = 1", lacks).contains("only keys that have a parent"));
         assert!(of_foreign("UPDATE p SET id = id + 1000", has).contains("ON UPDATE CASCADE"));
         assert!(of_foreign("DELETE FROM p", has).contains("refer to what is deleted"));
+    }
+
+    #[test]
+    fn a_seed_that_is_not_found_again_had_another_name_given_to_it() {
+        let looked = "INSERT INTO releases VALUES ((SELECT id FROM packages WHERE name = 'shop'), '1.0')";
+        let renamed = "UPDATE packages SET name = NULL WHERE id = 1".to_owned();
+        assert!(misses_a_seed(looked, std::slice::from_ref(&renamed)));
+        assert!(!misses_a_seed(looked, &["INSERT INTO packages (id) VALUES (1001)".to_owned(), renamed.clone()]));
+        assert!(!misses_a_seed("INSERT INTO releases SELECT id, '1.0' FROM packages", &[renamed]));
     }
 
     #[test]

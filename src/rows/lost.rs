@@ -283,8 +283,14 @@ impl Losses<'_> {
             let Some((old, other)) = pairs.iter().find(changed) else { continue };
             let example = Some((shown(&old.own), shown(&other.own)));
             if new.declared != column.declared {
-                let numeric = matches!(values::sort(column), Sort::Integer(_) | Sort::Number | Sort::Date);
-                let what = if numeric { Lost::Precision } else { Lost::Values };
+                let counts =
+                    |column: &Column| matches!(values::sort(column), Sort::Integer(_) | Sort::Number | Sort::Date);
+                // A text takes whatever a number is: what is other was written over.
+                let what = match counts(column) {
+                    true if values::sort(new) == Sort::Text && self.says(&new.bare) => Lost::Collapsed,
+                    true => Lost::Precision,
+                    false => Lost::Values,
+                };
                 self.say(what, table, Some(column), example, narrowed(table, column, new));
             } else if !self.says(&column.bare) && !self.says(&new.bare) {
                 // When a row was last changed is no value that anybody put in.

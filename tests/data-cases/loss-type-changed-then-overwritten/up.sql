@@ -1,0 +1,2 @@
+ALTER TABLE messages ALTER COLUMN status TYPE varchar(30);
+UPDATE messages SET status = 'PENDING';

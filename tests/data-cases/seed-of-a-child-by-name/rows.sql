@@ -1,0 +1,1 @@
+UPDATE packages SET alias = NULL;

@@ -1,0 +1,1 @@
+INSERT INTO releases VALUES ((SELECT id FROM packages WHERE alias = 'shop@client'), '1.0.0');
