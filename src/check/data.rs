@@ -487,6 +487,11 @@ fn help(code: &str, error: &ServerError, (table, column): (Option<&str>, Option<
         }
         "data.check" => format!("first mend the rows that break {what}; or add it as NOT VALID and VALIDATE it later"),
         "data.exclusion" => format!("first resolve the rows of {table} that exclude each other"),
+        "data.cast" if error.message.starts_with("range lower bound must be") => {
+            "first mend the rows whose range would end before it begins, or take the smaller one for its beginning (least, \
+             greatest)"
+                .to_owned()
+        }
         // `jsonb_build_object(NULL, …)`, `string_to_array(…)[…]` and the like: no conversion, but a value that a function refuses.
         "data.cast" if matches!(error.sqlstate.as_str(), "22004" | "22023") => {
             "leave out the rows whose values the function refuses (WHERE … IS NOT NULL), or give it others for them \
@@ -546,6 +551,9 @@ mod tests {
         assert!(of_null("ALTER TABLE t ADD COLUMN \"owner\" int NOT NULL").contains("with a DEFAULT"));
         assert!(of_null("ALTER TABLE t ADD owners int, ALTER owner SET NOT NULL").contains("fill the NULLs"));
         assert!(of_null("-- from old\nINSERT INTO t SELECT owner FROM old").contains("coalesce"));
+        let message = "range lower bound must be less than or equal to range upper bound".to_owned();
+        let of_range = ServerError { sqlstate: "22000".to_owned(), message, ..ServerError::default() };
+        assert!(help("data.cast", &of_range, (Some("t"), None), "ALTER TABLE t …").contains("end before it begins"));
         let of_check = |statement: &str| said("data.check", "23514", "owner", statement);
         assert!(of_check("ALTER TABLE t ADD CHECK (owner > 0)").contains("NOT VALID"));
         let copied = of_check("WITH old AS (UPDATE o SET x = 1 RETURNING x) INSERT INTO t SELECT x FROM old");

@@ -44,6 +44,7 @@ impl Aims<'_> {
             all.push(vec![first.clone(), second.clone()].into());
             self.folding(&first, &alike, after, key, all);
             self.literals(&first, &alike, key, all);
+            self.numbered(&first, &alike, all);
             if key.nulls_equal {
                 let set: BTreeMap<i16, String> = own
                     .iter()
@@ -90,6 +91,31 @@ impl Aims<'_> {
                     wish
                 };
                 all.push(vec![put(first, one), put(alike, other)].into());
+            }
+        }
+    }
+
+    /// Two rows of one text, of which the migration numbers the second, and rows that have such a number already: `ann`, `ann`,
+    /// `ann-1`.
+    fn numbered(&self, first: &Wish, alike: &Wish, all: &mut Vec<Aim>) {
+        let table = &self.before.tables[first.table];
+        let is_text = |number: &&i16| {
+            table.columns.get(*number).is_some_and(|c| values::sort(c) == Sort::Text && self.says(&c.bare))
+        };
+        if !self.says("row_number") {
+            return;
+        }
+        let between = ["-", "_", " ", "."].into_iter().filter(|mark| self.text.contains(&format!("'{mark}'")));
+        for mark in between {
+            for number in first.filled.iter().filter(is_text) {
+                let put = |wish: &Wish, n: usize, value: &str| {
+                    let mut wish = Wish { n, ..wish.clone() };
+                    wish.set.insert(*number, value.to_owned());
+                    wish.copy.remove(number);
+                    wish
+                };
+                let further = [1, 2].map(|n| put(alike, n + 1, &values::quote(&format!("ann{mark}{n}"))));
+                all.push([vec![put(first, 0, "'ann'"), put(alike, 1, "'ann'")], further.to_vec()].concat().into());
             }
         }
     }
