@@ -5,6 +5,7 @@ pub mod codes;
 mod data;
 mod design;
 mod history;
+mod mending;
 mod missing;
 mod newer;
 mod revert;
