@@ -95,6 +95,7 @@ impl<'a> Aims<'a> {
             self.types(*at, after, &mut all);
             self.exclusions(*at, after, &mut all);
             self.empty(*at, &mut all);
+            self.parts_of_keys(*at, &mut all);
         }
         self.bounds(&touched, &mut all);
         self.copies(&touched, &mut all);

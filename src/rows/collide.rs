@@ -10,6 +10,9 @@ use super::values::{self, Sort};
 /// How many values that the migration names are tried in rows that collide.
 const NAMED: usize = 12;
 
+/// How many columns of the keys of one table are tried alone.
+const PARTS: usize = 8;
+
 /// How many keys of one table are tried with what another column gives them.
 const CROSSED: usize = 40;
 
@@ -65,6 +68,27 @@ impl Aims<'_> {
         }
         if made {
             self.keys_of_new(at, all);
+        }
+    }
+
+    /// Rows that are alike in a part of a key alone, where what the migration makes of them has a key: a view, another table.
+    pub(super) fn parts_of_keys(&self, at: usize, all: &mut Vec<Aim>) {
+        if !self.says("unique") && !self.says("primary") {
+            return;
+        }
+        let table = &self.before.tables[at];
+        let alone = |number: &i16| table.unique.iter().any(|key| key.columns == [*number]);
+        let parts = table.columns.iter().filter(|(number, column)| {
+            table.is_key(**number)
+                && !alone(number)
+                && self.says(&column.bare)
+                && !column.generated
+                && !is_made_apart(column)
+        });
+        for (number, _) in parts.take(PARTS) {
+            let own = BTreeSet::from([*number]);
+            let first = Wish { table: at, filled: own.clone(), ..Wish::default() };
+            all.push(vec![first, Wish { table: at, n: 1, copy: own, ..Wish::default() }].into());
         }
     }
 

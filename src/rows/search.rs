@@ -409,9 +409,11 @@ pub(super) fn counts(error: &ServerError) -> bool {
     // What is no text search of the user's has the code of what is no SQL.
     let search = sqlstate == "42601" && error.message.starts_with("syntax error in ts");
     let of_rows = matches!(sqlstate.get(..2), Some("22" | "23" | "21" | "P0" | "55" | "44" | "09" | "2B"));
-    of_rows && sqlstate != "55P03"
-        || search
-        || twice && error.context.as_ref().is_some_and(|context| context.contains(" at EXECUTE"))
+    // What a block or a trigger asks for only once it has a row, and what is not there.
+    let late = matches!(sqlstate, "42702" | "42703" | "42804" | "42846" | "42883");
+    let context = error.context.as_deref().unwrap_or_default();
+    let made = context.contains(" at EXECUTE");
+    of_rows && sqlstate != "55P03" || search || twice && made || late && !made && context.contains("PL/pgSQL function ")
 }
 
 /// Commits `setup`, which puts `rows` in; whether they are accepted.

@@ -1,0 +1,1 @@
+INSERT INTO members VALUES (1, 1, NULL), (2, 1, NULL);
