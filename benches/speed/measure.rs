@@ -9,7 +9,7 @@ use migd::daemon::status::memory_of;
 use migd::verdict::Verdict;
 
 use crate::chain::Set;
-use crate::report::{Report, Row, Target};
+use crate::report::{Report, Row, SESSION, Target};
 use crate::rivals::{Server, Tool};
 use crate::sandbox::{Hooks, Sandbox, Wanted};
 use crate::stats::{Figures, Samples};
@@ -285,7 +285,7 @@ fn rebuild(sandbox: &Sandbox, options: &Options, rows: &mut Rows<'_>) -> Result<
     let target = (!session.is_empty()).then(|| Target::median(1.3 * session.median()));
     rows.add("an early file changed: verdict on the whole chain", &rebuilt, target);
     if server.is_some() {
-        rows.add("one `psql` session, an empty database there", &session, None);
+        rows.add(SESSION, &session, None);
         rows.add("a fresh database and one `psql` per file", &files, None);
     } else {
         rows.report.skip("psql (not installed)");

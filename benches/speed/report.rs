@@ -9,6 +9,11 @@ use std::process::Command;
 use crate::Result;
 use crate::stats::Figures;
 
+/// What one `psql` session over a chain is called.
+pub(crate) const SESSION: &str = "one `psql` session, an empty database there";
+/// What it took over the chain of ten on the machine of docs/performance-xeon.md, in milliseconds.
+const QUICKER: f64 = 13.45;
+
 /// What DESIGN asks for, in milliseconds.
 #[derive(Clone, Copy)]
 pub(crate) struct Target {
@@ -114,13 +119,25 @@ impl Report {
         text
     }
 
+    /// How this machine compares with the quicker one: the targets are the same on both.
+    fn pace(&self) -> Option<String> {
+        let row = self.rows.iter().find(|row| row.set == "generated, 10" && row.what == SESSION)?;
+        let here = row.figures.median;
+        Some(format!(
+            "\nThe targets are the same on every machine. One `psql` session that runs the chain of ten took {here:.1} ms here and \
+             {QUICKER:.1} ms on the\nquicker machine: {:.1} times as long.\n",
+            here / QUICKER
+        ))
+    }
+
     pub(crate) fn markdown(&self) -> String {
         let mut text = format!(
             "# Performance\n\nWritten by `cargo bench --bench speed -- --write`; see `-- --help` for measuring on your own \
              migrations.\nAn earlier build on a quicker machine: [performance-xeon.md](performance-xeon.md). Everything in \
              one table comes from one run.\nMilliseconds; the 99th percentile of fewer than a hundred samples is the \
-             largest. What is over the empty hook is the difference of the\ntwo rows above.\n\n{}\n",
-            self.machine
+             largest. What is over the empty hook is the difference of the\ntwo rows above.\n\n{}\n{}",
+            self.machine,
+            self.pace().unwrap_or_default()
         );
         let mut set = "";
         for row in &self.rows {
