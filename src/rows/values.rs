@@ -240,7 +240,10 @@ pub(super) fn fitting(column: &Column, text: &str) -> Option<String> {
 pub(super) fn candidates(column: &Column, text: &str, n: usize) -> Vec<String> {
     let mut all = vec![typical(column, n)];
     let literals = mentioned(text);
-    all.extend(literals.iter().filter_map(|literal| fitting(column, literal)));
+    // What a pattern takes is no pattern.
+    let is_pattern = |literal: &&String| sort(column) == Sort::Text && sample(literal).is_some();
+    let (patterns, plain): (Vec<&String>, Vec<&String>) = literals.iter().partition(is_pattern);
+    all.extend(plain.into_iter().filter_map(|literal| fitting(column, literal)));
     match sort(column) {
         Sort::Integer(_) | Sort::Number => {
             for number in literals.iter().filter_map(|literal| literal.parse::<i64>().ok()) {
@@ -257,6 +260,7 @@ pub(super) fn candidates(column: &Column, text: &str, n: usize) -> Vec<String> {
             }
             all.extend(literals.iter().filter_map(|literal| sample(literal)).map(|text| quote(&text)));
             all.extend(SAMPLES.iter().map(|text| quote(text)));
+            all.extend(patterns.into_iter().filter_map(|literal| fitting(column, literal)));
         }
         Sort::Bool => all.extend(["true", "false"].map(str::to_owned)),
         Sort::Enum => all.extend(column.labels.iter().map(|label| quote(label))),
