@@ -7,7 +7,7 @@ use regex::Regex;
 use super::aim::{Aim, Aims};
 use super::baseline::Wish;
 use super::schema::{Column, Foreign, Table};
-use super::values::{self, Sort};
+use super::values;
 
 /// How many rows of one table are tried with others that point to them.
 const PARENTS: usize = 16;
@@ -22,11 +22,9 @@ impl Aims<'_> {
         for at in touched.iter().copied() {
             let table = &self.before.tables[at];
             let deletes = self.says("delete") && self.is_behind(r"delete\s+from", table);
-            let moves = |key: &Foreign| {
-                let said = |number: &i16| table.columns.get(number).is_some_and(|column| self.says(&column.bare));
-                self.says("update") && key.parent_columns.iter().any(said) && self.is_behind("update", table)
-            };
-            let mut children = self.pointing(at, |key| deletes && key.holds_parents || moves(key) && key.holds_keys);
+            let updates = self.says("update") && self.is_behind("update", table);
+            let moves = |key: &Foreign| updates && key.holds_keys && self.says_any(table, &key.parent_columns);
+            let mut children = self.pointing(at, |key| deletes && key.holds_parents || moves(key));
             children.truncate(CHILDREN);
             if children.is_empty() {
                 continue;
@@ -35,10 +33,7 @@ impl Aims<'_> {
             if deletes {
                 parents.extend(self.noticed(table));
             }
-            for set in parents.into_iter().take(PARENTS) {
-                let parent = Wish { table: at, set, ..Wish::default() };
-                all.push(std::iter::once(parent).chain(children.iter().cloned()).collect::<Vec<_>>().into());
-            }
+            all.extend(parents.into_iter().take(PARENTS).map(|set| family(at, set, &children)));
         }
     }
 
@@ -51,10 +46,8 @@ impl Aims<'_> {
             if children.is_empty() {
                 continue;
             }
-            for set in self.noticed(&self.before.tables[at]).take(PARENTS) {
-                let parent = Wish { table: at, set, ..Wish::default() };
-                all.push(std::iter::once(parent).chain(children.iter().cloned()).collect::<Vec<_>>().into());
-            }
+            let sets = self.noticed(&self.before.tables[at]).take(PARENTS);
+            all.extend(sets.map(|set| family(at, set, &children)));
         }
     }
 
@@ -78,8 +71,8 @@ impl Aims<'_> {
         let mut steps = Vec::new();
         for at in touched.iter().copied() {
             let table = &self.before.tables[at];
-            let said = |number: &i16| table.columns.get(number).is_some_and(|column| self.says(&column.bare));
-            for key in table.foreign.iter().filter(|key| key.parent == table.oid && key.columns.iter().any(said)) {
+            let own = |key: &&Foreign| key.parent == table.oid && self.says_any(table, &key.columns);
+            for key in table.foreign.iter().filter(own) {
                 let pairs = key.columns.iter().zip(&key.parent_columns);
                 let own = pairs.filter_map(|(own, theirs)| Some((*own, values::key(table.columns.get(theirs)?, 0))));
                 steps.push((at, own.collect()));
@@ -111,14 +104,17 @@ impl Aims<'_> {
                 list.push("NULL".to_owned());
             }
             list.extend(self.compared(column).take(VALUES));
-            if values::sort(column) == Sort::Text {
-                list.push("''".to_owned());
-            }
-            list.extend(values::edges(column).into_iter().filter(|value| !values::is_odd(value)).take(VALUES));
-            list.dedup();
+            let edges = values::edges(column).into_iter().filter(|value| !values::is_odd(value)).take(VALUES);
+            let fresh: Vec<String> = edges.filter(|value| !list.contains(value)).collect();
+            list.extend(fresh);
             sets.extend(list.into_iter().map(|value| BTreeMap::from([(*number, value)])));
         }
         sets.into_iter()
+    }
+
+    /// Whether the migration says the name of one of these columns.
+    fn says_any(&self, table: &Table, numbers: &[i16]) -> bool {
+        numbers.iter().any(|number| table.columns.get(number).is_some_and(|column| self.says(&column.bare)))
     }
 
     /// Whether the migration says the table's name behind `verb`, a pattern.
@@ -127,4 +123,11 @@ impl Aims<'_> {
         let pattern = format!(r#"(?i)\b{verb}\s+(?:only\s+)?(?:[\w"]+\s*\.\s*)?"?{name}(?:"|\b)"#);
         Regex::new(&pattern).is_ok_and(|pattern| pattern.is_match(self.text))
     }
+}
+
+/// A row of the table `at` with these values, and its `children`.
+fn family(at: usize, set: BTreeMap<i16, String>, children: &[Wish]) -> Aim {
+    let mut wishes = vec![Wish { table: at, set, ..Wish::default() }];
+    wishes.extend_from_slice(children);
+    wishes.into()
 }
