@@ -64,17 +64,27 @@ impl Terminal {
 }
 
 /// Writes all of `text`, and waits where there is no room for it now: another program may have made the terminal or the pipe one
-/// that does not wait, and what a plain write could not place would be lost.
+/// that does not wait, and what a plain write could not place would be lost. An error where nobody takes any of it for ten seconds.
 pub fn write(stream: &mut impl Write, text: &str) -> io::Result<()> {
-    let mut rest = text.as_bytes();
+    write_within(WAITS, stream, text)
+}
+
+/// How often a millisecond is waited for room before somebody is taken for gone.
+const WAITS: u32 = 10_000;
+
+fn write_within(waits: u32, stream: &mut impl Write, text: &str) -> io::Result<()> {
+    let (mut rest, mut left) = (text.as_bytes(), waits);
     loop {
         let written = if rest.is_empty() { stream.flush().map(|()| 0) } else { stream.write(rest) };
         match written {
             Ok(_) if rest.is_empty() => return Ok(()),
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
-            Ok(written) => rest = &rest[written..],
+            Ok(written) => (rest, left) = (&rest[written..], waits),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(Duration::from_millis(1)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock && left > 0 => {
+                left -= 1;
+                std::thread::sleep(Duration::from_millis(1));
+            }
             Err(error) => return Err(error),
         }
     }
@@ -111,5 +121,13 @@ mod tests {
             reader.join().unwrap().unwrap()
         });
         assert!(all == text, "{} of {} bytes", all.len(), text.len());
+    }
+
+    #[test]
+    fn a_stream_that_nobody_reads_is_not_waited_for_without_end() {
+        let (mut ours, _theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let error = write_within(3, &mut ours, &"a line\n".repeat(1 << 18)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
     }
 }
