@@ -27,8 +27,8 @@ impl Site<'_> {
         let schema = table.name.strip_suffix(table.quoted()).unwrap_or_default();
         let name = identifier(&foreign.name);
         let sql = format!("SAVEPOINT migd_row; SET CONSTRAINTS {schema}{name} DEFERRED; RELEASE SAVEPOINT migd_row");
-        row.early = true;
         if self.session.client().batch_execute(&sql).await.is_ok() {
+            row.early = true;
             return Ok(true);
         }
         self.run("ROLLBACK TO SAVEPOINT migd_row").await.map(|()| false)

@@ -32,13 +32,15 @@ pub(super) struct Old {
     pub(super) place: String,
 }
 
-/// `statements` over `rows`, as they can be run one by one: where a row comes before the one that it points to, in one
-/// transaction that checks its keys at the end.
+/// What has to be said before `rows` are put in: keys are checked at the end where a row comes before the one that it points to.
+pub(super) fn deferral(rows: &[Row]) -> Option<&'static str> {
+    rows.iter().any(|row| row.early).then_some("SET CONSTRAINTS ALL DEFERRED")
+}
+
+/// `statements` over `rows`, as they can be run one by one: in one transaction where keys wait for its end.
 pub(super) fn runnable(rows: &[Row], statements: Vec<String>) -> Vec<String> {
-    if !rows.iter().any(|row| row.early) {
-        return statements;
-    }
-    let begin = ["BEGIN", "SET CONSTRAINTS ALL DEFERRED"].map(str::to_owned);
+    let Some(deferral) = deferral(rows) else { return statements };
+    let begin = ["BEGIN", deferral].map(str::to_owned);
     begin.into_iter().chain(statements).chain(["COMMIT".to_owned()]).collect()
 }
 

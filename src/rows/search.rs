@@ -9,7 +9,7 @@ use tokio_postgres::SimpleQueryMessage;
 use super::aim::{Aim, Aims};
 use super::baseline::{Refusal, Site, Wish};
 use super::remedy::Remedy;
-use super::row::{Row, runnable};
+use super::row::{Row, deferral, runnable};
 use super::schema::Schema;
 use super::script::Script;
 use super::smaller::Smaller;
@@ -269,7 +269,7 @@ impl Search<'_> {
         }
         let sql = format!(
             "{}{}{}SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED",
-            if rows.iter().any(|row| row.early) { "SET CONSTRAINTS ALL DEFERRED; " } else { "" },
+            deferred(rows),
             joined(&statements(rows, self.job.before)),
             joined(extra)
         );
@@ -418,8 +418,12 @@ pub(super) fn counts(error: &ServerError) -> bool {
 
 /// Commits `setup`, which puts `rows` in; whether they are accepted.
 async fn committed(held: &Held, rows: &[Row], setup: &[String]) -> bool {
-    let deferred = if rows.iter().any(|row| row.early) { "SET CONSTRAINTS ALL DEFERRED; " } else { "" };
-    held.runner.client().batch_execute(&format!("BEGIN; {deferred}{}COMMIT", joined(setup))).await.is_ok()
+    let sql = format!("BEGIN; {}{}COMMIT", deferred(rows), joined(setup));
+    held.runner.client().batch_execute(&sql).await.is_ok()
+}
+
+fn deferred(rows: &[Row]) -> String {
+    deferral(rows).map(|sql| format!("{sql}; ")).unwrap_or_default()
 }
 
 fn statements(rows: &[Row], schema: &Schema) -> Vec<String> {
