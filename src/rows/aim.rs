@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use regex::Regex;
 
 use super::baseline::Wish;
-use super::schema::{Column, Schema, Table, names};
+use super::schema::{Column, Schema, Table, with_names};
 use super::values::{self, Sort};
 
 /// How many single values are tried.
@@ -516,19 +516,10 @@ fn allowed(table: &Table, number: i16, column: &Column) -> impl Iterator<Item = 
 
 /// An expression over the table after, with the names that its columns have before.
 pub(super) fn as_before(text: &str, table: &Table, after: &Table) -> String {
-    let old = |name: &str| {
+    with_names(text, |name| {
         let (number, _) = after.columns.iter().find(|(_, column)| column.name == name)?;
-        table.columns.get(number).filter(|column| column.name != name).map(|column| column.name.as_str())
-    };
-    let (mut out, mut done) = (String::with_capacity(text.len()), 0);
-    for at in names(text) {
-        if let Some(old) = old(&text[at.clone()]) {
-            out.push_str(&text[done..at.start]);
-            out.push_str(old);
-            done = at.end;
-        }
-    }
-    out + &text[done..]
+        table.columns.get(number).filter(|column| column.name != name).map(|column| column.name.clone())
+    })
 }
 
 #[cfg(test)]

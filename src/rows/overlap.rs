@@ -1,6 +1,6 @@
 //! Which rows an exclusion constraint tells from each other, read from its definition.
 
-use super::schema::{Condition, Table, names};
+use super::schema::{Condition, Table, with_names};
 use crate::sql::lexer::{Lexer, TokenKind};
 
 /// That rows `a` and `b` of `table` exclude each other, `a` the earlier one; none where the definition cannot be read.
@@ -44,13 +44,8 @@ fn within(text: &str) -> Option<(Vec<&str>, &str)> {
 
 /// `expression`, with the columns of `table` in it as those of `row`.
 fn of_row(row: &str, expression: &str, table: &Table) -> String {
-    let (mut out, mut done) = (String::with_capacity(expression.len()), 0);
-    for at in names(expression).filter(|at| table.columns.values().any(|own| own.name == expression[at.clone()])) {
-        out.push_str(&expression[done..at.start]);
-        out.push_str(&format!("{row}."));
-        done = at.start;
-    }
-    out + &expression[done..]
+    let own = |name: &str| table.columns.values().any(|column| column.name == name);
+    with_names(expression, |name| own(name).then(|| format!("{row}.{name}")))
 }
 
 #[cfg(test)]

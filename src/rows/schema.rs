@@ -135,6 +135,19 @@ pub(super) fn names(expression: &str) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
+/// `expression` with what `new` says in the place of the names that it says something for.
+pub(super) fn with_names(expression: &str, new: impl Fn(&str) -> Option<String>) -> String {
+    let (mut out, mut done) = (String::with_capacity(expression.len()), 0);
+    for at in names(expression) {
+        if let Some(name) = new(&expression[at.clone()]) {
+            out.push_str(&expression[done..at.start]);
+            out.push_str(&name);
+            done = at.end;
+        }
+    }
+    out + &expression[done..]
+}
+
 /// A foreign key.
 #[derive(Debug, Clone)]
 pub struct Foreign {
